@@ -1,0 +1,84 @@
+//! What a backend can do, as data.
+
+use std::time::Duration;
+
+/// What a backend can and cannot do. The conformance suite tests both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// What a saved record survives.
+    pub durability: Durability,
+    /// Who sees the same records.
+    pub sharing: Sharing,
+    /// How long a lease lasts without renewal; `None` if it lasts as long as its holder and is
+    /// free the moment that the holder dies.
+    pub lease_ttl: Option<Duration>,
+    /// Whether a save that was begun ends, one way or the other, although its future is dropped.
+    /// Where not, the manager runs each save in a task of its own.
+    pub saves_survive_drop: bool,
+}
+
+impl Capabilities {
+    /// The least that a backend can give: nothing survives the process, nobody shares.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            durability: Durability::Process,
+            sharing: Sharing::Process,
+            lease_ttl: None,
+            saves_survive_drop: false,
+        }
+    }
+
+    /// With another durability.
+    #[must_use]
+    pub const fn with_durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// With another reach.
+    #[must_use]
+    pub const fn with_sharing(mut self, sharing: Sharing) -> Self {
+        self.sharing = sharing;
+        self
+    }
+
+    /// With leases that end unless they are renewed.
+    #[must_use]
+    pub const fn with_lease_ttl(mut self, lease_ttl: Option<Duration>) -> Self {
+        self.lease_ttl = lease_ttl;
+        self
+    }
+
+    /// With saves that end although their future is dropped.
+    #[must_use]
+    pub const fn with_saves_that_survive_drop(mut self) -> Self {
+        self.saves_survive_drop = true;
+        self
+    }
+}
+
+/// What a saved record survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Durability {
+    /// Nothing: it lives and dies with the process.
+    Process,
+    /// The end of every process, but not a power cut.
+    Restart,
+    /// A power cut too.
+    PowerCut,
+}
+
+/// Who sees the same records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Sharing {
+    /// The tasks of one process.
+    Process,
+    /// All processes on one machine.
+    Host,
+    /// All machines that reach the server.
+    Network,
+}

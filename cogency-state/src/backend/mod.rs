@@ -1,0 +1,154 @@
+//! The contract between the manager and a place that keeps records.
+//!
+//! A backend of your own implements [`StateBackend`] and passes the checks of
+//! `cogency_state::conformance` (feature `conformance`).
+
+mod capabilities;
+mod file;
+mod lease;
+mod memory;
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::error::Error;
+use crate::key::StateKey;
+use crate::record::{Record, Revision};
+
+pub use capabilities::{Capabilities, Durability, Sharing};
+pub use file::FileBackend;
+pub use lease::{Holder, Lease, LeaseAttempt};
+pub use memory::MemoryBackend;
+
+/// A place that keeps one [`Record`] for each [`StateKey`].
+///
+/// The required methods are the whole contract. The provided ones let a backend behind a network
+/// do two steps in one round trip; leaving them out costs speed, never correctness.
+///
+/// # The rules
+/// - **Atomic:** a load sees a record as one save left it, at any moment, whatever fails.
+/// - **Compare-and-set:** a save whose [`Write::expected`] is not the revision that is there gets
+///   [`Error::Conflict`] and changes nothing. One exception makes saves repeatable: if the record
+///   that is there already has the write id of this save, the save succeeds and leaves that
+///   record, as durable as any other.
+/// - **Fenced:** a save or delete under a lease that somebody else has taken over gets
+///   [`Error::LeaseLost`] and changes nothing. A lease that ran out but that nobody took counts.
+/// - **Never over the unreadable:** a save does not replace what a load could not read.
+/// - **Truthful:** an error other than [`Error::OutcomeUnknown`] means that nothing changed.
+/// - **Private:** no error holds a state's contents or a password.
+///
+/// Methods run on a tokio runtime and must not block its threads. Any returned future may be
+/// dropped at any await.
+#[async_trait]
+pub trait StateBackend: fmt::Debug + Send + Sync + 'static {
+    /// Where the records are, such as `file:/srv/agents`: shown in errors and logs, so without
+    /// secrets. Two backends with the same location keep the same records.
+    fn location(&self) -> &str;
+
+    /// What this backend can and cannot do. The answer does not change.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Tries once to take the lease on a key, without waiting for whoever holds it.
+    ///
+    /// The fencing token of a new lease is greater than that of any earlier lease on the key.
+    async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error>;
+
+    /// Makes a lease last for another [`Capabilities::lease_ttl`] from now.
+    ///
+    /// # Errors
+    /// [`Error::LeaseLost`] if somebody else has taken it.
+    async fn renew_lease(&self, lease: &Lease) -> Result<(), Error>;
+
+    /// Gives a lease back. Not an error if it was lost or given back before.
+    async fn release_lease(&self, lease: &Lease) -> Result<(), Error>;
+
+    /// The record under a key, or `None`.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] or [`Error::SchemaVersion`] if there is one that cannot be read.
+    async fn load_state(&self, key: &StateKey) -> Result<Option<Record>, Error>;
+
+    /// Replaces the record under the lease's key. When it returns `Ok`, the record is as durable
+    /// as [`Capabilities::durability`] says.
+    async fn save_state(&self, lease: &Lease, write: &Write) -> Result<(), Error>;
+
+    /// Removes the record under the lease's key, also one that cannot be read. `false` if there
+    /// was none.
+    async fn delete_state(&self, lease: &Lease) -> Result<bool, Error>;
+
+    /// The keys of a user that have a record, in order, and no others.
+    async fn list_states(&self, user_id: &str) -> Result<Vec<StateKey>, Error>;
+
+    /// [`acquire_lease`](Self::acquire_lease), then [`load_state`](Self::load_state) under it.
+    ///
+    /// If the load fails the lease is given back.
+    async fn acquire_and_load(&self, key: &StateKey, holder: &Holder) -> Result<Opened, Error> {
+        let lease = match self.acquire_lease(key, holder).await? {
+            LeaseAttempt::Acquired(lease) => lease,
+            LeaseAttempt::Held(holder) => return Ok(Opened::Held(holder)),
+        };
+        match self.load_state(key).await {
+            Ok(record) => Ok(Opened::Acquired { lease, record }),
+            Err(error) => {
+                if let Err(release) = self.release_lease(&lease).await {
+                    tracing::warn!(%key, error = %release, "the lease was not given back");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// [`save_state`](Self::save_state), then [`release_lease`](Self::release_lease).
+    ///
+    /// If the save fails the lease stays, so that the caller can look or try again. If only the
+    /// release fails the save counts.
+    async fn save_and_release(&self, lease: &Lease, write: &Write) -> Result<(), Error> {
+        self.save_state(lease, write).await?;
+        if let Err(error) = self.release_lease(lease).await {
+            tracing::warn!(key = %lease.key(), %error, "saved, but the lease was not given back");
+        }
+        Ok(())
+    }
+}
+
+/// One save.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Write {
+    /// What to store.
+    pub record: Record,
+    /// The revision of the record that it replaces; `None` if there must be none.
+    pub expected: Option<Revision>,
+}
+
+impl Write {
+    /// A save that replaces the record of this revision.
+    #[must_use]
+    pub fn new(record: Record, expected: Option<Revision>) -> Self {
+        Self { record, expected }
+    }
+
+    /// Whether this save may replace what is there: the record that it was made from, or what an
+    /// earlier try of this same save left.
+    #[must_use]
+    pub fn may_replace(&self, found: Option<Revision>) -> bool {
+        found == self.expected
+            || found.is_some_and(|found| found.write_id == self.record.revision.write_id)
+    }
+}
+
+/// What [`StateBackend::acquire_and_load`] found.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Opened {
+    /// The key is the caller's, with what is stored under it.
+    Acquired {
+        /// The lease.
+        lease: Lease,
+        /// The record, if there is one.
+        record: Option<Record>,
+    },
+    /// Somebody else holds it.
+    Held(Holder),
+}

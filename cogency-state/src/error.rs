@@ -1,0 +1,280 @@
+//! What can go wrong, and what to do about it.
+
+use std::time::Duration;
+
+use crate::backend::Holder;
+use crate::key::{KeyProblem, StateKey};
+use crate::record::WriteId;
+
+/// Any error, boxed.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a state was not loaded, saved, deleted or listed.
+///
+/// Every variant names the key and the backend that it is about where there is one, keeps its
+/// source, and says what to do. No message, `Debug` output or source holds a state's contents or
+/// a password. A `backend` is a [location](crate::StateBackend::location) such as
+/// `file:/srv/agents`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A user or session id cannot name a state. Nothing was touched.
+    #[error("{part} {problem}: give an id of 1 to 1024 bytes without NUL")]
+    #[non_exhaustive]
+    InvalidKey {
+        /// Which id: `user_id` or `session_id`.
+        part: &'static str,
+        /// What is wrong with it.
+        problem: KeyProblem,
+    },
+
+    /// Somebody else saved first. Nothing was overwritten.
+    #[error(
+        "{key} in {backend} is at version {found}, this save was made from version {expected} \
+         (0: no record): load the state again and repeat the change"
+    )]
+    #[non_exhaustive]
+    Conflict {
+        /// The state.
+        key: StateKey,
+        /// Where it is.
+        backend: String,
+        /// The version that the save was made from; 0 if it was to be the first.
+        expected: u64,
+        /// The version that is there; 0 if there is none. It can equal `expected` where the
+        /// record was deleted and made anew in between.
+        found: u64,
+    },
+
+    /// Another call held the key for as long as this one was ready to wait.
+    #[error(
+        "{key} in {backend} was held by {holder} for the {waited:?} that this call could wait: \
+         try again, or allow more with `wait`"
+    )]
+    #[non_exhaustive]
+    LeaseTimeout {
+        /// The state.
+        key: StateKey,
+        /// Where it is.
+        backend: String,
+        /// How long this call waited.
+        waited: Duration,
+        /// Who held the key at the end.
+        holder: Box<Holder>,
+    },
+
+    /// This call's lease went to somebody else while it ran. Nothing was saved.
+    #[error(
+        "the lease on {key} in {backend} was lost (fencing token {token} is no longer the \
+         newest), nothing was saved: call again, and look for what paused this process"
+    )]
+    #[non_exhaustive]
+    LeaseLost {
+        /// The state.
+        key: StateKey,
+        /// Where it is.
+        backend: String,
+        /// The fencing token that was refused.
+        token: u64,
+    },
+
+    /// The task that asks for this key holds it already.
+    #[error(
+        "this task is inside a call that holds {key} in {backend}: hand the state on as an \
+         argument instead of calling a `#[robust]` function on the same key"
+    )]
+    #[non_exhaustive]
+    Reentrant {
+        /// The state.
+        key: StateKey,
+        /// Where it is.
+        backend: String,
+    },
+
+    /// A save went out and its answer was lost: it may have happened.
+    #[error(
+        "it is not known whether write {write_id} of {key} in {backend} was saved: load the \
+         state and compare its write id before you repeat the call"
+    )]
+    #[non_exhaustive]
+    OutcomeUnknown {
+        /// The state.
+        key: StateKey,
+        /// Where it is.
+        backend: String,
+        /// The id that the record has if the save happened.
+        write_id: WriteId,
+        /// What hid the answer.
+        source: BoxError,
+    },
+
+    /// What is stored cannot be read. It is left as it is, and no save replaces it.
+    #[error(
+        "the record of {key} in {backend} cannot be read ({reason}) and was left as it is: \
+         restore it from a backup, or delete the state to begin anew"
+    )]
+    #[non_exhaustive]
+    Corrupt {
+        /// The state.
+        key: StateKey,
+        /// Where it is.
+        backend: String,
+        /// What is wrong, without any of the contents.
+        reason: String,
+    },
+
+    /// What is stored has an envelope that this version of the library does not know.
+    #[error(
+        "the record of {key} in {backend} has schema version {found:?}, this program knows \
+         {supported:?}, and was left as it is: upgrade cogency-state"
+    )]
+    #[non_exhaustive]
+    SchemaVersion {
+        /// The state.
+        key: StateKey,
+        /// Where it is.
+        backend: String,
+        /// The version that is stored.
+        found: String,
+        /// The newest version that this library reads.
+        supported: &'static str,
+    },
+
+    /// What is stored is a state of another Rust type. It is left as it is.
+    #[error(
+        "{key} in {backend} holds a `{stored}`, not a `{expected}`, and was left as it is: \
+         give each state type a key of its own, for example with `session = ...`"
+    )]
+    #[non_exhaustive]
+    StateType {
+        /// The state.
+        key: StateKey,
+        /// Where it is.
+        backend: String,
+        /// The type that wrote the record.
+        stored: String,
+        /// The type that was to be loaded.
+        expected: &'static str,
+    },
+
+    /// What is stored does not fit the state's type. It is left as it is.
+    #[error(
+        "the record of {key} in {backend} does not fit `{state_type}` at `{path}` ({reason}) and \
+         was left as it is: give new fields a `#[serde(default)]`"
+    )]
+    #[non_exhaustive]
+    Decode {
+        /// The state.
+        key: StateKey,
+        /// Where it is.
+        backend: String,
+        /// The type that was to be loaded.
+        state_type: &'static str,
+        /// Where in the state, such as `turns[3].role`.
+        path: String,
+        /// What is wrong, without any of the contents.
+        reason: String,
+    },
+
+    /// The state cannot be written as JSON and read again. Nothing was saved.
+    #[error(
+        "the state of {key} (`{state_type}`) cannot be kept, at `{path}`: {reason}; nothing was \
+         saved"
+    )]
+    #[non_exhaustive]
+    Encode {
+        /// The state.
+        key: StateKey,
+        /// Its type.
+        state_type: &'static str,
+        /// Where in the state, such as `scores[3]`.
+        path: String,
+        /// What is wrong, without any of the contents.
+        reason: String,
+    },
+
+    /// An attempt ran longer than its `timeout`. Its changes are gone.
+    #[error("the attempt took longer than {after:?} and was stopped, its changes are gone")]
+    #[non_exhaustive]
+    Timeout {
+        /// The time-out.
+        after: Duration,
+    },
+
+    /// A `persist` name or URL cannot be turned into a backend.
+    #[error("{reason}")]
+    #[non_exhaustive]
+    Config {
+        /// What is wrong and what is legal; a URL appears without its password.
+        reason: String,
+    },
+
+    /// There is no tokio runtime to work on.
+    #[error("there is no tokio runtime here: call from inside `#[tokio::main]` or `block_on`")]
+    NoRuntime,
+
+    /// The backend could not do its work. A save that ends so did not happen.
+    #[error("{backend} failed to {operation}{}: {source}", about(.key.as_ref()))]
+    #[non_exhaustive]
+    Backend {
+        /// The state, where one is concerned.
+        key: Option<StateKey>,
+        /// Where it is.
+        backend: String,
+        /// What was being done, as in "failed to `save`".
+        operation: &'static str,
+        /// Why it failed.
+        source: BoxError,
+    },
+}
+
+fn about(key: Option<&StateKey>) -> String {
+    key.map_or_else(String::new, |key| format!(" {key}"))
+}
+
+/// How backends, ours and third parties', make errors: the variants are open to new fields.
+impl Error {
+    /// An [`Error::Conflict`] between the version that a save was made from and the one there;
+    /// 0 stands for no record.
+    #[must_use]
+    pub fn conflict(key: &StateKey, backend: &str, expected: u64, found: u64) -> Self {
+        let (key, backend) = (key.clone(), backend.to_owned());
+        Self::Conflict { key, backend, expected, found }
+    }
+
+    /// An [`Error::LeaseLost`].
+    #[must_use]
+    pub fn lease_lost(key: &StateKey, backend: &str, token: u64) -> Self {
+        Self::LeaseLost { key: key.clone(), backend: backend.to_owned(), token }
+    }
+
+    /// An [`Error::Corrupt`]. The reason must not quote the record.
+    #[must_use]
+    pub fn corrupt(key: &StateKey, backend: &str, reason: impl Into<String>) -> Self {
+        Self::Corrupt { key: key.clone(), backend: backend.to_owned(), reason: reason.into() }
+    }
+
+    /// An [`Error::OutcomeUnknown`].
+    #[must_use]
+    pub fn outcome_unknown(
+        key: &StateKey,
+        backend: &str,
+        write_id: WriteId,
+        source: impl Into<BoxError>,
+    ) -> Self {
+        let (key, backend, source) = (key.clone(), backend.to_owned(), source.into());
+        Self::OutcomeUnknown { key, backend, write_id, source }
+    }
+
+    /// An [`Error::Backend`]. Neither the source nor its sources may hold secrets.
+    #[must_use]
+    pub fn backend(
+        key: Option<&StateKey>,
+        backend: &str,
+        operation: &'static str,
+        source: impl Into<BoxError>,
+    ) -> Self {
+        let (key, backend, source) = (key.cloned(), backend.to_owned(), source.into());
+        Self::Backend { key, backend, operation, source }
+    }
+}

@@ -1,0 +1,16 @@
+//! Typed, durable, version-checked state for AI agents.
+
+mod backend;
+mod error;
+mod key;
+mod record;
+#[doc(hidden)]
+pub mod private;
+
+pub use backend::{
+    Capabilities, Durability, FileBackend, Holder, Lease, LeaseAttempt, MemoryBackend, Opened,
+    Sharing, StateBackend, Write,
+};
+pub use error::{BoxError, Error};
+pub use key::{DEFAULT_SESSION, KeyProblem, MAX_ID_BYTES, StateKey};
+pub use record::{Checksum, Metadata, Record, Revision, SCHEMA_VERSION, WriteId};
