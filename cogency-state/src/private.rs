@@ -10,7 +10,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Error, StateKey};
+use crate::StateKey;
+pub use crate::{DEFAULT_SESSION, Error};
+
+mod backends;
+pub use backends::{database, mysql, postgres, redis, sqlite};
 
 /// How a call is made: what the attribute's arguments said.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +39,20 @@ impl Persist {
     pub fn url(url: &'static str) -> Self {
         Self(url)
     }
+
+    /// `persist = manager`
+    #[must_use]
+    pub fn manager(_manager: &(impl AsManager + ?Sized)) -> Self {
+        Self("memory")
+    }
 }
+
+/// What `persist = ...` takes besides names and URLs.
+#[diagnostic::on_unimplemented(
+    message = "`persist` takes a backend's name or URL in quotes, or a `StateManager`, not `{Self}`",
+    label = "not a `StateManager`, nor a reference or an `Arc` to one"
+)]
+pub trait AsManager {}
 
 /// The two halves of a key, from any expressions that can be shown as text.
 pub fn key<U: Display + ?Sized, S: Display + ?Sized>(
@@ -49,15 +66,26 @@ pub fn key<U: Display + ?Sized, S: Display + ?Sized>(
 #[derive(Debug)]
 pub struct Codec<T>(PhantomData<fn() -> T>);
 
-impl<T: Serialize + DeserializeOwned + Default + Send + 'static> Codec<T> {
+impl<T> Codec<T> {
+    // The bounds stand on the function: as the block's, a missing trait would be "no function
+    // `new`", with all the bounds in one message.
     #[must_use]
     #[expect(clippy::new_without_default, missing_docs)]
-    pub const fn new() -> Self {
+    pub const fn new() -> Self
+    where
+        T: Default + Serialize + DeserializeOwned + Send + 'static,
+    {
         Self(PhantomData)
     }
 }
 
 /// What a function's return type can do.
+#[diagnostic::on_unimplemented(
+    message = "a `#[robust]` function returns a `Result<_, E>` with `E: From<cogency_state::Error>`",
+    label = "`{Self}` cannot be made from a `cogency_state::Error`",
+    note = "`cogency_state::Error` itself, `anyhow::Error`, `Box<dyn std::error::Error + Send + Sync>` \
+            and any enum with `#[from] cogency_state::Error` will do for `E`"
+)]
 pub trait Fallible {
     /// Whether the attempt succeeded.
     fn is_ok(&self) -> bool;
@@ -65,6 +93,8 @@ pub trait Fallible {
     fn from_error(error: Error) -> Self;
 }
 
+// The message above speaks of the whole return type, which is what the user wrote.
+#[diagnostic::do_not_recommend]
 impl<T, E: From<Error>> Fallible for Result<T, E> {
     fn is_ok(&self) -> bool {
         self.is_ok()
@@ -72,6 +102,55 @@ impl<T, E: From<Error>> Fallible for Result<T, E> {
 
     fn from_error(error: Error) -> Self {
         Err(error.into())
+    }
+}
+
+/// What a return type can do, made where the type is written, so that a wrong one is one error.
+#[derive(Debug)]
+pub struct Returns<R> {
+    is_ok: fn(&R) -> bool,
+    from_error: fn(Error) -> R,
+}
+
+impl<R> Returns<R> {
+    #[must_use]
+    #[expect(clippy::new_without_default, missing_docs)]
+    pub const fn new() -> Self
+    where
+        R: Fallible,
+    {
+        Self { is_ok: R::is_ok, from_error: R::from_error }
+    }
+
+    /// Whether the attempt succeeded.
+    #[must_use]
+    pub fn is_ok(&self, out: &R) -> bool {
+        (self.is_ok)(out)
+    }
+
+    /// The library's error as the function's.
+    #[must_use]
+    pub fn error(&self, error: Error) -> R {
+        (self.from_error)(error)
+    }
+}
+
+/// An argument that is taken by value, anew for each attempt.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` must implement `Clone` because of `retry`",
+    label = "each attempt gets a clone of this argument",
+    note = "take the argument by reference, or implement `Clone`"
+)]
+pub trait Reuse: Sized {
+    /// The argument for one attempt.
+    #[must_use]
+    fn reuse(&self) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone> Reuse for T {
+    fn reuse(&self) -> Self {
+        self.clone()
     }
 }
 
@@ -97,13 +176,25 @@ impl Run {
     }
 
     /// Ends an attempt: saves, or pauses before the next one.
-    pub async fn settle<T, R: Fallible>(
+    pub async fn settle<T, R>(
         &mut self,
         _codec: &Codec<T>,
         _state: T,
+        returns: &Returns<R>,
         out: Result<R, Error>,
     ) -> ControlFlow<R> {
-        ControlFlow::Break(out.unwrap_or_else(R::from_error))
+        ControlFlow::Break(out.unwrap_or_else(|error| returns.error(error)))
+    }
+
+    /// Ends the only attempt.
+    pub async fn finish<T, R>(
+        &mut self,
+        _codec: &Codec<T>,
+        _state: T,
+        returns: &Returns<R>,
+        out: Result<R, Error>,
+    ) -> R {
+        out.unwrap_or_else(|error| returns.error(error))
     }
 }
 
@@ -124,7 +215,16 @@ impl Retry {
     }
 
     /// Ends an attempt: gives its outcome, or pauses before the next one.
-    pub async fn settle<R: Fallible>(&mut self, out: Result<R, Error>) -> ControlFlow<R> {
-        ControlFlow::Break(out.unwrap_or_else(R::from_error))
+    pub async fn settle<R>(
+        &mut self,
+        returns: &Returns<R>,
+        out: Result<R, Error>,
+    ) -> ControlFlow<R> {
+        ControlFlow::Break(out.unwrap_or_else(|error| returns.error(error)))
+    }
+
+    /// Ends the only attempt.
+    pub async fn finish<R>(&mut self, returns: &Returns<R>, out: Result<R, Error>) -> R {
+        out.unwrap_or_else(|error| returns.error(error))
     }
 }
