@@ -29,12 +29,12 @@ use crate::problems::Problems;
 /// Keeps an async function's state, and repeats what fails. See `cogency_state::robust`.
 #[proc_macro_attribute]
 pub fn robust(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand(args.into(), item.into()).into()
+    expand(args.into(), &item.into()).into()
 }
 
 fn expand(
     args: proc_macro2::TokenStream,
-    item: proc_macro2::TokenStream,
+    item: &proc_macro2::TokenStream,
 ) -> proc_macro2::TokenStream {
     let mut problems = Problems::default();
     let args = Args::parse(args, &mut problems);

@@ -29,7 +29,7 @@ pub(crate) fn validate(
     args: Args,
     mut function: Function,
     mut problems: Problems,
-) -> Result<Plan, Refused> {
+) -> Result<Plan, Box<Refused>> {
     let policy = policy(&args);
     check_item(&function, &mut problems);
     check_attributes(&function.sig, &mut problems);
@@ -48,7 +48,7 @@ pub(crate) fn validate(
     let user = if has_state && key.is_none() { user_id(&function.sig, &mut problems) } else { key };
     let output = match output {
         Some(output) if problems.is_empty() => output,
-        _ => return Err(Refused { problems, function, state }),
+        _ => return Err(Box::new(Refused { problems, function, state })),
     };
     let kept = match (state, persist, user) {
         (Some(state), Some(persist), Some(user)) => Some(Kept { state, persist, user, session }),
