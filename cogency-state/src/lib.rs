@@ -1,11 +1,15 @@
 //! Typed, durable, version-checked state for AI agents.
 
 mod backend;
+mod codec;
+mod config;
+mod envelope;
 mod error;
 mod key;
-mod record;
+mod manager;
 #[doc(hidden)]
 pub mod private;
+mod record;
 
 pub use backend::{
     Capabilities, Durability, FileBackend, Holder, Lease, LeaseAttempt, MemoryBackend, Opened,
@@ -13,6 +17,7 @@ pub use backend::{
 };
 pub use error::{BoxError, Error};
 pub use key::{DEFAULT_SESSION, KeyProblem, MAX_ID_BYTES, StateKey};
+pub use manager::{Call, Loaded, StateManager, StateManagerBuilder};
 pub use record::{Checksum, Metadata, Record, Revision, SCHEMA_VERSION, WriteId};
 
 pub use cogency_state_macros::robust;
