@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cogency_state::{Error, FileBackend, MemoryBackend, StateManager};
+use cogency_state::{Error, FileBackend, MemoryBackend, StateManager, robust};
 use criterion::Criterion;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
@@ -55,22 +55,10 @@ impl Message {
     }
 }
 
-async fn call(manager: &StateManager, user_id: &str) -> Result<(), Error> {
-    use cogency_state::private as p;
-    let policy = p::Policy { attempts: 1, backoff: Duration::ZERO, timeout: None, wait: None };
-    let mut run = p::Run::new(policy, p::Persist::manager(manager), p::key(user_id, "default"));
-    let codec = const { p::Codec::<Chat>::new() };
-    let mut st: Chat = run.begin(&codec).await?;
-    let out = run
-        .drive(std::pin::pin!(async {
-            st.turn();
-            Ok::<(), Error>(())
-        }))
-        .await;
-    match run.settle(&codec, st, out).await {
-        std::ops::ControlFlow::Break(o) => o,
-        _ => unreachable!(),
-    }
+#[robust(persist = manager)]
+async fn call(state: &mut Chat, manager: &StateManager, user_id: &str) -> Result<(), Error> {
+    state.turn();
+    Ok(())
 }
 
 mod floor {
