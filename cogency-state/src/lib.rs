@@ -1,11 +1,13 @@
 //! Typed, durable, version-checked state for AI agents.
 
 mod backend;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod key;
-mod record;
 #[doc(hidden)]
 pub mod private;
+mod record;
 
 pub use backend::{
     Capabilities, Durability, FileBackend, Holder, Lease, LeaseAttempt, MemoryBackend, Opened,

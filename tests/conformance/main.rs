@@ -1,0 +1,6 @@
+//! The conformance suite on the backends of this library, and on broken ones.
+
+mod broken;
+mod fault;
+mod memory;
+mod table;
