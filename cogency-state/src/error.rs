@@ -91,10 +91,11 @@ pub enum Error {
         backend: String,
     },
 
-    /// A save went out and its answer was lost: it may have happened.
+    /// A save or delete went out and its answer was lost: it may have happened.
     #[error(
-        "it is not known whether write {write_id} of {key} in {backend} was saved: load the \
-         state and compare its write id before you repeat the call"
+        "it is not known whether {key} in {backend} was changed ({source}): load the state and \
+         look before you repeat the call; a save that happened left the write id {}",
+        .write_id.map_or_else(|| "(none: it was a delete)".to_owned(), |id| id.to_string())
     )]
     #[non_exhaustive]
     OutcomeUnknown {
@@ -102,8 +103,8 @@ pub enum Error {
         key: StateKey,
         /// Where it is.
         backend: String,
-        /// The id that the record has if the save happened.
-        write_id: WriteId,
+        /// The id that the record has if the save happened; `None` of a delete.
+        write_id: Option<WriteId>,
         /// What hid the answer.
         source: BoxError,
     },
@@ -259,7 +260,7 @@ impl Error {
     pub fn outcome_unknown(
         key: &StateKey,
         backend: &str,
-        write_id: WriteId,
+        write_id: Option<WriteId>,
         source: impl Into<BoxError>,
     ) -> Self {
         let (key, backend, source) = (key.clone(), backend.to_owned(), source.into());

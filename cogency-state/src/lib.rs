@@ -1,10 +1,14 @@
 //! Typed, durable, version-checked state for AI agents.
 
 mod backend;
+mod codec;
+mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod envelope;
 mod error;
 mod key;
+mod manager;
 #[doc(hidden)]
 pub mod private;
 mod record;
@@ -15,4 +19,5 @@ pub use backend::{
 };
 pub use error::{BoxError, Error};
 pub use key::{DEFAULT_SESSION, KeyProblem, MAX_ID_BYTES, StateKey};
+pub use manager::{Call, Loaded, StateManager, StateManagerBuilder};
 pub use record::{Checksum, Metadata, Record, Revision, SCHEMA_VERSION, WriteId};

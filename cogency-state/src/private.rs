@@ -1,16 +1,24 @@
 //! All that generated code may name. Not part of the public interface: anything here may change
 //! in any release.
 
-use std::fmt::Display;
-use std::marker::PhantomData;
+use std::fmt::{self, Display};
 use std::ops::ControlFlow;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::codec;
+use crate::config;
+use crate::manager::{Hold, Place, StateManager, holding, typed};
+use crate::record::Record;
 use crate::{Error, StateKey};
+
+/// The longest pause between two attempts.
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
 /// How a call is made: what the attribute's arguments said.
 #[derive(Clone, Copy, Debug)]
@@ -27,13 +35,70 @@ pub struct Policy {
 
 /// Where a call's state is kept.
 #[derive(Clone, Debug)]
-pub struct Persist(&'static str);
+pub enum Persist {
+    /// `persist = "name or URL"`
+    Url(&'static str),
+    /// `persist = manager`
+    Manager(StateManager),
+}
 
 impl Persist {
     /// `persist = "name or URL"`
     #[must_use]
-    pub fn url(url: &'static str) -> Self {
-        Self(url)
+    pub const fn url(url: &'static str) -> Self {
+        Self::Url(url)
+    }
+
+    /// `persist = manager`
+    pub fn manager(manager: &(impl AsManager + ?Sized)) -> Self {
+        Self::Manager(manager.as_manager().clone())
+    }
+
+    fn resolve(self) -> Result<StateManager, Error> {
+        match self {
+            Self::Url(url) => config::shared(url),
+            Self::Manager(manager) => Ok(manager),
+        }
+    }
+}
+
+/// A manager, or what leads to one.
+#[diagnostic::on_unimplemented(
+    message = "`persist = ...` needs a `StateManager`, not a `{Self}`",
+    label = "not a `StateManager` or a reference to one"
+)]
+pub trait AsManager {
+    /// The manager.
+    fn as_manager(&self) -> &StateManager;
+}
+
+impl AsManager for StateManager {
+    fn as_manager(&self) -> &StateManager {
+        self
+    }
+}
+
+impl<M: AsManager + ?Sized> AsManager for &M {
+    fn as_manager(&self) -> &StateManager {
+        (**self).as_manager()
+    }
+}
+
+impl<M: AsManager + ?Sized> AsManager for &mut M {
+    fn as_manager(&self) -> &StateManager {
+        (**self).as_manager()
+    }
+}
+
+impl<M: AsManager + ?Sized> AsManager for Arc<M> {
+    fn as_manager(&self) -> &StateManager {
+        (**self).as_manager()
+    }
+}
+
+impl<M: AsManager + ?Sized> AsManager for Box<M> {
+    fn as_manager(&self) -> &StateManager {
+        (**self).as_manager()
     }
 }
 
@@ -46,14 +111,22 @@ pub fn key<U: Display + ?Sized, S: Display + ?Sized>(
 }
 
 /// What a state type can do, made where the type is written, so that a missing trait is one error.
-#[derive(Debug)]
-pub struct Codec<T>(PhantomData<fn() -> T>);
+pub struct Codec<T> {
+    codec: codec::Codec<T>,
+    fresh: fn() -> T,
+}
 
 impl<T: Serialize + DeserializeOwned + Default + Send + 'static> Codec<T> {
     #[must_use]
     #[expect(clippy::new_without_default, missing_docs)]
     pub const fn new() -> Self {
-        Self(PhantomData)
+        Self { codec: codec::Codec::new(), fresh: T::default }
+    }
+}
+
+impl<T> fmt::Debug for Codec<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.codec.fmt(f)
     }
 }
 
@@ -77,54 +150,163 @@ impl<T, E: From<Error>> Fallible for Result<T, E> {
 
 /// One call of a `#[robust]` function with a state.
 #[derive(Debug)]
-pub struct Run;
+pub struct Run {
+    attempts: Retry,
+    source: Option<Source>,
+    open: Option<Open>,
+}
+
+/// What a call was told of its state.
+#[derive(Debug)]
+struct Source {
+    persist: Persist,
+    key: Result<StateKey, Error>,
+    wait: Option<Duration>,
+}
+
+/// A call that has its lease.
+#[derive(Debug)]
+struct Open {
+    manager: StateManager,
+    place: Place,
+    hold: Hold,
+    /// What was loaded: every attempt starts from it.
+    record: Option<Record>,
+}
+
+impl Source {
+    async fn open(self) -> Result<Open, Error> {
+        let key = self.key?;
+        let manager = self.persist.resolve()?;
+        let wait = self.wait.unwrap_or_else(|| manager.default_wait());
+        let place = manager.place(&key);
+        let (hold, record) = Hold::open(&manager, place.clone(), wait).await?;
+        Ok(Open { manager, place, hold, record })
+    }
+}
+
+impl Open {
+    async fn read<T: Send + 'static>(&self, codec: &Codec<T>) -> Result<T, Error> {
+        match self.record.clone() {
+            None => Ok((codec.fresh)()),
+            Some(record) => typed::read(&self.manager, record, codec.codec).await,
+        }
+    }
+
+    async fn save(self, state: Box<dyn codec::AnyState>) -> Result<(), Error> {
+        let expected = self.record.as_ref().map(|record| record.revision);
+        let size_before = self.record.as_ref().map_or(0, |record| record.state.len());
+        let prepared = typed::write(&self.place.1, state, expected, size_before).await?;
+        self.manager.save(self.hold, prepared).await.map(|_| ())
+    }
+}
 
 impl Run {
     /// Nothing happens yet. An invalid key fails in `begin`.
     #[must_use]
-    pub fn new(_policy: Policy, _persist: Persist, _key: Result<StateKey, Error>) -> Self {
-        Self
+    pub fn new(policy: Policy, persist: Persist, key: Result<StateKey, Error>) -> Self {
+        let source = Source { persist, key, wait: policy.wait };
+        Self { attempts: Retry::new(policy), source: Some(source), open: None }
     }
 
     /// Begins an attempt: takes the lease before the first, and gives the state as it is stored.
-    pub async fn begin<T>(&mut self, _codec: &Codec<T>) -> Result<T, Error> {
-        todo!()
+    pub async fn begin<T: Send + 'static>(&mut self, codec: &Codec<T>) -> Result<T, Error> {
+        if let Some(source) = self.source.take() {
+            self.open = Some(source.open().await?);
+        }
+        match &self.open {
+            Some(open) => open.read(codec).await,
+            None => Ok((codec.fresh)()),
+        }
     }
 
     /// Runs the body, for as long as the time-out allows.
     pub async fn drive<F: Future>(&mut self, body: Pin<&mut F>) -> Result<F::Output, Error> {
-        Ok(body.await)
+        let Some(open) = &self.open else { return self.attempts.drive(body).await };
+        let mut body = std::pin::pin!(holding(open.place.clone(), body));
+        self.attempts.drive(body.as_mut()).await
     }
 
     /// Ends an attempt: saves, or pauses before the next one.
     pub async fn settle<T, R: Fallible>(
         &mut self,
-        _codec: &Codec<T>,
-        _state: T,
+        codec: &Codec<T>,
+        state: T,
         out: Result<R, Error>,
     ) -> ControlFlow<R> {
-        ControlFlow::Break(out.unwrap_or_else(R::from_error))
+        match out {
+            Ok(out) if out.is_ok() => ControlFlow::Break(match self.open.take() {
+                None => out,
+                Some(open) => match open.save((codec.codec.erase)(state)).await {
+                    Ok(()) => out,
+                    Err(error) => R::from_error(error),
+                },
+            }),
+            failed => {
+                drop(state);
+                let next = self.attempts.settle(failed).await;
+                if next.is_break()
+                    && let Some(open) = self.open.take()
+                {
+                    open.hold.release().await;
+                }
+                next
+            }
+        }
     }
 }
 
 /// One call of a `#[robust]` function without a state.
 #[derive(Debug)]
-pub struct Retry;
+pub struct Retry {
+    left: u32,
+    timeout: Option<Duration>,
+    backoff: Duration,
+    pauses: Option<ExponentialBackoff>,
+}
 
 impl Retry {
     /// Nothing happens yet.
     #[must_use]
-    pub fn new(_policy: Policy) -> Self {
-        Self
+    pub fn new(policy: Policy) -> Self {
+        let Policy { attempts, backoff, timeout, wait: _ } = policy;
+        Self { left: attempts.saturating_sub(1), timeout, backoff, pauses: None }
     }
 
     /// Runs the body, for as long as the time-out allows.
     pub async fn drive<F: Future>(&mut self, body: Pin<&mut F>) -> Result<F::Output, Error> {
-        Ok(body.await)
+        match self.timeout {
+            None => Ok(body.await),
+            Some(after) => {
+                let in_time = tokio::time::timeout(after, body).await;
+                in_time.map_err(|_| Error::Timeout { after })
+            }
+        }
     }
 
     /// Ends an attempt: gives its outcome, or pauses before the next one.
     pub async fn settle<R: Fallible>(&mut self, out: Result<R, Error>) -> ControlFlow<R> {
-        ControlFlow::Break(out.unwrap_or_else(R::from_error))
+        let out = match out {
+            Ok(out) if out.is_ok() || self.left == 0 => return ControlFlow::Break(out),
+            Err(error) if self.left == 0 => return ControlFlow::Break(R::from_error(error)),
+            failed => failed,
+        };
+        drop(out);
+        self.left -= 1;
+        tokio::time::sleep(self.pause()).await;
+        ControlFlow::Continue(())
+    }
+
+    fn pause(&mut self) -> Duration {
+        let first = self.backoff;
+        let pauses = self.pauses.get_or_insert_with(|| {
+            ExponentialBuilder::new()
+                .with_min_delay(first)
+                .with_max_delay(MAX_BACKOFF.max(first))
+                .with_jitter()
+                .without_max_times()
+                .build()
+        });
+        pauses.next().unwrap_or(first)
     }
 }

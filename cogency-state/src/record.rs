@@ -48,8 +48,20 @@ impl Record {
         metadata: Metadata,
         state: Bytes,
     ) -> Self {
-        let checksum = Some(Checksum::of(&state));
+        let checksum = Checksum::of(&state);
+        Self::with_checksum(key, revision, state_type, metadata, state, checksum)
+    }
+
+    pub(crate) fn with_checksum(
+        key: StateKey,
+        revision: Revision,
+        state_type: Option<Cow<'static, str>>,
+        metadata: Metadata,
+        state: Bytes,
+        checksum: Checksum,
+    ) -> Self {
         let schema_version = Cow::Borrowed(SCHEMA_VERSION);
+        let checksum = Some(checksum);
         Self { key, revision, schema_version, state_type, metadata, state, checksum }
     }
 

@@ -2,5 +2,6 @@
 
 mod broken;
 mod fault;
+mod file;
 mod memory;
 mod table;

@@ -141,6 +141,8 @@ impl Write {
 /// What [`StateBackend::acquire_and_load`] found.
 #[derive(Debug)]
 #[non_exhaustive]
+// Nearly every answer is the large one.
+#[expect(clippy::large_enum_variant)]
 pub enum Opened {
     /// The key is the caller's, with what is stored under it.
     Acquired {

@@ -1,0 +1,121 @@
+//! The lease of a key: a lock file in its folder.
+//!
+//! The operating system holds the lock for as long as the file is open and frees it when its
+//! process dies, however it dies. The file says who holds the lock, for those who wait, and the
+//! newest fencing token, for the case that the lock itself fails: on some network file systems a
+//! lock is lost without a word, and a person may remove the file.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use super::folder::{Folder, same_file};
+use crate::backend::Holder;
+
+pub(super) const LOCK_FILE: &str = "lock";
+
+/// The file always has this length, so that a new text never leaves a rest of an old one behind.
+const LENGTH: usize = 512;
+
+/// A lock that is held.
+#[derive(Debug)]
+pub(super) struct Lock {
+    file: File,
+    pub(super) token: u64,
+    /// Whether the one who held it before never gave it back: it died, and may have left a file
+    /// half written.
+    pub(super) left_behind: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Attempt {
+    Locked(Lock),
+    Held(Holder),
+    /// The folder was removed at the same time.
+    Gone,
+}
+
+/// The contents of a lock file, one line of JSON.
+#[derive(Serialize, Deserialize)]
+struct Text {
+    token: u64,
+    holder: Option<Holder>,
+}
+
+impl Lock {
+    pub(super) fn try_acquire(folder: &Folder, holder: &Holder) -> io::Result<Attempt> {
+        loop {
+            let Some(file) = folder.open_or_create_file(LOCK_FILE)? else {
+                return Ok(Attempt::Gone);
+            };
+            if !file.metadata()?.is_file() {
+                return Err(io::Error::other("`lock` is not a regular file"));
+            }
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    let holder = read(&file).and_then(|text| text.holder);
+                    return Ok(Attempt::Held(holder.unwrap_or_else(Holder::unknown)));
+                }
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+            // Whoever held it may have removed the file before we had the lock: then the lock
+            // that counts is on another file.
+            if is_in(&file, folder)? {
+                return Self::take(file, holder).map(Attempt::Locked);
+            }
+        }
+    }
+
+    fn take(file: File, holder: &Holder) -> io::Result<Self> {
+        let before = read(&file);
+        let last = before.as_ref().map_or(0, |text| text.token);
+        let left_behind = before.is_none_or(|text| text.holder.is_some());
+        // The clock makes tokens grow also where the file was removed in between.
+        let token = now_in_micros().max(last + 1);
+        write(&file, &Text { token, holder: Some(holder.clone()) })?;
+        Ok(Self { file, token, left_behind })
+    }
+
+    /// Whether this is still the lock of the key whose folder this is, and nobody took a newer
+    /// lease.
+    pub(super) fn is_newest(&self, folder: &Folder) -> io::Result<bool> {
+        Ok(is_in(&self.file, folder)?
+            && read(&self.file).is_some_and(|text| text.token == self.token))
+    }
+
+    /// Gives the lock back. Without it the lock ends all the same when it is dropped, but looks
+    /// as if its holder had died.
+    pub(super) fn release(self) -> io::Result<()> {
+        write(&self.file, &Text { token: self.token, holder: None })
+    }
+}
+
+/// Whether a file is the lock file that this folder has now.
+fn is_in(file: &File, folder: &Folder) -> io::Result<bool> {
+    let there = folder.stat(LOCK_FILE)?;
+    let ours = rustix::fs::fstat(file)?;
+    Ok(there.is_some_and(|there| same_file(&there, &ours)))
+}
+
+/// `None` for a new file, and for one that a power cut left without its contents.
+fn read(file: &File) -> Option<Text> {
+    let mut bytes = [0; LENGTH];
+    let length = file.read_at(&mut bytes, 0).ok()?;
+    serde_json::from_slice(bytes.get(..length)?).ok()
+}
+
+fn write(file: &File, text: &Text) -> io::Result<()> {
+    let mut line = serde_json::to_vec(text)?;
+    line.resize(LENGTH - 1, b' ');
+    line.push(b'\n');
+    file.write_all_at(&line, 0)
+}
+
+fn now_in_micros() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(0)
+}

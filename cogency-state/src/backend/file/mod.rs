@@ -1,0 +1,187 @@
+//! Records in files: one readable JSON document for each key.
+//!
+//! ```text
+//! .cogency/state/              0700
+//!   alice/                     a user
+//!     default/                 one of her sessions
+//!       state.json             the record, see the module `envelope`; 0600
+//!       lock                   who holds the lease, and the newest fencing token
+//!   @processes/                states of isolated processes, each laid out as above
+//! ```
+
+mod folder;
+mod lock;
+mod names;
+mod root;
+mod state_file;
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+
+use self::root::{Held, Root};
+use super::{
+    Capabilities, Durability, Holder, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write,
+};
+use crate::error::Error;
+use crate::key::StateKey;
+use crate::record::{Record, WriteId};
+
+/// Above the states of isolated processes. No user's folder has this name: `@` is escaped.
+const PROCESSES: &str = "@processes";
+
+/// Keeps each record in a file, for all processes on one machine.
+///
+/// A save is atomic and survives a power cut. A lease is a lock of the operating system's: it is
+/// free the moment that its holder dies. Files are readable by their owner only.
+///
+/// ```
+/// use cogency_state::{FileBackend, StateManager};
+///
+/// let manager = StateManager::new(FileBackend::new("data/agents"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct FileBackend {
+    root: Arc<Root>,
+}
+
+impl FileBackend {
+    /// Keeps records below this folder, which is made with the first of them.
+    ///
+    /// A relative path counts from the current directory of this moment.
+    pub fn new(folder: impl AsRef<Path>) -> Self {
+        Self { root: Arc::new(Root::new(folder.as_ref())) }
+    }
+
+    /// With states of this process's own, that no other process sees.
+    ///
+    /// They are not found again after a restart: for that, give an id with
+    /// [`isolated_as`](Self::isolated_as).
+    #[must_use]
+    pub fn isolated(self) -> Self {
+        static PROCESS: OnceLock<String> = OnceLock::new();
+        self.isolated_as(PROCESS.get_or_init(|| WriteId::generate().to_string()))
+    }
+
+    /// With states that only processes with this id see.
+    ///
+    /// ```
+    /// use cogency_state::FileBackend;
+    ///
+    /// let backend = FileBackend::new("data/agents").isolated_as("worker-1");
+    /// ```
+    #[must_use]
+    pub fn isolated_as(self, process_id: &str) -> Self {
+        let folder = self.root.path.join(PROCESSES).join(names::folder_name(process_id));
+        Self::new(folder)
+    }
+
+    /// Runs file work on a thread that may block. It runs to its end although the caller may
+    /// stop waiting.
+    async fn blocking<R: Send + 'static>(
+        &self,
+        key: Option<&StateKey>,
+        work: impl FnOnce(&Arc<Root>) -> Result<R, Error> + Send + 'static,
+    ) -> Result<R, Error> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| Error::NoRuntime)?;
+        let root = Arc::clone(&self.root);
+        let done = runtime.spawn_blocking(move || work(&root)).await;
+        done.unwrap_or_else(|stopped| {
+            Err(Error::backend(key, &self.root.location, "finish its work on", stopped))
+        })
+    }
+
+    /// The lock that a lease stands for, which must be one of this backend's.
+    fn held(&self, lease: &Lease) -> Result<Arc<Held>, Error> {
+        let lost = || Error::lease_lost(lease.key(), &self.root.location, lease.token());
+        lease.guard::<Held>().ok_or_else(lost)
+    }
+}
+
+fn lease(key: StateKey, held: Held) -> Lease {
+    let token = held.token();
+    Lease::new(key, token).with_guard(Arc::new(held))
+}
+
+#[async_trait]
+impl StateBackend for FileBackend {
+    fn location(&self) -> &str {
+        &self.root.location
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::none()
+            .with_durability(Durability::PowerCut)
+            .with_sharing(Sharing::Host)
+            .with_saves_that_survive_drop()
+    }
+
+    async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {
+        let (own_key, holder) = (key.clone(), holder.clone());
+        self.blocking(Some(key), move |root| {
+            Ok(match root.acquire(&own_key, &holder)? {
+                Ok(held) => LeaseAttempt::Acquired(lease(own_key, held)),
+                Err(holder) => LeaseAttempt::Held(holder),
+            })
+        })
+        .await
+    }
+
+    async fn renew_lease(&self, lease: &Lease) -> Result<(), Error> {
+        let (held, token) = (self.held(lease)?, lease.token());
+        self.blocking(Some(lease.key()), move |root| root.check(&held, token)).await
+    }
+
+    async fn release_lease(&self, lease: &Lease) -> Result<(), Error> {
+        let Ok(held) = self.held(lease) else { return Ok(()) };
+        self.blocking(Some(lease.key()), move |_| {
+            held.release();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn load_state(&self, key: &StateKey) -> Result<Option<Record>, Error> {
+        let own_key = key.clone();
+        self.blocking(Some(key), move |root| root.load(&own_key)).await
+    }
+
+    async fn save_state(&self, lease: &Lease, write: &Write) -> Result<(), Error> {
+        let (held, token, write) = (self.held(lease)?, lease.token(), write.clone());
+        self.blocking(Some(lease.key()), move |root| root.save(&held, token, &write)).await
+    }
+
+    async fn delete_state(&self, lease: &Lease) -> Result<bool, Error> {
+        let (held, token) = (self.held(lease)?, lease.token());
+        self.blocking(Some(lease.key()), move |root| root.delete(&held, token)).await
+    }
+
+    async fn list_states(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
+        let user_id = user_id.to_owned();
+        self.blocking(None, move |root| root.list(&user_id)).await
+    }
+
+    async fn acquire_and_load(&self, key: &StateKey, holder: &Holder) -> Result<Opened, Error> {
+        let (own_key, holder) = (key.clone(), holder.clone());
+        self.blocking(Some(key), move |root| {
+            let held = match root.acquire(&own_key, &holder)? {
+                Ok(held) => held,
+                Err(holder) => return Ok(Opened::Held(holder)),
+            };
+            let record = root.load_held(&held)?;
+            Ok(Opened::Acquired { lease: lease(own_key, held), record })
+        })
+        .await
+    }
+
+    async fn save_and_release(&self, lease: &Lease, write: &Write) -> Result<(), Error> {
+        let (held, token, write) = (self.held(lease)?, lease.token(), write.clone());
+        self.blocking(Some(lease.key()), move |root| {
+            root.save(&held, token, &write)?;
+            held.release();
+            Ok(())
+        })
+        .await
+    }
+}

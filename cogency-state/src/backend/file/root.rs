@@ -1,0 +1,316 @@
+//! The folder that all records are in, and the work on it: plain blocking code.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::folder::Folder;
+use super::lock::{Attempt, LOCK_FILE, Lock};
+use super::names;
+use super::state_file::{self, Fingerprint, NotReplaced, STATE_FILE};
+use crate::backend::{Holder, Write};
+use crate::envelope;
+use crate::error::Error;
+use crate::key::{StateKey, valid_id};
+use crate::record::{Record, Revision, version_of};
+
+/// How often a folder may vanish between being made and being locked. Each time, another process
+/// gave the key back in just that moment.
+const MAX_VANISHED: usize = 1000;
+
+#[derive(Debug)]
+pub(super) struct Root {
+    pub(super) path: PathBuf,
+    pub(super) location: String,
+    /// Whether the folders that lead here are known to survive a power cut.
+    is_synced: AtomicBool,
+}
+
+/// The folder of a key, and those above it.
+struct KeyFolder {
+    root: Folder,
+    user: Folder,
+    own: Folder,
+}
+
+/// The lock of one key, while it is leased.
+#[derive(Debug)]
+pub(super) struct Held {
+    root: Arc<Root>,
+    key: StateKey,
+    inner: Mutex<HeldInner>,
+}
+
+#[derive(Debug)]
+struct HeldInner {
+    /// `None` once it was given back.
+    lock: Option<Lock>,
+    /// What was last read under this lock, so that a save need not read it again.
+    seen: Option<(Fingerprint, Revision)>,
+}
+
+impl Held {
+    fn new(root: &Arc<Root>, key: &StateKey, lock: Lock) -> Self {
+        let inner = Mutex::new(HeldInner { lock: Some(lock), seen: None });
+        Self { root: Arc::clone(root), key: key.clone(), inner }
+    }
+
+    /// Waits for a save that is under way: it runs to its end although its caller may be gone.
+    fn inner(&self) -> MutexGuard<'_, HeldInner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn token(&self) -> u64 {
+        self.inner().lock.as_ref().map_or(0, |lock| lock.token)
+    }
+
+    pub(super) fn release(&self) {
+        let Some(lock) = self.inner().lock.take() else { return };
+        // What is not given back properly ends with the file, a moment later.
+        if let Err(error) = self.root.give_back(&self.key, lock) {
+            tracing::debug!(key = %self.key, %error, "the lock file could not be given back");
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl Root {
+    pub(super) fn new(path: &Path) -> Self {
+        // Only an empty path has no absolute form; opening it fails with a clear error.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let location = format!("file:{}", path.display());
+        Self { path, location, is_synced: AtomicBool::new(false) }
+    }
+
+    /// Tries once to lock a key.
+    pub(super) fn acquire(
+        self: &Arc<Self>,
+        key: &StateKey,
+        holder: &Holder,
+    ) -> Result<Result<Held, Holder>, Error> {
+        let failed = |error| self.error(Some(key), "lock", error);
+        for _ in 0..MAX_VANISHED {
+            let Some(folder) = self.create_folder_of(key).map_err(failed)? else { continue };
+            match Lock::try_acquire(&folder, holder).map_err(failed)? {
+                Attempt::Gone => {}
+                Attempt::Held(holder) => return Ok(Err(holder)),
+                Attempt::Locked(lock) => {
+                    if lock.left_behind {
+                        state_file::sweep(&folder).map_err(failed)?;
+                    }
+                    return Ok(Ok(Held::new(self, key, lock)));
+                }
+            }
+        }
+        Err(failed(io::Error::other("its folder is removed over and over again")))
+    }
+
+    pub(super) fn load(&self, key: &StateKey) -> Result<Option<Record>, Error> {
+        let Some(folder) = self.folder_of(key).map_err(|e| self.error(Some(key), "load", e))?
+        else {
+            return Ok(None);
+        };
+        Ok(self.read(key, &folder.own)?.map(|(record, _)| record))
+    }
+
+    pub(super) fn load_held(&self, held: &Held) -> Result<Option<Record>, Error> {
+        let key = &held.key;
+        let folder = self.folder_of(key).map_err(|e| self.error(Some(key), "load", e))?;
+        let Some(folder) = folder else { return Ok(None) };
+        let Some((record, fingerprint)) = self.read(key, &folder.own)? else { return Ok(None) };
+        held.inner().seen = Some((fingerprint, record.revision));
+        Ok(Some(record))
+    }
+
+    pub(super) fn save(&self, held: &Held, token: u64, write: &Write) -> Result<(), Error> {
+        let key = &held.key;
+        let failed = |error| self.error(Some(key), "save", error);
+        let mut inner = held.inner();
+        let folder = self.folder_if_newest(key, token, inner.lock.as_ref())?;
+        let found = self.revision(key, &folder.own, inner.seen)?;
+        if !write.may_replace(found) {
+            let (expected, found) = (version_of(write.expected), version_of(found));
+            return Err(Error::conflict(key, &self.location, expected, found));
+        }
+        if found.is_none() {
+            self.sync_folders(&folder).map_err(failed)?;
+        }
+        inner.seen = None;
+        state_file::replace(&folder.own, &write.record).map_err(|error| match error {
+            NotReplaced::Failed(error) => failed(error),
+            NotReplaced::Unsure(error) => {
+                let write_id = write.record.revision.write_id;
+                Error::outcome_unknown(key, &self.location, Some(write_id), error)
+            }
+        })
+    }
+
+    pub(super) fn delete(&self, held: &Held, token: u64) -> Result<bool, Error> {
+        let key = &held.key;
+        let failed = |error| self.error(Some(key), "delete", error);
+        let mut inner = held.inner();
+        let folder = self.folder_if_newest(key, token, inner.lock.as_ref())?;
+        inner.seen = None;
+        let was_there = folder.own.remove_file(STATE_FILE).map_err(failed)?;
+        // Removed for all to see, but a power cut may bring it back.
+        let unsure = |error| Error::outcome_unknown(key, &self.location, None, error);
+        folder.own.sync().map_err(unsure)?;
+        Ok(was_there)
+    }
+
+    /// Whether the lease is still the newest one on its key.
+    pub(super) fn check(&self, held: &Held, token: u64) -> Result<(), Error> {
+        self.folder_if_newest(&held.key, token, held.inner().lock.as_ref()).map(|_| ())
+    }
+
+    pub(super) fn list(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
+        valid_id("user_id", user_id)?;
+        let failed = |error| self.error(None, "list the states of a user", error);
+        let Some(root) = Folder::open(&self.path).map_err(failed)? else { return Ok(Vec::new()) };
+        let user = root.open_folder(&names::folder_name(user_id)).map_err(failed)?;
+        let Some(user) = user else { return Ok(Vec::new()) };
+        let mut keys = Vec::new();
+        for name in user.names().map_err(failed)? {
+            keys.extend(self.key_in(&user, user_id, &name).map_err(failed)?);
+        }
+        keys.sort_unstable();
+        Ok(keys)
+    }
+
+    /// The key whose record is in this folder of a user, if there is one.
+    fn key_in(&self, user: &Folder, user_id: &str, name: &str) -> io::Result<Option<StateKey>> {
+        let is_shortened = names::is_shortened(name);
+        let session_id = names::id_of(name);
+        if session_id.is_none() && !is_shortened {
+            return Ok(None);
+        }
+        let Some(folder) = user.open_folder(name)? else { return Ok(None) };
+        if folder.stat(STATE_FILE)?.is_none() {
+            return Ok(None);
+        }
+        if let Some(session_id) = session_id {
+            return Ok(StateKey::new(user_id, session_id).ok());
+        }
+        let Some((document, _)) = state_file::read(&folder)? else { return Ok(None) };
+        let key = envelope::peek_key(&document);
+        let is_here = |key: &StateKey| {
+            key.user_id() == user_id && names::folder_name(key.session_id()) == name
+        };
+        if !key.as_ref().is_some_and(is_here) {
+            tracing::warn!(location = %self.location, name, "a record does not say whose it is");
+        }
+        Ok(key.filter(is_here))
+    }
+
+    fn folder_of(&self, key: &StateKey) -> io::Result<Option<KeyFolder>> {
+        let Some(root) = Folder::open(&self.path)? else { return Ok(None) };
+        let Some(user) = root.open_folder(&names::folder_name(key.user_id()))? else {
+            return Ok(None);
+        };
+        let own = user.open_folder(&names::folder_name(key.session_id()))?;
+        Ok(own.map(|own| KeyFolder { root, user, own }))
+    }
+
+    fn create_folder_of(&self, key: &StateKey) -> io::Result<Option<Folder>> {
+        let root = Folder::create(&self.path)?;
+        let Some(user) = root.create_folder(&names::folder_name(key.user_id()))? else {
+            return Ok(None);
+        };
+        user.create_folder(&names::folder_name(key.session_id()))
+    }
+
+    /// The folder of a key, unless its lease went to somebody else or its lock file is not the
+    /// one that is there now.
+    fn folder_if_newest(
+        &self,
+        key: &StateKey,
+        token: u64,
+        lock: Option<&Lock>,
+    ) -> Result<KeyFolder, Error> {
+        let failed = |error| self.error(Some(key), "look after the lock of", error);
+        if let Some(lock) = lock.filter(|lock| lock.token == token)
+            && let Some(folder) = self.folder_of(key).map_err(failed)?
+            && lock.is_newest(&folder.own).map_err(failed)?
+        {
+            return Ok(folder);
+        }
+        Err(Error::lease_lost(key, &self.location, token))
+    }
+
+    fn read(&self, key: &StateKey, own: &Folder) -> Result<Option<(Record, Fingerprint)>, Error> {
+        let read = state_file::read(own).map_err(|error| self.error(Some(key), "load", error))?;
+        let Some((document, fingerprint)) = read else { return Ok(None) };
+        let record = Record::from_json(key, &self.location, &document)?;
+        Ok(Some((record, fingerprint)))
+    }
+
+    /// The revision of the record that is there. Reads the record unless it is known: one that
+    /// cannot be read is not replaced.
+    fn revision(
+        &self,
+        key: &StateKey,
+        own: &Folder,
+        seen: Option<(Fingerprint, Revision)>,
+    ) -> Result<Option<Revision>, Error> {
+        if let Some((seen, revision)) = seen {
+            let now = state_file::fingerprint(own)
+                .map_err(|error| self.error(Some(key), "look at", error))?;
+            if now == Some(seen) {
+                return Ok(Some(revision));
+            }
+        }
+        Ok(self.read(key, own)?.map(|(record, _)| record.revision))
+    }
+
+    /// Makes the folders of a key survive a power cut, before there is a record in them that has
+    /// to: whoever finds a record need not sync the folders that lead to it.
+    fn sync_folders(&self, folder: &KeyFolder) -> io::Result<()> {
+        folder.user.sync()?;
+        folder.root.sync()?;
+        if self.is_synced.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        for ancestor in self.path.ancestors().skip(1) {
+            match Folder::open(ancestor) {
+                Ok(Some(ancestor)) => ancestor.sync()?,
+                Ok(None) => return Err(io::ErrorKind::NotFound.into()),
+                // What we may not even read, we did not make.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.is_synced.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Gives a lock back, and leaves nothing behind where there is no record.
+    fn give_back(&self, key: &StateKey, lock: Lock) -> io::Result<()> {
+        let Some(folder) = self.folder_of(key)? else { return Ok(()) };
+        if !lock.is_newest(&folder.own)? {
+            return Ok(());
+        }
+        if folder.own.stat(STATE_FILE)?.is_some() {
+            return lock.release();
+        }
+        folder.own.remove_file(LOCK_FILE)?;
+        folder.user.remove_empty_folder(&names::folder_name(key.session_id()))?;
+        // Other sessions of the user may be in it.
+        let _ = folder.root.remove_empty_folder(&names::folder_name(key.user_id()));
+        Ok(())
+    }
+
+    pub(super) fn error(
+        &self,
+        key: Option<&StateKey>,
+        operation: &'static str,
+        source: io::Error,
+    ) -> Error {
+        Error::backend(key, &self.location, operation, source)
+    }
+}

@@ -1,0 +1,168 @@
+//! From a name or a URL to a manager: the only place that names the backends.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::path::PathBuf;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::{Handle, Id};
+
+use crate::backend::{FileBackend, MemoryBackend};
+use crate::error::Error;
+use crate::manager::StateManager;
+
+/// The folder of `persist = "file"`, unless the environment names another.
+const DEFAULT_STATE_DIR: &str = ".cogency/state";
+/// The environment variable that names another.
+const STATE_DIR_VARIABLE: &str = "COGENCY_STATE_DIR";
+
+/// What a URL can begin with, for messages.
+const LEGAL: &str = "`memory:`, `file:<folder>` or `file:<folder>?process=<id>`";
+
+impl StateManager {
+    /// A manager over the backend that a URL names, with the defaults.
+    ///
+    /// | URL | backend |
+    /// |---|---|
+    /// | `memory:` | a new [`MemoryBackend`] |
+    /// | `file:data/agents`, `file:/srv/agents`, `file:///srv/agents` | a [`FileBackend`] |
+    /// | `file:data/agents?process=worker-1` | the same, [isolated](FileBackend::isolated_as) |
+    ///
+    /// ```
+    /// use cogency_state::StateManager;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cogency_state::Error> {
+    /// let manager = StateManager::connect("file:data/agents").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the URL names no backend.
+    // Servers are connected to; files and memory have nothing to wait for.
+    #[expect(clippy::unused_async)]
+    pub async fn connect(url: &str) -> Result<Self, Error> {
+        from_url(url)
+    }
+
+    /// Makes this manager the one that `persist = "<name>"` stands for on this runtime, for
+    /// example `"file"`: at the start of a program, or of a test that needs one of its own.
+    ///
+    /// ```
+    /// use cogency_state::{FileBackend, StateManager};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cogency_state::Error> {
+    /// StateManager::new(FileBackend::new("/srv/agents")).install("file")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the name is in use on this runtime: one half of the program would
+    /// save where the other does not look. [`Error::NoRuntime`] outside of one.
+    pub fn install(self, name: &'static str) -> Result<(), Error> {
+        let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
+        let id = (runtime.id(), name);
+        if managers().contains_key(&id) {
+            let reason = format!(
+                "`persist = {name:?}` is in use on this runtime already: install another manager \
+                 before the first call"
+            );
+            return Err(Error::Config { reason });
+        }
+        managers().insert(id, self);
+        forget_with(&runtime, name);
+        Ok(())
+    }
+}
+
+/// Managers are shared by all calls of one runtime, and not beyond it: the connections of a server
+/// backend belong to the runtime that made them.
+type Managers = HashMap<(Id, &'static str), StateManager>;
+
+static MANAGERS: LazyLock<Mutex<Managers>> = LazyLock::new(Mutex::default);
+
+/// No code that can panic runs under the lock, so a poisoned one is whole.
+fn managers() -> MutexGuard<'static, Managers> {
+    MANAGERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The manager that `persist = "<name or URL>"` stands for on this runtime.
+pub(crate) fn shared(name_or_url: &'static str) -> Result<StateManager, Error> {
+    let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
+    let manager = match managers().entry((runtime.id(), name_or_url)) {
+        Entry::Occupied(entry) => return Ok(entry.get().clone()),
+        Entry::Vacant(entry) => entry.insert(from_name_or_url(name_or_url)?).clone(),
+    };
+    forget_with(&runtime, name_or_url);
+    Ok(manager)
+}
+
+fn from_name_or_url(name_or_url: &str) -> Result<StateManager, Error> {
+    match name_or_url {
+        "memory" => from_url("memory:"),
+        "file" => Ok(StateManager::new(FileBackend::new(state_dir()))),
+        url => from_url(url),
+    }
+}
+
+/// Drops a manager when its runtime ends, as it drops its tasks then. A runtime that is ending
+/// drops this one at once, so the map must not be locked here.
+fn forget_with(runtime: &Handle, name: &'static str) {
+    struct Forget(Id, &'static str);
+    impl Drop for Forget {
+        fn drop(&mut self) {
+            let manager = managers().remove(&(self.0, self.1));
+            // Its destructor runs without the lock.
+            drop(manager);
+        }
+    }
+    let forget = Forget(runtime.id(), name);
+    runtime.spawn(async move {
+        std::future::pending::<()>().await;
+        drop(forget);
+    });
+}
+
+fn state_dir() -> PathBuf {
+    std::env::var_os(STATE_DIR_VARIABLE)
+        .filter(|dir| !dir.is_empty())
+        .map_or_else(|| DEFAULT_STATE_DIR.into(), PathBuf::from)
+}
+
+fn from_url(url: &str) -> Result<StateManager, Error> {
+    let Some((scheme, rest)) = url.split_once(':') else {
+        return Err(Error::Config {
+            reason: format!("{url:?} is not the URL of a backend: give {LEGAL}"),
+        });
+    };
+    match scheme {
+        "memory" if rest.is_empty() => Ok(StateManager::new(MemoryBackend::new())),
+        "file" => file(rest),
+        // Not the rest: it may hold a password.
+        _ => Err(Error::Config {
+            reason: format!("no backend is called {scheme:?} in this version: give {LEGAL}"),
+        }),
+    }
+}
+
+fn file(rest: &str) -> Result<StateManager, Error> {
+    let (path, query) = rest.split_once('?').map_or((rest, None), |(path, q)| (path, Some(q)));
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() {
+        return Err(Error::Config { reason: format!("the URL names no folder: give {LEGAL}") });
+    }
+    let backend = FileBackend::new(path);
+    let backend = match query.map(|query| query.split_once('=')) {
+        None => backend,
+        Some(Some(("process", id))) if !id.is_empty() => backend.isolated_as(id),
+        Some(_) => {
+            return Err(Error::Config {
+                reason: format!("a file URL has no such parameter: give {LEGAL}"),
+            });
+        }
+    };
+    Ok(StateManager::new(backend))
+}

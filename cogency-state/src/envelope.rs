@@ -1,0 +1,283 @@
+//! A record as one JSON document: the original's `state`, `metadata` and `schema_version`, and
+//! this library's fields before the state.
+//!
+//! ```text
+//! {
+//!   "schema_version": "1.0",
+//!   "user_id": "alice",
+//!   "session_id": "default",
+//!   "version": 3,
+//!   "write_id": "019abcde-...",
+//!   "state_type": "chat::Chat",
+//!   "metadata": {"llm_provider":"unknown", ...},
+//!   "checksum": "<of the state> <of everything above this line>",
+//!   "state": {"turns":["hello"]}
+//! }
+//! ```
+//!
+//! The state comes last and on a line of its own, so that a reader finds it without reading
+//! through it. A document of another shape (the original's, or one that a person edited) is read
+//! as any JSON; it must not claim a checksum, which it would not match.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::error::Error;
+use crate::key::StateKey;
+use crate::record::{Checksum, Metadata, Record, Revision, SCHEMA_VERSION, WriteId};
+
+const BEFORE_CHECKSUM: &[u8] = b",\n  \"checksum\": \"";
+const BEFORE_STATE: &[u8] = b"\",\n  \"state\": ";
+const END: &[u8] = b"\n}\n";
+/// Two checksums of 16 digits and a space.
+const CHECKSUMS_LEN: usize = 33;
+
+/// Why a document is not a record that this library can read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    Damaged(String),
+    SchemaVersion(String),
+}
+
+impl Unreadable {
+    pub(crate) fn into_error(self, key: &StateKey, backend: &str) -> Error {
+        match self {
+            Self::Damaged(reason) => Error::corrupt(key, backend, reason),
+            Self::SchemaVersion(found) => {
+                let (key, backend) = (key.clone(), backend.to_owned());
+                Error::SchemaVersion { key, backend, found, supported: SCHEMA_VERSION }
+            }
+        }
+    }
+}
+
+fn damaged<R>(reason: impl Into<String>) -> Result<R, Unreadable> {
+    Err(Unreadable::Damaged(reason.into()))
+}
+
+#[derive(Serialize)]
+struct Head<'a> {
+    schema_version: &'a str,
+    user_id: &'a str,
+    session_id: &'a str,
+    version: u64,
+    write_id: WriteId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_type: Option<&'a str>,
+    metadata: &'a RawValue,
+}
+
+/// The fields of a document, all but the state. The original's documents have the first two.
+#[derive(Deserialize)]
+struct Fields {
+    #[serde(default)]
+    metadata: Metadata,
+    schema_version: Option<String>,
+    user_id: Option<String>,
+    session_id: Option<String>,
+    version: Option<u64>,
+    write_id: Option<WriteId>,
+    state_type: Option<String>,
+}
+
+/// Everything of a document that stands before the state, and what follows it.
+pub(crate) fn around(record: &Record) -> Result<(Vec<u8>, &'static [u8]), serde_json::Error> {
+    let metadata = serde_json::value::to_raw_value(&record.metadata)?;
+    let head = Head {
+        schema_version: &record.schema_version,
+        user_id: record.key.user_id(),
+        session_id: record.key.session_id(),
+        version: record.revision.version,
+        write_id: record.revision.write_id,
+        state_type: record.state_type.as_deref(),
+        metadata: &metadata,
+    };
+    let mut text = serde_json::to_vec_pretty(&head)?;
+    text.truncate(text.len() - b"\n}".len());
+    let of_head = Checksum::of(&text);
+    let of_state = record.checksum.unwrap_or_else(|| Checksum::of(&record.state));
+    text.extend_from_slice(BEFORE_CHECKSUM);
+    text.extend_from_slice(format!("{of_state} {of_head}").as_bytes());
+    text.extend_from_slice(BEFORE_STATE);
+    Ok((text, END))
+}
+
+/// Reads a document.
+pub(crate) fn decode(key: &StateKey, document: &Bytes) -> Result<Record, Unreadable> {
+    let record = match split(document) {
+        Some(parts) => decode_own(key, document, &parts)?,
+        None => decode_foreign(key, document)?,
+    };
+    if !record.is_intact() {
+        return damaged("the checksum of its state does not match");
+    }
+    if record.key != *key {
+        return damaged(format!("it is the record of {}", record.key));
+    }
+    Ok(record)
+}
+
+/// Whose record a document is, if this library wrote it: also of one that is damaged behind its
+/// fields.
+pub(crate) fn peek_key(document: &[u8]) -> Option<StateKey> {
+    let fields = Parts::find(document)?.fields(document).ok()?;
+    StateKey::new(fields.user_id?, fields.session_id?).ok()
+}
+
+/// Where the parts of a document stand that this library wrote.
+struct Parts {
+    /// The length of the fields, without the brace that closes them.
+    head: usize,
+    state: usize,
+}
+
+impl Parts {
+    /// No value that JSON writes has a line break in it, so the first is ours.
+    fn find(document: &[u8]) -> Option<Self> {
+        let head =
+            document.windows(BEFORE_CHECKSUM.len()).position(|part| part == BEFORE_CHECKSUM)?;
+        let state = head + BEFORE_CHECKSUM.len() + CHECKSUMS_LEN + BEFORE_STATE.len();
+        let before_state = document.get(state - BEFORE_STATE.len()..state)?;
+        (before_state == BEFORE_STATE).then_some(Self { head, state })
+    }
+
+    fn fields(&self, document: &[u8]) -> Result<Fields, Unreadable> {
+        let mut head = document.get(..self.head).unwrap_or_default().to_vec();
+        let of_head = Checksum::of(&head);
+        if self.checksum(document, CHECKSUMS_LEN - 16) != Some(of_head) {
+            return damaged("the checksum of its fields does not match");
+        }
+        head.push(b'}');
+        parse_fields(&head)
+    }
+
+    fn checksum(&self, document: &[u8], offset: usize) -> Option<Checksum> {
+        let start = self.head + BEFORE_CHECKSUM.len() + offset;
+        let digits = std::str::from_utf8(document.get(start..start + 16)?).ok()?;
+        u64::from_str_radix(digits, 16).ok().map(Checksum)
+    }
+}
+
+fn split(document: &[u8]) -> Option<Parts> {
+    document.starts_with(b"{\n  \"schema_version\"").then(|| Parts::find(document)).flatten()
+}
+
+fn decode_own(key: &StateKey, document: &Bytes, parts: &Parts) -> Result<Record, Unreadable> {
+    let fields = parts.fields(document)?;
+    let end = document.len().saturating_sub(END.len());
+    if !document.ends_with(END) || end < parts.state {
+        return damaged("it is cut off");
+    }
+    let Some(checksum) = parts.checksum(document, 0) else {
+        return damaged("the checksum of its state is not one");
+    };
+    let (Some(version), Some(write_id)) = (fields.version, fields.write_id) else {
+        return damaged("it has no version or no write id");
+    };
+    let revision = Revision { version, write_id };
+    fields.into_record(key, revision, document.slice(parts.state..end), Some(checksum))
+}
+
+/// A document that this library did not write, or that somebody edited since.
+fn decode_foreign(key: &StateKey, document: &Bytes) -> Result<Record, Unreadable> {
+    #[derive(Deserialize)]
+    struct Rest<'a> {
+        #[serde(borrow)]
+        state: Option<&'a RawValue>,
+        #[serde(borrow)]
+        checksum: Option<&'a RawValue>,
+    }
+    let fields = parse_fields(document)?;
+    let Ok(rest) = serde_json::from_slice::<Rest<'_>>(document) else {
+        return damaged("it is not JSON");
+    };
+    if rest.checksum.is_some() {
+        return damaged(
+            "another program wrote it and left the checksum: to accept what it wrote, remove \
+             the line `checksum`",
+        );
+    }
+    let Some(state) = rest.state else { return damaged("it has no state") };
+    let state = document.slice_ref(state.get().as_bytes());
+    let write_id = WriteId::of_foreign(document);
+    let revision = Revision { version: fields.version.unwrap_or(0), write_id };
+    fields.into_record(key, revision, state, None)
+}
+
+fn parse_fields(json: &[u8]) -> Result<Fields, Unreadable> {
+    #[derive(Deserialize)]
+    struct OnlyVersion {
+        schema_version: String,
+    }
+    // A newer envelope may differ in any field: its version is looked at first.
+    let version = serde_json::from_slice::<OnlyVersion>(json);
+    if let Ok(OnlyVersion { schema_version }) = version
+        && schema_version != SCHEMA_VERSION
+    {
+        return Err(Unreadable::SchemaVersion(schema_version));
+    }
+    serde_json::from_slice(json).or_else(|error| {
+        damaged(format!(
+            "its fields are not those of a record, at line {} column {}",
+            error.line(),
+            error.column()
+        ))
+    })
+}
+
+impl Fields {
+    fn into_record(
+        self,
+        key: &StateKey,
+        revision: Revision,
+        state: Bytes,
+        checksum: Option<Checksum>,
+    ) -> Result<Record, Unreadable> {
+        if self.schema_version.is_none() {
+            return damaged("it has no schema version");
+        }
+        let key = match (self.user_id, self.session_id) {
+            (Some(user_id), Some(session_id)) => StateKey::new(user_id, session_id)
+                .or_else(|_| damaged("its user or session id is not one"))?,
+            _ => key.clone(),
+        };
+        Ok(Record {
+            key,
+            revision,
+            schema_version: Cow::Borrowed(SCHEMA_VERSION),
+            state_type: self.state_type.map(Cow::Owned),
+            metadata: self.metadata,
+            state,
+            checksum,
+        })
+    }
+}
+
+impl Record {
+    /// The record as one JSON document, as the file backend stores it. The way to keep records
+    /// in a backend of one's own.
+    ///
+    /// # Errors
+    /// If a custom metadata field cannot be written as JSON, which `serde_json`'s own values can.
+    pub fn to_json(&self) -> Result<Bytes, Error> {
+        let (mut document, end) = around(self).map_err(|error| {
+            Error::backend(Some(&self.key), "the envelope", "write the metadata of", error)
+        })?;
+        document.reserve(self.state.len() + end.len());
+        document.extend_from_slice(&self.state);
+        document.extend_from_slice(end);
+        Ok(document.into())
+    }
+
+    /// Reads what [`to_json`](Self::to_json) gave, or what the original wrote, for the key that
+    /// it was found under. `backend` is the location to show in errors.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] or [`Error::SchemaVersion`].
+    pub fn from_json(key: &StateKey, backend: &str, document: &Bytes) -> Result<Self, Error> {
+        decode(key, document).map_err(|unreadable| unreadable.into_error(key, backend))
+    }
+}

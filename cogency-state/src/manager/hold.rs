@@ -1,0 +1,236 @@
+//! A key that is held: its place in the queue, its lease, and what is stored under it.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::StateManager;
+use super::held;
+use super::queue::{Place, Ticket};
+use crate::backend::{Holder, Lease, LeaseAttempt, Opened, StateBackend, Write};
+use crate::error::Error;
+use crate::key::StateKey;
+use crate::record::{Record, Revision};
+
+/// How often a save whose answer was lost is sent again. It has the same write id, so that it
+/// happens once however often it arrives.
+const SAVE_TRIES: usize = 3;
+
+/// A lease, renewed until it is released or dropped.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    backend: Arc<dyn StateBackend>,
+    /// `None` once it was given back.
+    lease: Option<Lease>,
+    /// Left last, after the lease.
+    ticket: Option<Ticket>,
+    renewal: Option<Renewal>,
+}
+
+impl Hold {
+    /// Waits for a key, and takes it.
+    pub(crate) async fn acquire(
+        manager: &StateManager,
+        place: Place,
+        wait: Duration,
+    ) -> Result<Self, Error> {
+        let (hold, _) = Self::wait(manager, place, wait, Then::Nothing).await?;
+        Ok(hold)
+    }
+
+    /// Waits for a key, takes it, and loads what is stored.
+    pub(crate) async fn open(
+        manager: &StateManager,
+        place: Place,
+        wait: Duration,
+    ) -> Result<(Self, Option<Record>), Error> {
+        Self::wait(manager, place, wait, Then::Load).await
+    }
+
+    async fn wait(
+        manager: &StateManager,
+        place: Place,
+        wait: Duration,
+        then: Then,
+    ) -> Result<(Self, Option<Record>), Error> {
+        let backend = manager.backend();
+        let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
+        let (location, key) = place.clone();
+        if held::is_held(&place) {
+            return Err(Error::Reentrant { key, backend: location.to_string() });
+        }
+        let timed_out = |holder| {
+            let (key, backend, holder) = (key.clone(), location.to_string(), Box::new(holder));
+            Error::LeaseTimeout { key, backend, waited: wait, holder }
+        };
+        let started = Instant::now();
+        let holder = Holder::current();
+        let ticket = Ticket::wait(place, &holder, wait).await.map_err(timed_out)?;
+        let mut pauses = poll_pauses();
+        loop {
+            let held_by = match then.attempt(&**backend, &key, &holder).await? {
+                Opened::Acquired { lease, record } => {
+                    let renewal = Renewal::start(&runtime, backend, &lease);
+                    let backend = Arc::clone(backend);
+                    let hold = Self { backend, lease: Some(lease), ticket: Some(ticket), renewal };
+                    return Ok((hold, record));
+                }
+                Opened::Held(held_by) => held_by,
+            };
+            let left = wait.saturating_sub(started.elapsed());
+            if left.is_zero() {
+                return Err(timed_out(held_by));
+            }
+            let pause = pauses.next().unwrap_or(MAX_POLL_PAUSE);
+            tokio::time::sleep(pause.min(left)).await;
+        }
+    }
+
+    /// Saves, and gives the key back. Runs to its end although the caller may stop waiting.
+    pub(crate) async fn save(self, write: Write) -> Result<Revision, Error> {
+        if self.backend.capabilities().saves_survive_drop {
+            return self.save_here(write).await;
+        }
+        let (backend, write_id) = (Arc::clone(&self.backend), write.record.revision.write_id);
+        let key = write.record.key.clone();
+        let saved = tokio::spawn(self.save_here(write)).await;
+        saved.unwrap_or_else(|stopped| {
+            Err(Error::outcome_unknown(&key, backend.location(), Some(write_id), stopped))
+        })
+    }
+
+    async fn save_here(mut self, write: Write) -> Result<Revision, Error> {
+        let Some(lease) = self.lease.clone() else { return Ok(write.record.revision) };
+        let mut saved = self.backend.save_and_release(&lease, &write).await;
+        for _ in 1..SAVE_TRIES {
+            if !matches!(saved, Err(Error::OutcomeUnknown { .. })) {
+                break;
+            }
+            saved = self.backend.save_and_release(&lease, &write).await;
+        }
+        match saved {
+            Ok(()) => {
+                self.lease = None;
+                Ok(write.record.revision)
+            }
+            Err(error) => {
+                self.release().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Deletes what is stored, and gives the key back.
+    pub(crate) async fn delete(self) -> Result<bool, Error> {
+        let Some(lease) = self.lease.clone() else { return Ok(false) };
+        let deleted = self.backend.delete_state(&lease).await;
+        self.release().await;
+        deleted
+    }
+
+    /// Gives the key back, and waits until that is done.
+    pub(crate) async fn release(mut self) {
+        if let Some(releasing) = self.start_release() {
+            releasing.await;
+        }
+    }
+
+    /// Takes everything out that has to be given back.
+    fn start_release(&mut self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        self.renewal = None;
+        let lease = self.lease.take()?;
+        let ticket = self.ticket.take();
+        let backend = Arc::clone(&self.backend);
+        Some(async move {
+            if let Err(error) = backend.release_lease(&lease).await {
+                tracing::warn!(key = %lease.key(), %error, "a lease was not given back");
+            }
+            drop(lease);
+            drop(ticket);
+        })
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let Some(releasing) = self.start_release() else { return };
+        // Without a runtime the lease ends with its guard, or runs out.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(releasing);
+        }
+    }
+}
+
+/// What to do with a lease as soon as it is there.
+#[derive(Clone, Copy)]
+enum Then {
+    Load,
+    Nothing,
+}
+
+impl Then {
+    async fn attempt(
+        self,
+        backend: &dyn StateBackend,
+        key: &StateKey,
+        holder: &Holder,
+    ) -> Result<Opened, Error> {
+        match self {
+            Self::Load => backend.acquire_and_load(key, holder).await,
+            Self::Nothing => Ok(match backend.acquire_lease(key, holder).await? {
+                LeaseAttempt::Acquired(lease) => Opened::Acquired { lease, record: None },
+                LeaseAttempt::Held(holder) => Opened::Held(holder),
+            }),
+        }
+    }
+}
+
+/// Pauses between two looks at a lease that another process holds.
+fn poll_pauses() -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::new()
+        .with_min_delay(Duration::from_millis(1))
+        .with_max_delay(MAX_POLL_PAUSE)
+        .with_jitter()
+        .without_max_times()
+        .build()
+}
+
+const MAX_POLL_PAUSE: Duration = Duration::from_millis(25);
+
+/// Renews a lease in the background, also while the body keeps its own task busy.
+#[derive(Debug)]
+struct Renewal(JoinHandle<()>);
+
+impl Renewal {
+    fn start(runtime: &Handle, backend: &Arc<dyn StateBackend>, lease: &Lease) -> Option<Self> {
+        let ttl = backend.capabilities().lease_ttl?;
+        let renewing = renew(Arc::clone(backend), lease.clone(), ttl / 3);
+        Some(Self(runtime.spawn(renewing)))
+    }
+}
+
+impl Drop for Renewal {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn renew(backend: Arc<dyn StateBackend>, lease: Lease, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        match backend.renew_lease(&lease).await {
+            Ok(()) => {}
+            Err(error @ Error::LeaseLost { .. }) => {
+                // The save will be refused; there is no way to stop the body before.
+                tracing::warn!(%error, "a lease was lost while it was held");
+                return;
+            }
+            Err(error) => tracing::warn!(%error, "a lease was not renewed, trying again"),
+        }
+    }
+}

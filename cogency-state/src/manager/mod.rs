@@ -1,0 +1,247 @@
+//! Typed states over any backend: knows no backend by name.
+
+mod call;
+mod held;
+mod hold;
+mod queue;
+pub(crate) mod typed;
+mod warm;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::backend::StateBackend;
+use crate::codec::Codec;
+use crate::error::Error;
+use crate::key::StateKey;
+use crate::record::{Metadata, Revision};
+
+pub use call::Call;
+pub(crate) use held::holding;
+pub(crate) use hold::Hold;
+pub(crate) use queue::Place;
+
+use self::warm::WarmStates;
+
+const DEFAULT_WAIT: Duration = Duration::from_secs(30);
+const DEFAULT_WARM_BYTES: usize = 64 << 20;
+
+/// Loads and saves typed states over a [`StateBackend`]. A clone is the same manager.
+///
+/// `#[robust]` functions do all of this by themselves; `persist = manager` lets one use this
+/// manager.
+///
+/// ```
+/// use cogency_state::{MemoryBackend, StateKey, StateManager};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cogency_state::Error> {
+/// let manager = StateManager::new(MemoryBackend::new());
+/// let key = StateKey::for_user("alice")?;
+///
+/// let first = manager.save_state(&key, vec!["hello".to_owned()], None).await?;
+/// let mut loaded = manager.load_state::<Vec<String>>(&key).await?.expect("saved above");
+/// loaded.state.push("world".to_owned());
+/// manager.save_state(&key, loaded.state, Some(loaded.revision)).await?;
+///
+/// // A save that was made from the first version does not overwrite the second.
+/// let stale = manager.save_state(&key, vec!["again".to_owned()], Some(first)).await;
+/// assert!(matches!(stale, Err(cogency_state::Error::Conflict { expected: 1, found: 2, .. })));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct StateManager {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    backend: Arc<dyn StateBackend>,
+    location: Arc<str>,
+    wait: Duration,
+    warm: WarmStates,
+}
+
+/// A state as it was loaded.
+#[non_exhaustive]
+pub struct Loaded<T> {
+    /// The state.
+    pub state: T,
+    /// Which save made it: what [`StateManager::save_state`] expects back.
+    pub revision: Revision,
+    /// What is known about it.
+    pub metadata: Metadata,
+}
+
+impl StateManager {
+    /// A manager with the defaults.
+    pub fn new(backend: impl StateBackend) -> Self {
+        Self::builder(backend).build()
+    }
+
+    /// A manager with settings of its own.
+    pub fn builder(backend: impl StateBackend) -> StateManagerBuilder {
+        StateManagerBuilder::over(Arc::new(backend))
+    }
+
+    /// Loads a state; `None` if there is none. Takes no lease and waits for nobody.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::SchemaVersion`], [`Error::StateType`] or [`Error::Decode`] if
+    /// what is stored cannot be read as a `T`, [`Error::Backend`] if the backend fails.
+    pub async fn load_state<T>(&self, key: &StateKey) -> Result<Option<Loaded<T>>, Error>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+    {
+        let Some(record) = self.backend().load_state(key).await? else { return Ok(None) };
+        let (revision, metadata) = (record.revision, record.metadata.clone());
+        let state = typed::read(self, record, Codec::<T>::new()).await?;
+        Ok(Some(Loaded { state, revision, metadata }))
+    }
+
+    /// Saves a state over the revision that it was made from; over nothing if `expected` is
+    /// `None`. Waits until no call holds the key.
+    ///
+    /// The state is taken by value because a large one is written on another thread.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if something else is stored, [`Error::LeaseTimeout`] if the key was not
+    /// free in time, [`Error::Encode`] if the state cannot be kept, [`Error::Backend`] if the
+    /// backend fails: in all of these nothing changed. [`Error::OutcomeUnknown`] if it may have.
+    ///
+    /// # Cancellation
+    /// Dropped before the save begins, nothing happens. A save that has begun runs to its end.
+    pub async fn save_state<T>(
+        &self,
+        key: &StateKey,
+        state: T,
+        expected: Option<Revision>,
+    ) -> Result<Revision, Error>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+    {
+        let wait = self.inner.wait;
+        let prepared = typed::write(key, Box::new(state), expected, 0).await?;
+        let hold = Hold::acquire(self, self.place(key), wait).await?;
+        self.save(hold, prepared).await
+    }
+
+    /// Deletes a state, also one that cannot be read; `false` if there was none. Waits until no
+    /// call holds the key.
+    ///
+    /// # Errors
+    /// [`Error::LeaseTimeout`] if the key was not free in time, [`Error::Backend`] if the backend
+    /// fails: in both nothing changed.
+    pub async fn delete_state(&self, key: &StateKey) -> Result<bool, Error> {
+        Hold::acquire(self, self.place(key), self.inner.wait).await?.delete().await
+    }
+
+    /// The keys of a user that have a state, in order, and no others.
+    ///
+    /// # Errors
+    /// [`Error::InvalidKey`] if the id is none, [`Error::Backend`] if the backend fails.
+    pub async fn list_states(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
+        self.backend().list_states(user_id).await
+    }
+
+    /// Begins a call by hand: takes the key's lease and loads its state, or `T::default()`.
+    ///
+    /// # Errors
+    /// As [`load_state`](Self::load_state), and [`Error::LeaseTimeout`] if the key was not free in
+    /// time. Inside a `#[robust]` function that holds the key, [`Error::Reentrant`].
+    pub async fn begin<T>(&self, key: &StateKey) -> Result<Call<T>, Error>
+    where
+        T: Serialize + DeserializeOwned + Default + Send + 'static,
+    {
+        Call::begin(self, key).await
+    }
+
+    /// Where the states are and what that place can do.
+    #[must_use]
+    pub fn backend(&self) -> &Arc<dyn StateBackend> {
+        &self.inner.backend
+    }
+
+    pub(crate) fn default_wait(&self) -> Duration {
+        self.inner.wait
+    }
+
+    pub(crate) fn place(&self, key: &StateKey) -> Place {
+        (Arc::clone(&self.inner.location), key.clone())
+    }
+
+    /// Saves what was prepared, and remembers what the next call would load.
+    pub(crate) async fn save(
+        &self,
+        hold: Hold,
+        prepared: typed::Prepared,
+    ) -> Result<Revision, Error> {
+        let record = prepared.write.record.clone();
+        let revision = hold.save(prepared.write).await?;
+        self.inner.warm.put(&record, prepared.read_back);
+        Ok(revision)
+    }
+}
+
+impl fmt::Debug for StateManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StateManager")
+            .field("location", &self.inner.location)
+            .field("wait", &self.inner.wait)
+            .finish_non_exhaustive()
+    }
+}
+
+/// States are private.
+impl<T> fmt::Debug for Loaded<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded")
+            .field("revision", &self.revision)
+            .field("metadata", &self.metadata)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Settings of a [`StateManager`].
+#[derive(Debug)]
+pub struct StateManagerBuilder {
+    backend: Arc<dyn StateBackend>,
+    wait: Duration,
+    warm_bytes: usize,
+}
+
+impl StateManagerBuilder {
+    /// For a backend that is shared already.
+    #[must_use]
+    pub fn over(backend: Arc<dyn StateBackend>) -> Self {
+        Self { backend, wait: DEFAULT_WAIT, warm_bytes: DEFAULT_WARM_BYTES }
+    }
+
+    /// The longest that a call waits for its key, 30 seconds unless told.
+    #[must_use]
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// How many bytes of states, counted as JSON, stay in memory for their next call: 64 MiB
+    /// unless told. With 0 every call reads its state anew.
+    #[must_use]
+    pub fn warm_bytes(mut self, bytes: usize) -> Self {
+        self.warm_bytes = bytes;
+        self
+    }
+
+    /// The manager.
+    #[must_use]
+    pub fn build(self) -> StateManager {
+        let Self { backend, wait, warm_bytes } = self;
+        let location = backend.location().into();
+        let warm = WarmStates::new(warm_bytes);
+        StateManager { inner: Arc::new(Inner { backend, location, wait, warm }) }
+    }
+}
