@@ -89,6 +89,7 @@ fn merged(logs: Vec<Log>) -> Log {
         whole.saves.extend(part.saves);
         whole.loads.extend(part.loads);
         whole.holds.extend(part.holds);
+        whole.failures.extend(part.failures);
     }
     all
 }
@@ -170,6 +171,11 @@ impl Task {
         let acknowledged = match result {
             Ok(()) => true,
             Err(Error::LeaseLost { .. }) if self.has_run_out(asked) => false,
+            Err(error @ (Error::Conflict { .. } | Error::LeaseLost { .. })) => {
+                // An older load may be the reason: the whole history is looked at before this.
+                self.history(lease.key()).failures.push(error.to_string());
+                false
+            }
             Err(error) => return Err(Stop::unexpected("save_state by a holder", &error)),
         };
         let (replaced, made) = (write.expected, write.record.revision);

@@ -44,6 +44,8 @@ pub(super) struct History {
     pub(super) saves: Vec<Saved>,
     pub(super) loads: Vec<Loaded>,
     pub(super) holds: Vec<Hold>,
+    /// What the saves of a holder failed with, who saved over what it had just loaded.
+    pub(super) failures: Vec<String>,
 }
 
 impl History {
@@ -51,7 +53,11 @@ impl History {
     pub(super) fn check(&self) -> Verdict {
         self.saves_form_one_chain()?;
         self.holds_follow_each_other()?;
-        self.loads.iter().try_for_each(|load| self.explains(load))
+        self.loads.iter().try_for_each(|load| self.explains(load))?;
+        match self.failures.first() {
+            Some(failure) => fail!("nothing explains that a holder's save failed: {failure}"),
+            None => Ok(()),
+        }
     }
 
     /// The acknowledged saves, by the version that they made.
@@ -267,6 +273,13 @@ mod tests {
         let mut history = good();
         history.holds[1].span.begun = 30;
         assert!(refused(&history).contains("held at the same time"));
+    }
+
+    #[test]
+    fn a_save_that_failed_without_a_reason_is_found() {
+        let mut history = good();
+        history.failures.push("Conflict".to_owned());
+        assert!(refused(&history).contains("a holder's save failed: Conflict"));
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! The contract as a model: small enough to be seen to be right.
 
-use std::ops::Range;
-
 use proptest::prelude::{BoxedStrategy, Just, Strategy};
+use proptest::sample::select;
 use proptest::strategy::Union;
 use proptest_state_machine::ReferenceStateMachine;
 
@@ -15,15 +14,23 @@ pub(super) const INSTANCES: usize = 2;
 /// Whose each key is.
 pub(super) const OWNERS: [usize; KEYS] = [0, 0, 1];
 
-/// One operation. Leases are numbered as they were acquired, writes as they were first tried.
+/// A lease: the newest on its key, the one before that, and so on. Named so, a sequence keeps its
+/// sense when steps on other keys are left out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Nth {
+    pub(super) key: usize,
+    pub(super) newer: usize,
+}
+
+/// One operation. A write is named as a lease is: by how many newer ones were tried on its key.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     Acquire { instance: usize, key: usize },
-    Renew { lease: usize },
-    Release { lease: usize },
-    Save { lease: usize, over: Over },
-    Repeat { lease: usize, write: usize },
-    Delete { lease: usize },
+    Renew { lease: Nth },
+    Release { lease: Nth },
+    Save { lease: Nth, over: Over },
+    Repeat { lease: Nth, newer: usize },
+    Delete { lease: Nth },
     Load { instance: usize, key: usize },
     List { instance: usize, user: usize },
     Reopen { instance: usize },
@@ -36,8 +43,8 @@ pub(super) enum Over {
     Newest,
     /// No record.
     Nothing,
-    /// What a write under the same key made, or would have made.
-    Write(usize),
+    /// What the write made, or would have made, that so many newer ones came after.
+    Older(usize),
 }
 
 /// What an operation gives.
@@ -51,7 +58,7 @@ pub(super) enum Answer {
         expected: u64,
         found: u64,
     },
-    /// The record of a write, or none.
+    /// The record of a write, numbered as they were tried, or none.
     Loaded(Option<usize>),
     Deleted(bool),
     /// These keys, in this order.
@@ -92,11 +99,10 @@ impl Model {
             Step::Renew { lease } => vec![self.under(lease, Answer::Done)],
             Step::Release { lease } => vec![self.release(lease)],
             Step::Save { lease, over } => {
-                let key = self.key_of(lease);
-                self.writes.push(self.written(key, over));
-                self.save(lease, self.writes.len() - 1)
+                self.writes.push(self.written(lease.key, over));
+                self.save(lease, Some(self.writes.len() - 1))
             }
-            Step::Repeat { lease, write } => self.save(lease, write),
+            Step::Repeat { lease, newer } => self.save(lease, self.write(lease.key, newer)),
             Step::Delete { lease } => vec![self.delete(lease)],
             Step::Load { key, .. } => vec![Answer::Loaded(self.record(key))],
             Step::List { user, .. } => vec![self.list(user)],
@@ -107,14 +113,13 @@ impl Model {
     /// Whether what a step speaks of exists.
     fn allows(&self, step: &Step) -> bool {
         match *step {
-            Step::Renew { lease } | Step::Release { lease } | Step::Delete { lease } => {
-                lease < self.leases.len()
+            Step::Save { lease, over: Over::Older(newer) } | Step::Repeat { lease, newer } => {
+                self.lease(lease).is_some() && self.write(lease.key, newer).is_some()
             }
-            Step::Save { lease, over: Over::Write(write) } | Step::Repeat { lease, write } => {
-                let of_key = self.writes.get(write).map(|write| write.key);
-                lease < self.leases.len() && of_key == Some(self.key_of(lease))
-            }
-            Step::Save { lease, .. } => lease < self.leases.len(),
+            Step::Renew { lease }
+            | Step::Release { lease }
+            | Step::Delete { lease }
+            | Step::Save { lease, .. } => self.lease(lease).is_some(),
             _ => true,
         }
     }
@@ -127,15 +132,15 @@ impl Model {
         Answer::Acquired
     }
 
-    fn release(&mut self, lease: usize) -> Answer {
-        if let Some(lease) = self.leases.get_mut(lease) {
+    fn release(&mut self, lease: Nth) -> Answer {
+        if let Some(lease) = self.lease(lease).and_then(|lease| self.leases.get_mut(lease)) {
             lease.held = false;
         }
         Answer::Done
     }
 
-    fn delete(&mut self, lease: usize) -> Answer {
-        let key = self.key_of(lease);
+    fn delete(&mut self, lease: Nth) -> Answer {
+        let key = lease.key;
         let found = self.record(key).is_some();
         if self.holds(lease) {
             self.put(key, None);
@@ -148,16 +153,15 @@ impl Model {
         let over = match over {
             Over::Newest => self.record(key),
             Over::Nothing => None,
-            Over::Write(write) => Some(write),
+            Over::Older(newer) => self.write(key, newer),
         };
         Written { key, version: self.version(over) + 1, over }
     }
 
-    fn save(&mut self, lease: usize, write: usize) -> Vec<Answer> {
-        let key = self.key_of(lease);
-        let found = self.record(key);
-        let over = self.writes.get(write).and_then(|write| write.over);
-        let may_replace = found == over || found == Some(write);
+    fn save(&mut self, lease: Nth, write: Option<usize>) -> Vec<Answer> {
+        let found = self.record(lease.key);
+        let over = write.and_then(|write| self.writes.get(write)).and_then(|write| write.over);
+        let may_replace = found == over || found == write;
         let outcome = if may_replace {
             Answer::Done
         } else {
@@ -165,13 +169,13 @@ impl Model {
         };
         if self.holds(lease) {
             if may_replace {
-                self.put(key, Some(write));
+                self.put(lease.key, write);
             }
             return vec![outcome];
         }
         // Where two things are wrong either may be told, and what is done already may be said to
         // be done.
-        if !may_replace || found == Some(write) {
+        if !may_replace || found == write {
             return vec![Answer::LeaseLost, outcome];
         }
         vec![Answer::LeaseLost]
@@ -183,16 +187,25 @@ impl Model {
     }
 
     /// What an operation gives that needs the lease.
-    fn under(&self, lease: usize, answer: Answer) -> Answer {
+    fn under(&self, lease: Nth, answer: Answer) -> Answer {
         if self.holds(lease) { answer } else { Answer::LeaseLost }
     }
 
-    fn holds(&self, lease: usize) -> bool {
-        self.leases.get(lease).is_some_and(|lease| lease.held)
+    fn holds(&self, lease: Nth) -> bool {
+        let lease = self.lease(lease).and_then(|lease| self.leases.get(lease));
+        lease.is_some_and(|lease| lease.held)
     }
 
-    pub(super) fn key_of(&self, lease: usize) -> usize {
-        self.leases.get(lease).map_or(0, |lease| lease.key)
+    /// The number of a lease among all.
+    pub(super) fn lease(&self, Nth { key, newer }: Nth) -> Option<usize> {
+        let on_key = self.leases.iter().enumerate().filter(|(_, lease)| lease.key == key);
+        on_key.map(|(number, _)| number).rev().nth(newer)
+    }
+
+    /// The number of a write among all.
+    pub(super) fn write(&self, key: usize, newer: usize) -> Option<usize> {
+        let on_key = self.writes.iter().enumerate().filter(|(_, write)| write.key == key);
+        on_key.map(|(number, _)| number).rev().nth(newer)
     }
 
     fn record(&self, key: usize) -> Option<usize> {
@@ -248,10 +261,11 @@ impl ReferenceStateMachine for Reference {
     }
 }
 
-/// What can be done with a lease, mostly with one of the newest.
+/// What can be done with the newest lease on a key or the one before it.
 fn with_a_lease(model: &Model) -> Vec<(u32, BoxedStrategy<Step>)> {
-    let newest = model.leases.len().saturating_sub(4)..model.leases.len();
-    let lease = || newest.clone();
+    let named = (0..KEYS).flat_map(|key| [0, 1].map(|newer| Nth { key, newer }));
+    let leases: Vec<_> = named.filter(|lease| model.lease(*lease).is_some()).collect();
+    let lease = || select(leases.clone());
     let mut steps = vec![
         (1, lease().prop_map(|lease| Step::Renew { lease }).boxed()),
         (3, lease().prop_map(|lease| Step::Release { lease }).boxed()),
@@ -259,24 +273,15 @@ fn with_a_lease(model: &Model) -> Vec<(u32, BoxedStrategy<Step>)> {
         (5, lease().prop_map(|lease| Step::Save { lease, over: Over::Newest }).boxed()),
         (1, lease().prop_map(|lease| Step::Save { lease, over: Over::Nothing }).boxed()),
     ];
-    let of_key = pairs(model, newest.clone());
-    if !of_key.is_empty() {
-        let pair = proptest::sample::select(of_key);
+    let writes = |lease: &Nth| model.writes.iter().filter(|write| write.key == lease.key).count();
+    let pairs = |lease: &Nth| (0..writes(lease)).zip(std::iter::repeat(*lease)).collect::<Vec<_>>();
+    let with_writes: Vec<_> = leases.iter().flat_map(pairs).collect();
+    if !with_writes.is_empty() {
+        let pair = select(with_writes);
         let stale =
-            pair.clone().prop_map(|(lease, write)| Step::Save { lease, over: Over::Write(write) });
-        let repeat = pair.prop_map(|(lease, write)| Step::Repeat { lease, write });
+            pair.clone().prop_map(|(newer, lease)| Step::Save { lease, over: Over::Older(newer) });
+        let repeat = pair.prop_map(|(newer, lease)| Step::Repeat { lease, newer });
         steps.extend([(2, stale.boxed()), (2, repeat.boxed())]);
     }
     steps
-}
-
-/// Leases, each with every write under its key.
-fn pairs(model: &Model, leases: Range<usize>) -> Vec<(usize, usize)> {
-    let writes = || model.writes.iter().enumerate();
-    leases
-        .flat_map(|lease| {
-            let key = model.key_of(lease);
-            writes().filter(move |(_, write)| write.key == key).map(move |(n, _)| (lease, n))
-        })
-        .collect()
 }

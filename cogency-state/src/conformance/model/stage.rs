@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use super::reference::{Answer, INSTANCES, KEYS, Model, OWNERS, Step};
+use super::reference::{Answer, INSTANCES, KEYS, Model, Nth, OWNERS, Step};
 use crate::backend::{Holder, Lease, LeaseAttempt, Write};
 use crate::conformance::check::{Stop, Verdict, ensure};
 use crate::conformance::instance::Instance;
@@ -91,7 +91,10 @@ impl<'t> Stage<'t> {
                 self.make_write()?;
                 self.save(lease, self.writes.len() - 1).await
             }
-            Step::Repeat { lease, write } => self.save(lease, write).await,
+            Step::Repeat { lease, newer } => {
+                let write = self.model.write(lease.key, newer).ok_or_else(absent)?;
+                self.save(lease, write).await
+            }
             Step::Delete { lease } => {
                 let (instance, lease) = self.lease(lease)?;
                 Ok(given(instance.delete_state(lease).await, Answer::Deleted))
@@ -137,7 +140,7 @@ impl<'t> Stage<'t> {
         Ok(())
     }
 
-    async fn save(&self, lease: usize, write: usize) -> Verdict<Answer> {
+    async fn save(&self, lease: Nth, write: usize) -> Verdict<Answer> {
         let (instance, lease) = self.lease(lease)?;
         let write = self.writes.get(write).ok_or_else(absent)?;
         Ok(given(instance.save_state(lease, write).await, |()| Answer::Done))
@@ -171,7 +174,8 @@ impl<'t> Stage<'t> {
         self.keys.get(key).ok_or_else(absent)
     }
 
-    fn lease(&self, lease: usize) -> Verdict<&(Instance, Lease)> {
+    fn lease(&self, lease: Nth) -> Verdict<&(Instance, Lease)> {
+        let lease = self.model.lease(lease).ok_or_else(absent)?;
         self.leases.get(lease).ok_or_else(absent)
     }
 }
