@@ -2,7 +2,7 @@
 
 /// One deliberate mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     // Records
     LoadsAnEmptyRecordWhereNoneIs,
     LosesCustomMetadata,

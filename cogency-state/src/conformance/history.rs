@@ -165,12 +165,12 @@ mod tests {
         Hold { span: Span { begun, ended }, token }
     }
 
-    fn made(history: &History, version: usize) -> Option<Revision> {
-        Some(history.saves[version - 1].made)
+    fn made(history: &History, version: usize) -> Revision {
+        history.saves[version - 1].made
     }
 
-    fn load(history: &mut History, begun: u64, ended: u64, found: Option<Revision>) {
-        history.loads.push(Loaded { span: Span { begun, ended }, found });
+    fn load(history: &mut History, begun: u64, ended: u64, found: impl Into<Option<Revision>>) {
+        history.loads.push(Loaded { span: Span { begun, ended }, found: found.into() });
     }
 
     fn refused(history: &History) -> String {
@@ -200,7 +200,8 @@ mod tests {
     fn a_refused_save_that_nobody_saw_is_consistent() {
         let mut history = good();
         let first = made(&history, 1);
-        let stale = Saved { made: Revision::after(first), acknowledged: false, ..history.saves[1] };
+        let stale =
+            Saved { made: Revision::after(Some(first)), acknowledged: false, ..history.saves[1] };
         history.saves.push(stale);
         history.check().unwrap();
     }
@@ -232,7 +233,7 @@ mod tests {
     fn a_load_of_what_nobody_saved_is_found() {
         let mut history = good();
         let second = made(&history, 2);
-        load(&mut history, 31, 33, Some(Revision::after(second)));
+        load(&mut history, 31, 33, Revision::after(Some(second)));
         assert!(refused(&history).contains("which nobody saved"));
     }
 
@@ -249,7 +250,7 @@ mod tests {
     fn two_saves_made_from_one_version_are_found() {
         let mut history = good();
         let first = made(&history, 1);
-        let lost = Saved { made: Revision::after(first), ..history.saves[1] };
+        let lost = Saved { made: Revision::after(Some(first)), ..history.saves[1] };
         history.saves.push(lost);
         assert!(refused(&history).contains("an update was lost"));
     }

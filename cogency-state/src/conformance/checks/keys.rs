@@ -125,7 +125,8 @@ fn hostile_keys(trial: &Trial<'_>) -> Verdict<Vec<StateKey>> {
 pub(super) async fn keys_that_differ_name_different_records(trial: &Trial<'_>) -> Verdict {
     let mut records: Vec<Record> = Vec::new();
     for key in hostile_keys(trial)? {
-        trial.backend.holds_none(&key, "before the first save under this of many keys").await?;
+        let when = format!("before the first save under {key}, after many others");
+        trial.backend.holds_none(&key, &when).await?;
         records.push(trial.backend.create(&key, &key.to_string()).await?);
     }
     for record in &records {
