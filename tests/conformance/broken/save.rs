@@ -83,8 +83,9 @@ impl Broken {
                 values.filter(|value| value.is_object()).for_each(|v| *v = v.to_string().into());
             }
             Some(Fault::KeepsVersionsAsDoubles) => {
-                for revision in [Some(&mut record.revision), write.expected.as_mut()] {
-                    revision.into_iter().for_each(|r| r.version = as_double(r.version));
+                let revisions = [Some(&mut record.revision), write.expected.as_mut()];
+                for revision in revisions.into_iter().flatten() {
+                    revision.version = as_double(revision.version);
                 }
             }
             _ => {}
