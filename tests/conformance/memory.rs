@@ -56,3 +56,8 @@ async fn a_report_shows_every_check() {
         conformance::checks().len()
     );
 }
+
+mod with_an_attribute {
+    // Would not even compile if the attribute did not reach every test.
+    cogency_state::conformance_tests!(no_such_harness, #[cfg(any())]);
+}

@@ -12,15 +12,15 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Makes a `#[test]` of each check, on the backend of a [`Harness`].
 ///
 /// The expression is evaluated once for each test, inside an `async` block: it may `.await` what
-/// it needs. Attributes before it go to every test, such as
-/// `conformance_tests!(#[ignore = "needs a server"] MyHarness::connect().await)`. Each test runs
+/// it needs. Attributes after it go to every test, such as
+/// `conformance_tests!(MyHarness::connect().await, #[ignore = "needs a server"])`. Each test runs
 /// on a tokio runtime with two worker threads. A check that does not apply passes, and says so on
 /// its standard output.
 ///
 /// There is an example at the [module](mod@crate::conformance).
 #[macro_export]
 macro_rules! conformance_tests {
-    ($(#[$attribute:meta])* $harness:expr $(,)?) => {
+    ($harness:expr $(, #[$attribute:meta])* $(,)?) => {
         $crate::__for_each_conformance_check! {
             [$crate::__conformance_tests]
             [$(#[$attribute])*] [$harness]
