@@ -94,6 +94,15 @@ impl Lock {
     }
 }
 
+/// Frees the lock also where a child process has a copy of the open file: one that was forked at
+/// this moment and is yet to close it.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // What cannot be unlocked is free when the last copy is closed.
+        let _ = self.file.unlock();
+    }
+}
+
 /// Whether a file is the lock file that this folder has now.
 fn is_in(file: &File, folder: &Folder) -> io::Result<bool> {
     let there = folder.stat(LOCK_FILE)?;
