@@ -8,6 +8,7 @@
 
 mod agent;
 mod counting;
+mod inherited;
 mod kills;
 mod place;
 mod reading;
