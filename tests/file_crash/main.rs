@@ -10,5 +10,8 @@ mod agent;
 mod counting;
 mod inherited;
 mod kills;
+mod order;
 mod place;
+mod programs;
 mod reading;
+mod trace;
