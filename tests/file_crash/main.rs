@@ -8,10 +8,12 @@
 
 mod agent;
 mod counting;
+mod disk;
 mod inherited;
 mod kills;
 mod order;
 mod place;
+mod power;
 mod programs;
 mod reading;
 mod trace;
