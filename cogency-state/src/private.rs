@@ -11,11 +11,15 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::StateKey;
 use crate::codec;
 use crate::config;
 use crate::manager::{Hold, Place, StateManager, holding, typed};
 use crate::record::Record;
-use crate::{Error, StateKey};
+pub use crate::{DEFAULT_SESSION, Error};
+
+mod backends;
+pub use backends::{database, mysql, postgres, redis, sqlite};
 
 /// The longest pause between two attempts.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
@@ -64,8 +68,8 @@ impl Persist {
 
 /// A manager, or what leads to one.
 #[diagnostic::on_unimplemented(
-    message = "`persist = ...` needs a `StateManager`, not a `{Self}`",
-    label = "not a `StateManager` or a reference to one"
+    message = "`persist` takes a backend's name or URL in quotes, or a `StateManager`, not `{Self}`",
+    label = "not a `StateManager`, nor a reference or an `Arc` to one"
 )]
 pub trait AsManager {
     /// The manager.
@@ -116,10 +120,15 @@ pub struct Codec<T> {
     fresh: fn() -> T,
 }
 
-impl<T: Serialize + DeserializeOwned + Default + Send + 'static> Codec<T> {
+impl<T> Codec<T> {
+    // The bounds stand on the function: as the block's, a missing trait would be "no function
+    // `new`", with all the bounds in one message.
     #[must_use]
     #[expect(clippy::new_without_default, missing_docs)]
-    pub const fn new() -> Self {
+    pub const fn new() -> Self
+    where
+        T: Default + Serialize + DeserializeOwned + Send + 'static,
+    {
         Self { codec: codec::Codec::new(), fresh: T::default }
     }
 }
@@ -131,6 +140,12 @@ impl<T> fmt::Debug for Codec<T> {
 }
 
 /// What a function's return type can do.
+#[diagnostic::on_unimplemented(
+    message = "a `#[robust]` function returns a `Result<_, E>` with `E: From<cogency_state::Error>`",
+    label = "`{Self}` cannot be made from a `cogency_state::Error`",
+    note = "`cogency_state::Error` itself, `anyhow::Error`, `Box<dyn std::error::Error + Send + Sync>` \
+            and any enum with `#[from] cogency_state::Error` will do for `E`"
+)]
 pub trait Fallible {
     /// Whether the attempt succeeded.
     fn is_ok(&self) -> bool;
@@ -138,6 +153,8 @@ pub trait Fallible {
     fn from_error(error: Error) -> Self;
 }
 
+// The message above speaks of the whole return type, which is what the user wrote.
+#[diagnostic::do_not_recommend]
 impl<T, E: From<Error>> Fallible for Result<T, E> {
     fn is_ok(&self) -> bool {
         self.is_ok()
@@ -145,6 +162,59 @@ impl<T, E: From<Error>> Fallible for Result<T, E> {
 
     fn from_error(error: Error) -> Self {
         Err(error.into())
+    }
+}
+
+/// What a return type can do, made where the type is written, so that a wrong one is one error.
+#[derive(Debug)]
+pub struct Returns<R> {
+    is_ok: fn(&R) -> bool,
+    from_error: fn(Error) -> R,
+}
+
+impl<R> Returns<R> {
+    #[must_use]
+    #[expect(clippy::new_without_default, missing_docs)]
+    pub const fn new() -> Self
+    where
+        R: Fallible,
+    {
+        Self { is_ok: R::is_ok, from_error: R::from_error }
+    }
+
+    /// Whether the attempt succeeded.
+    #[must_use]
+    pub fn is_ok(&self, out: &R) -> bool {
+        (self.is_ok)(out)
+    }
+
+    /// The library's error as the function's.
+    #[must_use]
+    pub fn error(&self, error: Error) -> R {
+        (self.from_error)(error)
+    }
+
+    fn either(&self, out: Result<R, Error>) -> R {
+        out.unwrap_or_else(|error| self.error(error))
+    }
+}
+
+/// An argument that is taken by value, anew for each attempt.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` must implement `Clone` because of `retry`",
+    label = "each attempt gets a clone of this argument",
+    note = "take the argument by reference, or implement `Clone`"
+)]
+pub trait Reuse: Sized {
+    /// The argument for one attempt.
+    #[must_use]
+    fn reuse(&self) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone> Reuse for T {
+    fn reuse(&self) -> Self {
+        self.clone()
     }
 }
 
@@ -228,30 +298,57 @@ impl Run {
     }
 
     /// Ends an attempt: saves, or pauses before the next one.
-    pub async fn settle<T, R: Fallible>(
+    pub async fn settle<T, R>(
         &mut self,
         codec: &Codec<T>,
         state: T,
+        returns: &Returns<R>,
         out: Result<R, Error>,
     ) -> ControlFlow<R> {
         match out {
-            Ok(out) if out.is_ok() => ControlFlow::Break(match self.open.take() {
-                None => out,
-                Some(open) => match open.save((codec.codec.erase)(state)).await {
-                    Ok(()) => out,
-                    Err(error) => R::from_error(error),
-                },
-            }),
+            Ok(out) if returns.is_ok(&out) => {
+                ControlFlow::Break(self.save(codec, state, returns, out).await)
+            }
             failed => {
                 drop(state);
-                let next = self.attempts.settle(failed).await;
-                if next.is_break()
-                    && let Some(open) = self.open.take()
-                {
-                    open.hold.release().await;
+                let next = self.attempts.settle(returns, failed).await;
+                if next.is_break() {
+                    self.release().await;
                 }
                 next
             }
+        }
+    }
+
+    /// Ends the only attempt.
+    pub async fn finish<T, R>(
+        &mut self,
+        codec: &Codec<T>,
+        state: T,
+        returns: &Returns<R>,
+        out: Result<R, Error>,
+    ) -> R {
+        match out {
+            Ok(out) if returns.is_ok(&out) => self.save(codec, state, returns, out).await,
+            failed => {
+                drop(state);
+                self.release().await;
+                returns.either(failed)
+            }
+        }
+    }
+
+    async fn save<T, R>(&mut self, codec: &Codec<T>, state: T, returns: &Returns<R>, out: R) -> R {
+        let Some(open) = self.open.take() else { return out };
+        match open.save((codec.codec.erase)(state)).await {
+            Ok(()) => out,
+            Err(error) => returns.error(error),
+        }
+    }
+
+    async fn release(&mut self) {
+        if let Some(open) = self.open.take() {
+            open.hold.release().await;
         }
     }
 }
@@ -285,16 +382,25 @@ impl Retry {
     }
 
     /// Ends an attempt: gives its outcome, or pauses before the next one.
-    pub async fn settle<R: Fallible>(&mut self, out: Result<R, Error>) -> ControlFlow<R> {
-        let out = match out {
-            Ok(out) if out.is_ok() || self.left == 0 => return ControlFlow::Break(out),
-            Err(error) if self.left == 0 => return ControlFlow::Break(R::from_error(error)),
-            failed => failed,
-        };
+    pub async fn settle<R>(
+        &mut self,
+        returns: &Returns<R>,
+        out: Result<R, Error>,
+    ) -> ControlFlow<R> {
+        let succeeded = matches!(&out, Ok(out) if returns.is_ok(out));
+        if succeeded || self.left == 0 {
+            return ControlFlow::Break(returns.either(out));
+        }
         drop(out);
         self.left -= 1;
         tokio::time::sleep(self.pause()).await;
         ControlFlow::Continue(())
+    }
+
+    /// Ends the only attempt.
+    #[expect(clippy::unused_async, reason = "as `Run::finish`, which saves")]
+    pub async fn finish<R>(&mut self, returns: &Returns<R>, out: Result<R, Error>) -> R {
+        returns.either(out)
     }
 
     fn pause(&mut self) -> Duration {

@@ -1,0 +1,211 @@
+//! The arguments of `#[robust(...)]`.
+
+use std::time::Duration;
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use syn::ext::IdentExt;
+use syn::parse::discouraged::Speculative;
+use syn::parse::{ParseStream, Parser};
+use syn::{Expr, Ident, LitStr, Path, Token};
+
+use crate::persist::Persist;
+use crate::problems::{Problems, advice, meant};
+use crate::value;
+
+/// What was said, once it was found to be legal. A new argument is a field here and a line of
+/// [`ARGUMENTS`].
+#[derive(Default)]
+pub(crate) struct Args {
+    pub(crate) persist: Option<Persist>,
+    pub(crate) key: Option<Expr>,
+    pub(crate) session: Option<Expr>,
+    pub(crate) retry: Option<u32>,
+    pub(crate) backoff: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) wait: Option<Duration>,
+    pub(crate) runtime: Option<Path>,
+    /// What was given or meant, whether its value was legal or not, and where.
+    given: Vec<(&'static Argument, Ident)>,
+}
+
+/// An argument that exists.
+struct Argument {
+    name: &'static str,
+    /// How it is written, for messages.
+    example: &'static str,
+    /// The argument without which it means nothing.
+    needs: Option<&'static str>,
+    read: fn(&mut Args, &Expr) -> syn::Result<()>,
+}
+
+static ARGUMENTS: [Argument; 8] = [
+    Argument {
+        name: "persist",
+        example: "persist = \"file\"",
+        needs: None,
+        read: |args, value| set(&mut args.persist, Persist::read(value)),
+    },
+    Argument {
+        name: "key",
+        example: "key = user_id",
+        needs: Some("persist"),
+        read: |args, value| set(&mut args.key, Ok(value.clone())),
+    },
+    Argument {
+        name: "session",
+        example: "session = session_id",
+        needs: Some("persist"),
+        read: |args, value| set(&mut args.session, Ok(value.clone())),
+    },
+    Argument {
+        name: "retry",
+        example: "retry = 3",
+        needs: None,
+        read: |args, value| set(&mut args.retry, value::count(value)),
+    },
+    Argument {
+        name: "backoff",
+        example: "backoff = \"100ms\"",
+        needs: Some("retry"),
+        read: |args, value| set(&mut args.backoff, value::duration(value)),
+    },
+    Argument {
+        name: "timeout",
+        example: "timeout = \"30s\"",
+        needs: None,
+        read: |args, value| set(&mut args.timeout, value::positive_duration(value)),
+    },
+    Argument {
+        name: "wait",
+        example: "wait = \"10s\"",
+        needs: Some("persist"),
+        read: |args, value| set(&mut args.wait, value::duration(value)),
+    },
+    Argument {
+        name: "crate",
+        example: "crate = ::my_agents::cogency_state",
+        needs: None,
+        read: |args, value| set(&mut args.runtime, value::path(value)),
+    },
+];
+
+fn set<T>(field: &mut Option<T>, value: syn::Result<T>) -> syn::Result<()> {
+    *field = Some(value?);
+    Ok(())
+}
+
+/// An argument as it was written.
+struct Written {
+    name: Ident,
+    value: Option<Expr>,
+}
+
+impl Args {
+    pub(crate) fn parse(tokens: TokenStream, problems: &mut Problems) -> Self {
+        let mut args = Self::default();
+        let parse = |input: ParseStream<'_>| args.parse_all(input, problems);
+        let parsed = parse.parse2(tokens);
+        problems.check(parsed);
+        args.check_needs(problems);
+        args
+    }
+
+    /// Whether the argument was given, with a legal value or not.
+    pub(crate) fn gives(&self, name: &str) -> bool {
+        self.given.iter().any(|(argument, _)| argument.name == name)
+    }
+
+    fn parse_all(&mut self, input: ParseStream<'_>, problems: &mut Problems) -> syn::Result<()> {
+        while !input.is_empty() {
+            let start = input.fork();
+            match Written::parse(input) {
+                Ok(written) => self.take(written, problems),
+                Err(error) => {
+                    problems.add(error);
+                    // An argument after a wrong one is checked all the same.
+                    skip_to_comma(&start)?;
+                    input.advance_to(&start);
+                }
+            }
+            input.parse::<Option<Token![,]>>()?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, written: Written, problems: &mut Problems) {
+        let Written { name, value } = written;
+        let Some(argument) = known(&name, problems) else { return };
+        if self.gives(argument.name) {
+            if name == argument.name {
+                problems.at(&name, format!("`{name}` is given twice"));
+            }
+            return;
+        }
+        self.given.push((argument, name.clone()));
+        let Some(value) = value else {
+            let message = format!("`{name}` needs a value: `{}`", argument.example);
+            problems.at(name, message);
+            return;
+        };
+        let read = (argument.read)(self, &value);
+        problems.check(read);
+    }
+
+    fn check_needs(&self, problems: &mut Problems) {
+        for (argument, name) in &self.given {
+            let Some(needs) = argument.needs.filter(|needs| !self.gives(needs)) else { continue };
+            problems.at(name, format!("`{}` means nothing without `{needs}`", argument.name));
+        }
+        if problems.is_empty() && self.given.iter().all(|(argument, _)| argument.name == "crate") {
+            problems.add(syn::Error::new(
+                Span::call_site(),
+                "`#[robust]` does nothing without an argument: keep a state with \
+                 `persist = \"file\"`, repeat what fails with `retry = 3`, or stop what hangs \
+                 with `timeout = \"30s\"`",
+            ));
+        }
+    }
+}
+
+impl Written {
+    // Input: name = value
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if let Ok(literal) = input.fork().parse::<LitStr>() {
+            let message = "this value has no name: did you mean `persist = ...`?";
+            return Err(syn::Error::new(literal.span(), message));
+        }
+        let name = input.call(Ident::parse_any)?;
+        if input.is_empty() || input.peek(Token![,]) {
+            return Ok(Self { name, value: None });
+        }
+        input.parse::<Token![=]>()?;
+        if input.is_empty() || input.peek(Token![,]) {
+            return Ok(Self { name, value: None });
+        }
+        let value = input.parse()?;
+        if input.is_empty() || input.peek(Token![,]) {
+            return Ok(Self { name, value: Some(value) });
+        }
+        Err(input.error("expected `,` and the next argument"))
+    }
+}
+
+/// The argument that was named, or, with a problem, the one that was probably meant.
+fn known(name: &Ident, problems: &mut Problems) -> Option<&'static Argument> {
+    let word = name.to_string();
+    let find = |word: &str| ARGUMENTS.iter().find(|argument| argument.name == word);
+    find(&word).or_else(|| {
+        let names = ARGUMENTS.each_ref().map(|argument| argument.name);
+        let meant = meant(&word, names);
+        let advice = advice(meant, &names);
+        problems.at(name, format!("`#[robust]` has no argument `{word}`; {advice}"));
+        meant.and_then(find)
+    })
+}
+
+fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        input.parse::<TokenTree>()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! Writes a plan out. Nothing can go wrong here.
+
+use std::time::Duration;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
+
+use crate::persist::Persist;
+use crate::plan::{Kept, Plan, Policy};
+use crate::retry::Reused;
+use crate::runtime::{Runtime, location, mixed_at};
+
+// Input: async fn chat(state: &mut Chat, user_id: &str, query: String) -> Ret { BODY }
+// Output:
+//     async fn chat(user_id: &str, query: String) -> Ret {
+//         let returns = Returns::<Ret>::new();
+//         let codec = Codec::<Chat>::new();
+//         let mut run = Run::new(POLICY, PERSIST, key(&(user_id), &("default")));
+//         loop { ATTEMPT }
+//     }
+pub(crate) fn expand(plan: &Plan) -> TokenStream {
+    let span = Span::mixed_site();
+    let output = &plan.output;
+    let typed = plan.runtime.at(location(output));
+    let returns = quote_spanned!(mixed_at(location(output))=> #typed::Returns::<#output>::new());
+    let run = match &plan.kept {
+        Some(kept) => run_with_state(plan, kept),
+        None => run_without_state(plan),
+    };
+    let attempt = attempt(plan);
+    let attempts =
+        if plan.policy.repeats() { quote_spanned!(span=> loop { #attempt }) } else { attempt };
+    plan.function.with(&quote_spanned!(span=> let returns = #returns; #run #attempts))
+}
+
+fn run_with_state(plan: &Plan, kept: &Kept) -> TokenStream {
+    let span = Span::mixed_site();
+    let runtime = plan.runtime.at(span);
+    let ty = kept.state.ty();
+    let typed = plan.runtime.at(location(ty));
+    let codec = quote_spanned!(mixed_at(location(ty))=> #typed::Codec::<#ty>::new());
+    let policy = policy(&plan.policy, &plan.runtime);
+    let persist = persist(&kept.persist, &plan.runtime);
+    let user = &kept.user;
+    let default = quote_spanned!(span=> #runtime::DEFAULT_SESSION);
+    let session = kept.session.as_ref().map_or(default, ToTokens::to_token_stream);
+    quote_spanned! {span=>
+        let codec = #codec;
+        let mut run = #runtime::Run::new(
+            #policy,
+            #persist,
+            #runtime::key(&(#user), &(#session)),
+        );
+    }
+}
+
+fn run_without_state(plan: &Plan) -> TokenStream {
+    let span = Span::mixed_site();
+    let runtime = plan.runtime.at(span);
+    let policy = policy(&plan.policy, &plan.runtime);
+    quote_spanned!(span=> let mut run = #runtime::Retry::new(#policy);)
+}
+
+// Output:
+//     let mut state = match run.begin(&codec).await {
+//         Ok(state) => state,
+//         Err(error) => return returns.error(error),
+//     };
+//     let query = Reuse::reuse(&query);
+//     let lent = &mut state;
+//     let out = run.drive(pin!(BODY)).await;
+//     END
+fn attempt(plan: &Plan) -> TokenStream {
+    let span = Span::mixed_site();
+    let state = state_name(plan);
+    let begin = plan.kept.as_ref().map(|_| {
+        quote_spanned! {span=>
+            let mut #state = match run.begin(&codec).await {
+                ::core::result::Result::Ok(state) => state,
+                ::core::result::Result::Err(error) => return returns.error(error),
+            };
+            let lent = &mut #state;
+        }
+    });
+    let reuse = plan.reused.iter().map(|reused| reuse(reused, plan));
+    let body = body(plan);
+    let end = end(plan);
+    quote_spanned! {span=>
+        #begin
+        #(#reuse)*
+        let out = run.drive(::core::pin::pin!(#body)).await;
+        #end
+    }
+}
+
+/// Rustc names this variable, at this place, if what the body returns borrows from the state.
+fn state_name(plan: &Plan) -> Ident {
+    let location =
+        plan.kept.as_ref().map_or_else(Span::mixed_site, |kept| location(kept.state.ty()));
+    Ident::new("state", mixed_at(location))
+}
+
+// Output: let mut query = Reuse::reuse(&query);
+fn reuse(Reused { mutability, name }: &Reused, plan: &Plan) -> TokenStream {
+    let span = mixed_at(name.span());
+    let runtime = plan.runtime.at(name.span());
+    // Where the body may not need it, because the key did, the clone must not count as unused.
+    let used = plan
+        .kept
+        .as_ref()
+        .filter(|kept| kept.mentions(name))
+        .map(|_| quote_spanned!(span=> let _ = &#name;));
+    quote_spanned! {span=>
+        let #mutability #name = #runtime::Reuse::reuse(&#name);
+        #used
+    }
+}
+
+// Input: { BODY }
+// Output:
+//     async move {
+//         let state: &mut Chat = lent;
+//         if let Some(out) = None::<Ret> { return out; }
+//         let out: Ret = { BODY };
+//         out
+//     }
+//
+// The return that never happens is the only way to say what type an async block gives: `?` and
+// `return` in the body need it.
+fn body(plan: &Plan) -> TokenStream {
+    let span = Span::mixed_site();
+    let output = &plan.output;
+    let statements = plan.function.body.statements();
+    let block = quote_spanned!(mixed_at(plan.function.braces)=> { #statements });
+    let capture = (!plan.lends_self).then(|| quote_spanned!(span=> move));
+    let state = plan.kept.as_ref().map(|Kept { state, .. }| {
+        let (attrs, pattern, reference) = (&state.attrs, &state.pattern, &state.reference);
+        quote_spanned!(span=> #(#attrs)* let #pattern: #reference = lent;)
+    });
+    quote_spanned! {span=>
+        async #capture {
+            #state
+            if let ::core::option::Option::Some(out) = ::core::option::Option::None::<#output> {
+                return out;
+            }
+            let out: #output = #block;
+            out
+        }
+    }
+}
+
+// Output:
+//     match run.settle(&codec, state, &returns, out).await {
+//         Break(out) => return out,
+//         Continue(()) => {}
+//     }
+fn end(plan: &Plan) -> TokenStream {
+    let span = Span::mixed_site();
+    let state = state_name(plan);
+    let saved = plan.kept.as_ref().map(|_| quote_spanned!(span=> &codec, #state,));
+    let ended = quote_spanned!(span=> (#saved &returns, out));
+    if !plan.policy.repeats() {
+        return quote_spanned!(span=> run.finish #ended.await);
+    }
+    quote_spanned! {span=>
+        match run.settle #ended.await {
+            ::core::ops::ControlFlow::Break(out) => return out,
+            ::core::ops::ControlFlow::Continue(()) => {}
+        }
+    }
+}
+
+fn persist(persist: &Persist, runtime: &Runtime) -> TokenStream {
+    let span = mixed_at(persist.location());
+    let runtime = runtime.at(span);
+    match persist {
+        Persist::Builtin(url) => quote_spanned!(span=> #runtime::Persist::url(#url)),
+        Persist::Feature(backend, url) => quote_spanned!(span=> #runtime::#backend!(#url)),
+        Persist::Manager(manager) => {
+            quote_spanned!(span=> #runtime::Persist::manager(&(#manager)))
+        }
+    }
+}
+
+fn policy(policy: &Policy, runtime: &Runtime) -> TokenStream {
+    let span = Span::mixed_site();
+    let runtime = runtime.at(span);
+    let attempts = policy.attempts;
+    let backoff = duration(policy.backoff);
+    let timeout = optional(policy.timeout);
+    let wait = optional(policy.wait);
+    quote_spanned! {span=>
+        #runtime::Policy {
+            attempts: #attempts,
+            backoff: #backoff,
+            timeout: #timeout,
+            wait: #wait,
+        }
+    }
+}
+
+fn optional(value: Option<Duration>) -> TokenStream {
+    let span = Span::mixed_site();
+    value.map(duration).map_or_else(
+        || quote_spanned!(span=> ::core::option::Option::None),
+        |value| quote_spanned!(span=> ::core::option::Option::Some(#value)),
+    )
+}
+
+fn duration(duration: Duration) -> TokenStream {
+    let (seconds, nanoseconds) = (duration.as_secs(), duration.subsec_nanos());
+    quote_spanned!(Span::mixed_site()=> ::core::time::Duration::new(#seconds, #nanoseconds))
+}

@@ -1,0 +1,93 @@
+//! How the value of an argument is read: counts, durations, paths.
+
+use std::time::Duration;
+
+use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path};
+
+/// More attempts than this are a mistake in the number.
+const MOST_ATTEMPTS: u32 = 1000;
+
+/// A longer time than this is a mistake in the unit.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// `3`
+pub(crate) fn count(value: &Expr) -> syn::Result<u32> {
+    let wrong = || {
+        let message = format!(
+            "expected how often to try in all, as a number from 1 to {MOST_ATTEMPTS}: `retry = 3`"
+        );
+        syn::Error::new_spanned(value, message)
+    };
+    let Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) = ungrouped(value) else {
+        return Err(wrong());
+    };
+    match number.base10_parse() {
+        Ok(attempts @ 1..=MOST_ATTEMPTS) => Ok(attempts),
+        _ => Err(wrong()),
+    }
+}
+
+/// `"30s"`, of which an attempt can make something.
+pub(crate) fn positive_duration(value: &Expr) -> syn::Result<Duration> {
+    let duration = duration(value)?;
+    if duration.is_zero() {
+        return Err(syn::Error::new_spanned(value, "no attempt can end within no time"));
+    }
+    Ok(duration)
+}
+
+/// `"100ms"`, `"0s"`
+pub(crate) fn duration(value: &Expr) -> syn::Result<Duration> {
+    let wrong = |message: String| syn::Error::new_spanned(value, message);
+    let Some(literal) = string(value) else {
+        return Err(wrong("expected a duration in quotes, such as \"100ms\" or \"1m 30s\"".into()));
+    };
+    let duration = humantime::parse_duration(&literal.value()).map_err(|error| {
+        wrong(format!("{error}: expected a duration such as \"100ms\" or \"1m 30s\""))
+    })?;
+    if duration > LONGEST {
+        let longest = humantime::format_duration(LONGEST);
+        return Err(wrong(format!("expected a duration of at most {longest}")));
+    }
+    Ok(duration)
+}
+
+/// `::my_agents::cogency_state`
+pub(crate) fn path(value: &Expr) -> syn::Result<Path> {
+    let wrong = || {
+        let message = "expected the path of the `cogency_state` crate, without quotes: \
+                       `crate = ::my_agents::cogency_state`";
+        syn::Error::new_spanned(value, message)
+    };
+    match ungrouped(value) {
+        Expr::Path(value) if value.qself.is_none() => {
+            let plain = value.path.segments.iter().all(|segment| segment.arguments.is_empty());
+            plain.then(|| value.path.clone()).ok_or_else(wrong)
+        }
+        _ => Err(wrong()),
+    }
+}
+
+/// A string literal.
+pub(crate) fn string(value: &Expr) -> Option<&LitStr> {
+    match ungrouped(value) {
+        Expr::Lit(ExprLit { lit: Lit::Str(literal), .. }) => Some(literal),
+        _ => None,
+    }
+}
+
+/// The name that an expression consists of.
+pub(crate) fn name(value: &Expr) -> Option<&Ident> {
+    match ungrouped(value) {
+        Expr::Path(value) => value.path.get_ident(),
+        _ => None,
+    }
+}
+
+/// An expression that came through a `macro_rules!` variable stands in an invisible group.
+pub(crate) fn ungrouped(mut value: &Expr) -> &Expr {
+    while let Expr::Group(group) = value {
+        value = &group.expr;
+    }
+    value
+}

@@ -1,0 +1,68 @@
+//! One macro for each backend that a cargo feature switches on. The attribute cannot know which
+//! features this crate was built with: it calls the macro, whose definition here is either the
+//! backend or the error that names the feature.
+
+/// `persist = "redis"` or `persist = "redis://..."`
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __persist_redis {
+    ($url:literal) => {
+        ::core::compile_error!(
+            "this `persist` needs the cargo feature `redis` of cogency-state, which does not \
+             exist in this version"
+        )
+    };
+}
+
+/// `persist = "database"`
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __persist_database {
+    ($url:literal) => {
+        ::core::compile_error!(
+            "this `persist` needs the cargo feature `database` of cogency-state, which does not \
+             exist in this version"
+        )
+    };
+}
+
+/// `persist = "sqlite"` or `persist = "sqlite://..."`
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __persist_sqlite {
+    ($url:literal) => {
+        ::core::compile_error!(
+            "this `persist` needs the cargo feature `sqlite` of cogency-state, which does not \
+             exist in this version"
+        )
+    };
+}
+
+/// `persist = "postgres"` or `persist = "postgres://..."`
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __persist_postgres {
+    ($url:literal) => {
+        ::core::compile_error!(
+            "this `persist` needs the cargo feature `postgres` of cogency-state, which does not \
+             exist in this version"
+        )
+    };
+}
+
+/// `persist = "mysql"`, `persist = "mysql://..."` or `persist = "mariadb://..."`
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __persist_mysql {
+    ($url:literal) => {
+        ::core::compile_error!(
+            "this `persist` needs the cargo feature `mysql` of cogency-state, which does not \
+             exist in this version"
+        )
+    };
+}
+
+pub use {
+    __persist_database as database, __persist_mysql as mysql, __persist_postgres as postgres,
+    __persist_redis as redis, __persist_sqlite as sqlite,
+};
