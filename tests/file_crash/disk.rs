@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::syncfs;
 use tempfile::TempDir;
 
 use crate::programs::{run, try_run};
@@ -51,6 +52,11 @@ impl Disk {
     /// Mounts it for reading only, or for writing again.
     pub(crate) fn remount(&self, mode: &str) {
         run("mount", ["-o", &format!("remount,{mode}"), self.point.to_str().unwrap()]);
+    }
+
+    /// Waits until everything is on the disk.
+    pub(crate) fn calm(&self) {
+        syncfs(File::open(&self.point).unwrap()).unwrap();
     }
 
     /// Cuts its power.

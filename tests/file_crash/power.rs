@@ -18,7 +18,7 @@ use crate::disk::Disk;
 use crate::place::{block_on, key, manager, names};
 
 const CUTS: u64 = 200;
-const LONGEST_RUN: Duration = Duration::from_millis(80);
+const LONGEST_RUN: Duration = Duration::from_millis(120);
 const OLD_USERS: [&str; 3] = ["old-a", "old-b", "old-c"];
 
 struct Campaign {
@@ -126,6 +126,8 @@ impl Campaign {
         if folders.exists() {
             fs::remove_dir_all(folders).unwrap();
         }
+        // Between two cuts there is time for all to reach the disk, also what nobody syncs.
+        self.disk.calm();
     }
 }
 
