@@ -17,6 +17,7 @@ use super::trial::Trial;
 use crate::backend::{Lease, Write};
 use crate::error::Error;
 use crate::key::StateKey;
+use crate::record::Record;
 
 const WRITERS: usize = 4;
 const READERS: usize = 2;
@@ -127,7 +128,7 @@ impl Task {
         Ok(self.log)
     }
 
-    async fn load(&mut self, key: &StateKey) -> Verdict<Option<crate::Record>> {
+    async fn load(&mut self, key: &StateKey) -> Verdict<Option<Record>> {
         let begun = self.clock.tick();
         let record = self.backend.load(key).await?;
         let span = Span { begun, ended: self.clock.tick() };

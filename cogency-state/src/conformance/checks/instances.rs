@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::backend::Durability;
+use crate::backend::{Capabilities, Durability};
 use crate::conformance::check::{Stop, Verdict, ensure};
 use crate::conformance::instance::Instance;
 use crate::conformance::sample;
@@ -59,7 +59,7 @@ pub(super) async fn instances_agree_on_what_they_are(trial: &Trial<'_>) -> Verdi
     Ok(())
 }
 
-fn describe(backend: &Instance) -> (String, crate::Capabilities) {
+fn describe(backend: &Instance) -> (String, Capabilities) {
     (backend.location().to_owned(), backend.capabilities())
 }
 

@@ -7,6 +7,7 @@ use crate::conformance::check::{Stop, Verdict, ensure, fail};
 use crate::conformance::instance::Instance;
 use crate::conformance::sample;
 use crate::conformance::trial::Trial;
+use crate::error::Error;
 use crate::key::StateKey;
 use crate::record::Record;
 
@@ -98,7 +99,7 @@ pub(super) async fn save_and_release_keeps_the_lease_on_a_conflict(trial: &Trial
     let first = trial.backend.create_under(&lease, "first").await?;
     let stale = Write::new(sample::record(lease.key(), None, "also the first"), None);
     match trial.backend.save_and_release(&lease, &stale).await {
-        Err(crate::Error::Conflict { expected: 0, found: 1, .. }) => {}
+        Err(Error::Conflict { expected: 0, found: 1, .. }) => {}
         Err(error) => fail!("a stale save_and_release failed with {error:?}, due is Conflict"),
         Ok(()) => fail!("a stale save_and_release succeeded, due is Conflict"),
     }

@@ -1,6 +1,6 @@
 //! One record after another under one key.
 
-use crate::backend::Write;
+use crate::backend::{Lease, Write};
 use crate::conformance::check::{Verdict, ensure};
 use crate::conformance::sample;
 use crate::conformance::trial::Trial;
@@ -114,7 +114,7 @@ pub(super) async fn a_repeated_save_succeeds_and_leaves_the_record(trial: &Trial
     trial.backend.release(&lease).await
 }
 
-async fn twice(trial: &Trial<'_>, lease: &crate::Lease, write: &Write) -> Verdict {
+async fn twice(trial: &Trial<'_>, lease: &Lease, write: &Write) -> Verdict {
     trial.backend.write(lease, write).await?;
     trial.backend.write(lease, write).await?;
     trial.backend.holds(&write.record, "after the save was repeated").await
@@ -154,7 +154,7 @@ pub(super) async fn revisions_are_exact_beyond_two_to_the_53(trial: &Trial<'_>) 
     trial.backend.release(&lease).await
 }
 
-fn numbered(lease: &crate::Lease, version: u64) -> Record {
+fn numbered(lease: &Lease, version: u64) -> Record {
     let mut record = sample::record(lease.key(), None, "numbered");
     record.revision.version = version;
     record

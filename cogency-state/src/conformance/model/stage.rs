@@ -18,7 +18,8 @@ pub(super) async fn run(trial: &Trial<'_>, steps: &[Step], seen: Option<&AtomicU
     let mut stage = Stage::set(trial).await?;
     let verdict = stage.play(steps, seen).await;
     for (instance, lease) in &stage.leases {
-        instance.release(lease).await?;
+        // What counts is how the sequence went.
+        let _ = instance.release(lease).await;
     }
     // Where leases may have run out, what the model knows of them is not true any more.
     let too_slow = trial.capabilities().lease_ttl.is_some_and(|ttl| begun.elapsed() >= ttl);
