@@ -28,6 +28,8 @@ impl StateManager {
     /// | `file:data/agents`, `file:/srv/agents`, `file:///srv/agents` | a [`FileBackend`] |
     /// | `file:data/agents?process=worker-1` | the same, [isolated](FileBackend::isolated_as) |
     ///
+    /// A path is taken as it stands, without percent-encoding.
+    ///
     /// ```
     /// use cogency_state::StateManager;
     ///

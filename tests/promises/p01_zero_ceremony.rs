@@ -104,6 +104,9 @@ async fn an_isolated_process_sees_only_its_own_states_and_finds_them_again_by_it
     assert_eq!(chat(&shared, "alice", "again").await.unwrap(), "shared again");
     assert_eq!(shared.list_states("alice").await.unwrap().len(), 1);
     assert!(shared.list_states("@processes").await.unwrap().is_empty());
+    // An empty id is one of its own too, and does not look into the others' folders.
+    assert_eq!(chat(&isolated(""), "one", "mine").await.unwrap(), "mine");
+    assert_eq!(isolated("").list_states("one").await.unwrap().len(), 1);
     let unnamed = StateManager::new(FileBackend::new(folder.path()).isolated());
     assert_eq!(chat(&unnamed, "alice", "mine").await.unwrap(), "mine");
 }

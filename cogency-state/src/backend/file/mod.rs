@@ -73,8 +73,9 @@ impl FileBackend {
     /// ```
     #[must_use]
     pub fn isolated_as(self, process_id: &str) -> Self {
-        let folder = self.root.path.join(PROCESSES).join(names::folder_name(process_id));
-        Self::new(folder)
+        // No id has this name: an escape has two digits.
+        let name = if process_id.is_empty() { "%" } else { &names::folder_name(process_id) };
+        Self::new(self.root.path.join(PROCESSES).join(name))
     }
 
     /// Runs file work on a thread that may block. It runs to its end although the caller may
