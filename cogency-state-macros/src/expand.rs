@@ -121,12 +121,11 @@ fn reuse(Reused { mutability, name }: &Reused, plan: &Plan) -> TokenStream {
 //     async move {
 //         let state: &mut Chat = lent;
 //         if let Some(out) = None::<Ret> { return out; }
-//         let out: Ret = { BODY };
-//         out
+//         { BODY }
 //     }
 //
-// The return that never happens is the only way to say what type an async block gives: `?` and
-// `return` in the body need it.
+// The return that never happens is the only way to say what type an async block gives: `?`,
+// coercions and `return` in the body need it.
 fn body(plan: &Plan) -> TokenStream {
     let span = Span::mixed_site();
     let output = &plan.output;
@@ -143,8 +142,7 @@ fn body(plan: &Plan) -> TokenStream {
             if let ::core::option::Option::Some(out) = ::core::option::Option::None::<#output> {
                 return out;
             }
-            let out: #output = #block;
-            out
+            #block
         }
     }
 }
