@@ -6,7 +6,7 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseStream, Parser};
-use syn::{Expr, Ident, LitStr, Path, Token};
+use syn::{Expr, Ident, Path, Token};
 
 use crate::persist::Persist;
 use crate::problems::{Problems, advice, meant};
@@ -170,16 +170,13 @@ impl Args {
 impl Written {
     // Input: name = value
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        if let Ok(literal) = input.fork().parse::<LitStr>() {
-            let message = "this value has no name: did you mean `persist = ...`?";
-            return Err(syn::Error::new(literal.span(), message));
+        if !input.peek(Ident::peek_any) {
+            return Err(input.error("expected an argument with its name, such as `persist = ...`"));
         }
         let name = input.call(Ident::parse_any)?;
-        if input.is_empty() || input.peek(Token![,]) {
-            return Ok(Self { name, value: None });
-        }
-        input.parse::<Token![=]>()?;
-        if input.is_empty() || input.peek(Token![,]) {
+        let has_value = input.parse::<Option<Token![=]>>()?.is_some();
+        if !has_value || input.is_empty() || input.peek(Token![,]) {
+            skip_to_comma(input)?;
             return Ok(Self { name, value: None });
         }
         let value = input.parse()?;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote_spanned};
+use quote::quote_spanned;
+use syn::Expr;
 
 use crate::persist::Persist;
 use crate::plan::{Kept, Plan, Policy};
@@ -41,17 +42,23 @@ fn run_with_state(plan: &Plan, kept: &Kept) -> TokenStream {
     let codec = quote_spanned!(mixed_at(location(ty))=> #typed::Codec::<#ty>::new());
     let policy = policy(&plan.policy, &plan.runtime);
     let persist = persist(&kept.persist, &plan.runtime);
-    let user = &kept.user;
-    let default = quote_spanned!(span=> #runtime::DEFAULT_SESSION);
-    let session = kept.session.as_ref().map_or(default, ToTokens::to_token_stream);
+    let default = || quote_spanned!(span=> #runtime::DEFAULT_SESSION);
+    let user = lend(&kept.user);
+    let session = kept.session.as_ref().map_or_else(default, lend);
     quote_spanned! {span=>
         let codec = #codec;
         let mut run = #runtime::Run::new(
             #policy,
             #persist,
-            #runtime::key(&(#user), &(#session)),
+            #runtime::key(#user, #session),
         );
     }
+}
+
+// Input: user_id
+// Output: &(user_id)
+fn lend(value: &Expr) -> TokenStream {
+    quote_spanned!(mixed_at(location(value))=> &(#value))
 }
 
 fn run_without_state(plan: &Plan) -> TokenStream {
@@ -73,9 +80,11 @@ fn run_without_state(plan: &Plan) -> TokenStream {
 fn attempt(plan: &Plan) -> TokenStream {
     let span = Span::mixed_site();
     let state = state_name(plan);
-    let begin = plan.kept.as_ref().map(|_| {
+    let begin = plan.kept.as_ref().map(|kept| {
+        // At the state's type, where a missing `Send` is an error already, it makes no second one.
+        let begin = quote_spanned!(mixed_at(location(kept.state.ty()))=> run.begin(&codec));
         quote_spanned! {span=>
-            let mut #state = match run.begin(&codec).await {
+            let mut #state = match #begin.await {
                 ::core::result::Result::Ok(state) => state,
                 ::core::result::Result::Err(error) => return returns.error(error),
             };
@@ -93,11 +102,11 @@ fn attempt(plan: &Plan) -> TokenStream {
     }
 }
 
-/// Rustc names this variable, at this place, if what the body returns borrows from the state.
+/// The user's own name, so that rustc can speak of it if what the body returns borrows from the
+/// state.
 fn state_name(plan: &Plan) -> Ident {
-    let location =
-        plan.kept.as_ref().map_or_else(Span::mixed_site, |kept| location(kept.state.ty()));
-    Ident::new("state", mixed_at(location))
+    let name = plan.kept.as_ref().and_then(|kept| kept.state.name());
+    name.cloned().unwrap_or_else(|| Ident::new("state", Span::mixed_site()))
 }
 
 // Output: let mut query = Reuse::reuse(&query);
@@ -175,7 +184,8 @@ fn persist(persist: &Persist, runtime: &Runtime) -> TokenStream {
         Persist::Builtin(url) => quote_spanned!(span=> #runtime::Persist::url(#url)),
         Persist::Feature(backend, url) => quote_spanned!(span=> #runtime::#backend!(#url)),
         Persist::Manager(manager) => {
-            quote_spanned!(span=> #runtime::Persist::manager(&(#manager)))
+            let manager = lend(manager);
+            quote_spanned!(span=> #runtime::Persist::manager(#manager))
         }
     }
 }

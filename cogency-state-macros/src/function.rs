@@ -96,14 +96,15 @@ impl Body {
     }
 }
 
-/// Says more than "expected `fn`". What begins like a function and is none ends in syn's words.
+/// Says more than "expected `fn`".
 fn refuse_other_items(input: ParseStream<'_>) -> syn::Result<()> {
-    let begins_a_function = input.peek(Token![fn])
-        || input.peek(Token![async])
-        || input.peek(Token![const])
-        || input.peek(Token![unsafe])
-        || input.peek(Token![extern]);
-    if begins_a_function {
+    let ahead = input.fork();
+    let starts = ahead.parse::<Option<Token![const]>>().is_ok()
+        && (ahead.peek(Token![fn])
+            || ahead.peek(Token![async])
+            || ahead.peek(Token![unsafe])
+            || ahead.peek(Token![extern]));
+    if starts {
         return Ok(());
     }
     Err(input.error("`#[robust]` stands on an `async fn` with a body"))

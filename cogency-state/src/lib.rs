@@ -18,6 +18,6 @@ pub use backend::{
 pub use error::{BoxError, Error};
 pub use key::{DEFAULT_SESSION, KeyProblem, MAX_ID_BYTES, StateKey};
 pub use manager::{Call, Loaded, StateManager, StateManagerBuilder};
-pub use record::{Checksum, Metadata, Record, Revision, SCHEMA_VERSION, WriteId};
+pub use record::{Checksum, Metadata, Record, Revision, SCHEMA_VERSION, SavedAt, WriteId};
 
 pub use cogency_state_macros::robust;

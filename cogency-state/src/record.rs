@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -185,9 +185,8 @@ pub struct Metadata {
     pub tools_count: u64,
     /// The agent's memory, `"unknown"` unless told; not this library's backend.
     pub memory_backend: Cow<'static, str>,
-    /// When the state was saved, by the writer's clock: RFC 3339 in UTC with microseconds.
-    /// Records of the original have a local time without a zone, or none.
-    pub saved_at: Option<String>,
+    /// When the state was saved, by the writer's clock.
+    pub saved_at: Option<SavedAt>,
     /// Fields of the program's own.
     #[serde(flatten)]
     pub custom: serde_json::Map<String, serde_json::Value>,
@@ -197,8 +196,54 @@ impl Metadata {
     /// The metadata of a save that happens now.
     #[must_use]
     pub fn now() -> Self {
-        let saved_at = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
-        Self { saved_at: Some(saved_at), ..Self::default() }
+        Self { saved_at: Some(SavedAt::now()), ..Self::default() }
+    }
+}
+
+/// When a state was saved. As text it is RFC 3339 in UTC with microseconds, such as
+/// `2026-01-31T12:00:00.000000Z`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum SavedAt {
+    /// A moment, in whole microseconds.
+    Time(SystemTime),
+    /// What another program wrote in another form; the original wrote local times without a zone.
+    Text(String),
+}
+
+impl SavedAt {
+    /// This moment.
+    #[must_use]
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let whole = Duration::new(since.as_secs(), since.subsec_micros() * 1000);
+        Self::Time(UNIX_EPOCH + whole)
+    }
+}
+
+impl fmt::Display for SavedAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Time(time) => humantime::format_rfc3339_micros(*time).fmt(f),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl From<SavedAt> for String {
+    fn from(saved_at: SavedAt) -> Self {
+        saved_at.to_string()
+    }
+}
+
+impl From<String> for SavedAt {
+    fn from(text: String) -> Self {
+        match humantime::parse_rfc3339(&text).map(Self::Time) {
+            // Only if the same text comes out again.
+            Ok(time) if time.to_string() == text => time,
+            _ => Self::Text(text),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The right to be the one that changes a key.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
@@ -79,7 +80,7 @@ pub struct Holder {
     /// The process, by the id that its host gave it; 0 if it is not known.
     pub process: u32,
     /// The name of the host that it runs on; empty if it is not known.
-    pub host: String,
+    pub host: Cow<'static, str>,
     /// When it asked for the lease, by its own clock.
     pub since: SystemTime,
 }
@@ -88,15 +89,17 @@ impl Holder {
     /// This process, now.
     #[must_use]
     pub fn current() -> Self {
-        static HOST: OnceLock<String> = OnceLock::new();
-        let host = HOST.get_or_init(|| gethostname::gethostname().to_string_lossy().into_owned());
-        Self { process: std::process::id(), host: host.clone(), since: SystemTime::now() }
+        static PROCESS: OnceLock<(u32, String)> = OnceLock::new();
+        let (process, host) = PROCESS.get_or_init(|| {
+            (std::process::id(), gethostname::gethostname().to_string_lossy().into_owned())
+        });
+        Self { process: *process, host: host.as_str().into(), since: SystemTime::now() }
     }
 
     /// Somebody, where the backend cannot tell who.
     #[must_use]
     pub fn unknown() -> Self {
-        Self { process: 0, host: String::new(), since: SystemTime::UNIX_EPOCH }
+        Self { process: 0, host: "".into(), since: SystemTime::UNIX_EPOCH }
     }
 }
 

@@ -180,9 +180,9 @@ impl StateManager {
         hold: Hold,
         prepared: typed::Prepared,
     ) -> Result<Revision, Error> {
-        let record = prepared.write.record.clone();
+        let key = prepared.write.record.key.clone();
         let revision = hold.save(prepared.write).await?;
-        self.inner.warm.put(&record, prepared.read_back);
+        self.inner.warm.put(key, prepared.warm);
         Ok(revision)
     }
 }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::backend::Holder;
@@ -15,27 +16,30 @@ use crate::key::StateKey;
 /// A key at a location: what a lease is on.
 pub(crate) type Place = (Arc<str>, StateKey);
 
-/// Holds who is at the head, for those who wait.
-type Slot = tokio::sync::Mutex<()>;
-
-struct Entry {
-    slot: Arc<Slot>,
-    head: Option<Holder>,
-    /// How many wait or are at the head.
-    users: usize,
+/// One key's queue.
+#[derive(Debug, Default)]
+struct Queue {
+    /// Locked by the head. Those who wait for it get it in the order in which they came.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    /// Who the head is, for those who wait.
+    head: Mutex<Option<Holder>>,
 }
 
-static QUEUES: LazyLock<Mutex<HashMap<Place, Entry>>> = LazyLock::new(Mutex::default);
+/// The queues that somebody is in, with how many are.
+type Queues = HashMap<Place, (Arc<Queue>, usize), RandomState>;
 
-/// No code that can panic runs under the lock, so a poisoned one is whole.
-fn queues() -> MutexGuard<'static, HashMap<Place, Entry>> {
-    QUEUES.lock().unwrap_or_else(PoisonError::into_inner)
+static QUEUES: LazyLock<Mutex<Queues>> = LazyLock::new(Mutex::default);
+
+/// No code that can panic runs under these locks, so a poisoned one is whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A place in the queue of a key.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     place: Place,
+    queue: Arc<Queue>,
     /// Held by the head.
     turn: Option<OwnedMutexGuard<()>>,
 }
@@ -48,48 +52,41 @@ impl Ticket {
         holder: &Holder,
         wait: Duration,
     ) -> Result<Self, Holder> {
-        let slot = Self::join(&place);
         // From here on a dropped future leaves the queue.
-        let mut ticket = Self { place, turn: None };
-        ticket.turn = match Arc::clone(&slot).try_lock_owned() {
+        let mut ticket = Self::join(place);
+        let turn = Arc::clone(&ticket.queue.turn);
+        ticket.turn = match Arc::clone(&turn).try_lock_owned() {
             Ok(turn) => Some(turn),
-            Err(_) => tokio::time::timeout(wait, slot.lock_owned()).await.ok(),
+            Err(_) => tokio::time::timeout(wait, turn.lock_owned()).await.ok(),
         };
-        let mut queues = queues();
-        let Some(entry) = queues.get_mut(&ticket.place) else { return Ok(ticket) };
-        if ticket.turn.is_some() {
-            entry.head = Some(holder.clone());
-            drop(queues);
-            return Ok(ticket);
+        let mut head = lock(&ticket.queue.head);
+        if ticket.turn.is_none() {
+            return Err(head.clone().unwrap_or_else(Holder::unknown));
         }
-        let head = entry.head.clone();
-        drop(queues);
-        Err(head.unwrap_or_else(Holder::unknown))
+        *head = Some(holder.clone());
+        drop(head);
+        Ok(ticket)
     }
 
-    fn join(place: &Place) -> Arc<Slot> {
-        let mut queues = queues();
-        if let Some(entry) = queues.get_mut(place) {
-            entry.users += 1;
-            return Arc::clone(&entry.slot);
-        }
-        let slot = Arc::<Slot>::default();
-        let entry = Entry { slot: Arc::clone(&slot), head: None, users: 1 };
-        queues.insert(place.clone(), entry);
-        slot
+    fn join(place: Place) -> Self {
+        let mut queues = lock(&QUEUES);
+        let (queue, users) = queues.entry(place.clone()).or_default();
+        *users += 1;
+        Self { place, queue: Arc::clone(queue), turn: None }
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let mut queues = queues();
-        let Some(entry) = queues.get_mut(&self.place) else { return };
-        entry.users -= 1;
         if self.turn.is_some() {
-            entry.head = None;
+            *lock(&self.queue.head) = None;
         }
-        if entry.users == 0 {
-            queues.remove(&self.place);
+        let mut queues = lock(&QUEUES);
+        if let Some((_, users)) = queues.get_mut(&self.place) {
+            *users -= 1;
+            if *users == 0 {
+                queues.remove(&self.place);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::StateManager;
+use super::warm::Warm;
 use crate::backend::Write;
 use crate::codec::{AnyState, Codec, Encoded, NotEncoded, Problem};
 use crate::error::Error;
@@ -16,7 +17,8 @@ const MAX_INLINE_BYTES: usize = 256 << 10;
 /// A save that is ready to go.
 pub(crate) struct Prepared {
     pub(crate) write: Write,
-    pub(crate) read_back: Box<dyn AnyState>,
+    /// What the next call would load.
+    pub(crate) warm: Warm,
 }
 
 /// The state of a record, out of the warm ones if it is among them.
@@ -110,10 +112,11 @@ fn prepare(
 ) -> Prepared {
     let Encoded { json, checksum, read_back } = encoded;
     let revision = Revision::after(expected);
+    let warm = Warm { revision, checksum, bytes: json.len(), state: read_back };
     let state_type = Some(Cow::Borrowed(state_type));
     let record =
         Record::with_checksum(key.clone(), revision, state_type, Metadata::now(), json, checksum);
-    Prepared { write: Write::new(record, expected), read_back }
+    Prepared { write: Write::new(record, expected), warm }
 }
 
 async fn off_thread<R: Send + 'static>(

@@ -28,11 +28,13 @@ struct Inner {
     bytes: usize,
 }
 
-struct Warm {
-    revision: Revision,
-    checksum: Checksum,
-    bytes: usize,
-    state: Box<dyn AnyState>,
+/// A state, and what identifies the record that it was read from.
+pub(crate) struct Warm {
+    pub(crate) revision: Revision,
+    pub(crate) checksum: Checksum,
+    /// The length of its JSON.
+    pub(crate) bytes: usize,
+    pub(crate) state: Box<dyn AnyState>,
 }
 
 impl WarmStates {
@@ -49,24 +51,22 @@ impl WarmStates {
         is_same.then_some(warm.state)
     }
 
-    /// Puts in what reading the saved record gave.
-    pub(crate) fn put(&self, record: &Record, state: Box<dyn AnyState>) {
-        let Some(checksum) = record.checksum else { return };
-        let bytes = record.state.len();
+    /// Puts in what reading a saved record gave.
+    pub(crate) fn put(&self, key: StateKey, warm: Warm) {
+        let bytes = warm.bytes;
         if bytes > self.max_bytes {
             return;
         }
-        let warm = Warm { revision: record.revision, checksum, bytes, state };
         let evicted = self.with(|inner| {
             let mut evicted = Vec::new();
-            evicted.extend(inner.remove(&record.key));
+            evicted.extend(inner.remove(&key));
             while inner.bytes + bytes > self.max_bytes {
                 let Some((_, oldest)) = inner.states.pop_lru() else { break };
                 inner.bytes -= oldest.bytes;
                 evicted.push(oldest);
             }
             inner.bytes += bytes;
-            if let Some((_, oldest)) = inner.states.push(record.key.clone(), warm) {
+            if let Some((_, oldest)) = inner.states.push(key, warm) {
                 inner.bytes -= oldest.bytes;
                 evicted.push(oldest);
             }

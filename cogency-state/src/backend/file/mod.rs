@@ -165,23 +165,17 @@ impl StateBackend for FileBackend {
     async fn acquire_and_load(&self, key: &StateKey, holder: &Holder) -> Result<Opened, Error> {
         let (own_key, holder) = (key.clone(), holder.clone());
         self.blocking(Some(key), move |root| {
-            let held = match root.acquire(&own_key, &holder)? {
-                Ok(held) => held,
-                Err(holder) => return Ok(Opened::Held(holder)),
-            };
-            let record = root.load_held(&held)?;
-            Ok(Opened::Acquired { lease: lease(own_key, held), record })
+            Ok(match root.acquire_and_load(&own_key, &holder)? {
+                Ok((held, record)) => Opened::Acquired { lease: lease(own_key, held), record },
+                Err(holder) => Opened::Held(holder),
+            })
         })
         .await
     }
 
     async fn save_and_release(&self, lease: &Lease, write: &Write) -> Result<(), Error> {
         let (held, token, write) = (self.held(lease)?, lease.token(), write.clone());
-        self.blocking(Some(lease.key()), move |root| {
-            root.save(&held, token, &write)?;
-            held.release();
-            Ok(())
-        })
-        .await
+        self.blocking(Some(lease.key()), move |root| root.save_and_release(&held, token, &write))
+            .await
     }
 }

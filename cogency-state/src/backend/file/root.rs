@@ -94,6 +94,31 @@ impl Root {
         key: &StateKey,
         holder: &Holder,
     ) -> Result<Result<Held, Holder>, Error> {
+        Ok(self.acquire_folder(key, holder)?.map(|(held, _)| held))
+    }
+
+    /// Tries once to lock a key, and loads what is stored if that succeeds.
+    pub(super) fn acquire_and_load(
+        self: &Arc<Self>,
+        key: &StateKey,
+        holder: &Holder,
+    ) -> Result<Result<(Held, Option<Record>), Holder>, Error> {
+        let (held, folder) = match self.acquire_folder(key, holder)? {
+            Ok(locked) => locked,
+            Err(holder) => return Ok(Err(holder)),
+        };
+        let Some((record, fingerprint)) = self.read(key, &folder)? else {
+            return Ok(Ok((held, None)));
+        };
+        held.inner().seen = Some((fingerprint, record.revision));
+        Ok(Ok((held, Some(record))))
+    }
+
+    fn acquire_folder(
+        self: &Arc<Self>,
+        key: &StateKey,
+        holder: &Holder,
+    ) -> Result<Result<(Held, Folder), Holder>, Error> {
         let failed = |error| self.error(Some(key), "lock", error);
         for _ in 0..MAX_VANISHED {
             let Some(folder) = self.create_folder_of(key).map_err(failed)? else { continue };
@@ -104,7 +129,7 @@ impl Root {
                     if lock.left_behind {
                         state_file::sweep(&folder).map_err(failed)?;
                     }
-                    return Ok(Ok(Held::new(self, key, lock)));
+                    return Ok(Ok((Held::new(self, key, lock), folder)));
                 }
             }
         }
@@ -119,19 +144,32 @@ impl Root {
         Ok(self.read(key, &folder.own)?.map(|(record, _)| record))
     }
 
-    pub(super) fn load_held(&self, held: &Held) -> Result<Option<Record>, Error> {
-        let key = &held.key;
-        let folder = self.folder_of(key).map_err(|e| self.error(Some(key), "load", e))?;
-        let Some(folder) = folder else { return Ok(None) };
-        let Some((record, fingerprint)) = self.read(key, &folder.own)? else { return Ok(None) };
-        held.inner().seen = Some((fingerprint, record.revision));
-        Ok(Some(record))
+    pub(super) fn save(&self, held: &Held, token: u64, write: &Write) -> Result<(), Error> {
+        self.replace(&held.key, token, &mut held.inner(), write)
     }
 
-    pub(super) fn save(&self, held: &Held, token: u64, write: &Write) -> Result<(), Error> {
-        let key = &held.key;
-        let failed = |error| self.error(Some(key), "save", error);
+    pub(super) fn save_and_release(
+        &self,
+        held: &Held,
+        token: u64,
+        write: &Write,
+    ) -> Result<(), Error> {
         let mut inner = held.inner();
+        self.replace(&held.key, token, &mut inner, write)?;
+        if let Some(Err(error)) = inner.lock.take().map(Lock::release) {
+            tracing::debug!(key = %held.key, %error, "the lock file could not be given back");
+        }
+        Ok(())
+    }
+
+    fn replace(
+        &self,
+        key: &StateKey,
+        token: u64,
+        inner: &mut HeldInner,
+        write: &Write,
+    ) -> Result<(), Error> {
+        let failed = |error| self.error(Some(key), "save", error);
         let folder = self.folder_if_newest(key, token, inner.lock.as_ref())?;
         let found = self.revision(key, &folder.own, inner.seen)?;
         if !write.may_replace(found) {

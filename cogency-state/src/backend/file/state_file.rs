@@ -1,10 +1,10 @@
 //! The file that holds a key's record: replaced as a whole, or not at all.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, IoSlice, Read, Write as _};
-use std::os::unix::fs::MetadataExt;
 
 use bytes::Bytes;
+use rustix::fs::{FileType, Stat};
 
 use super::folder::Folder;
 use crate::envelope;
@@ -30,44 +30,41 @@ pub(super) enum NotReplaced {
 pub(super) struct Fingerprint {
     device: u64,
     inode: u64,
-    length: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
+    length: i64,
+    modified: (i64, u64),
+    changed: (i64, u64),
 }
 
 impl Fingerprint {
-    fn of(file: &Metadata) -> Self {
+    // The types of the fields differ between systems.
+    #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss, clippy::cast_possible_wrap)]
+    fn of(file: &Stat) -> Self {
         Self {
-            device: file.dev(),
-            inode: file.ino(),
-            length: file.len(),
-            modified: (file.mtime(), file.mtime_nsec()),
-            changed: (file.ctime(), file.ctime_nsec()),
+            device: file.st_dev as u64,
+            inode: file.st_ino as u64,
+            length: file.st_size as i64,
+            modified: (file.st_mtime as i64, file.st_mtime_nsec as u64),
+            changed: (file.st_ctime as i64, file.st_ctime_nsec as u64),
         }
     }
 }
 
 /// The document in a folder, if there is one.
 pub(super) fn read(folder: &Folder) -> io::Result<Option<(Bytes, Fingerprint)>> {
-    let Some((mut file, fingerprint)) = open(folder)? else { return Ok(None) };
-    let length = usize::try_from(fingerprint.length).unwrap_or(0);
+    let Some(mut file) = folder.open_file(STATE_FILE)? else { return Ok(None) };
+    let stat = rustix::fs::fstat(&file)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(io::Error::other("`state.json` is not a regular file"));
+    }
+    let length = usize::try_from(stat.st_size).unwrap_or(0);
     let mut document = Vec::with_capacity(length + 1);
     file.read_to_end(&mut document)?;
-    Ok(Some((document.into(), fingerprint)))
+    Ok(Some((document.into(), Fingerprint::of(&stat))))
 }
 
 /// The fingerprint of the document in a folder, if there is one.
 pub(super) fn fingerprint(folder: &Folder) -> io::Result<Option<Fingerprint>> {
-    Ok(open(folder)?.map(|(_, fingerprint)| fingerprint))
-}
-
-fn open(folder: &Folder) -> io::Result<Option<(File, Fingerprint)>> {
-    let Some(file) = folder.open_file(STATE_FILE)? else { return Ok(None) };
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("`state.json` is not a regular file"));
-    }
-    Ok(Some((file, Fingerprint::of(&metadata))))
+    Ok(folder.stat(STATE_FILE)?.as_ref().map(Fingerprint::of))
 }
 
 /// Replaces the document. The order is what makes it atomic and durable: the new file is on the
