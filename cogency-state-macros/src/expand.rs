@@ -80,11 +80,9 @@ fn run_without_state(plan: &Plan) -> TokenStream {
 fn attempt(plan: &Plan) -> TokenStream {
     let span = Span::mixed_site();
     let state = state_name(plan);
-    let begin = plan.kept.as_ref().map(|kept| {
-        // At the state's type, where a missing `Send` is an error already, it makes no second one.
-        let begin = quote_spanned!(mixed_at(location(kept.state.ty()))=> run.begin(&codec));
+    let begin = plan.kept.as_ref().map(|_| {
         quote_spanned! {span=>
-            let mut #state = match #begin.await {
+            let mut #state = match run.begin(&codec).await {
                 ::core::result::Result::Ok(state) => state,
                 ::core::result::Result::Err(error) => return returns.error(error),
             };
@@ -102,27 +100,17 @@ fn attempt(plan: &Plan) -> TokenStream {
     }
 }
 
-/// The user's own name, so that rustc can speak of it if what the body returns borrows from the
-/// state.
+/// Rustc shows this place if what the body returns borrows from the state.
 fn state_name(plan: &Plan) -> Ident {
-    let name = plan.kept.as_ref().and_then(|kept| kept.state.name());
-    name.cloned().unwrap_or_else(|| Ident::new("state", Span::mixed_site()))
+    let place = plan.kept.as_ref().map_or_else(Span::mixed_site, |kept| location(kept.state.ty()));
+    Ident::new("state", mixed_at(place))
 }
 
 // Output: let mut query = Reuse::reuse(&query);
 fn reuse(Reused { mutability, name }: &Reused, plan: &Plan) -> TokenStream {
     let span = mixed_at(name.span());
     let runtime = plan.runtime.at(name.span());
-    // Where the body may not need it, because the key did, the clone must not count as unused.
-    let used = plan
-        .kept
-        .as_ref()
-        .filter(|kept| kept.mentions(name))
-        .map(|_| quote_spanned!(span=> let _ = &#name;));
-    quote_spanned! {span=>
-        let #mutability #name = #runtime::Reuse::reuse(&#name);
-        #used
-    }
+    quote_spanned!(span=> let #mutability #name = #runtime::Reuse::reuse(&#name);)
 }
 
 // Input: { BODY }
@@ -143,7 +131,8 @@ fn body(plan: &Plan) -> TokenStream {
     let capture = (!plan.lends_self).then(|| quote_spanned!(span=> move));
     let state = plan.kept.as_ref().map(|Kept { state, .. }| {
         let (attrs, pattern, reference) = (&state.attrs, &state.pattern, &state.reference);
-        quote_spanned!(span=> #(#attrs)* let #pattern: #reference = lent;)
+        // Without the call, a `_state` would be "a binding with no effect" for clippy.
+        quote_spanned!(span=> #(#attrs)* let #pattern: #reference = ::core::convert::identity(lent);)
     });
     quote_spanned! {span=>
         async #capture {

@@ -110,12 +110,12 @@ fn refuse_other_items(input: ParseStream<'_>) -> syn::Result<()> {
     Err(input.error("`#[robust]` stands on an `async fn` with a body"))
 }
 
-/// Whether some tokens mention a name, be it in the text of a `format!`.
+/// Whether some tokens mention a name, be it in the text for a `format!`.
 pub(crate) fn mentions(tokens: &TokenStream, name: &str) -> bool {
     tokens.clone().into_iter().any(|token| match token {
         TokenTree::Ident(ident) => ident == name,
         TokenTree::Group(group) => mentions(&group.stream(), name),
-        TokenTree::Literal(literal) => literal.to_string().contains(&format!("{{{name}")),
+        TokenTree::Literal(literal) => literal.to_string().contains(name),
         TokenTree::Punct(_) => false,
     })
 }

@@ -159,15 +159,12 @@ fn user_id(sig: &Signature, state: Option<&State>, problems: &mut Problems) -> O
     if let Some(name) = parameters::names(sig).into_iter().find(|name| name == "user_id") {
         return Some(parse_quote!(#name));
     }
-    match state.and_then(State::name).filter(|name| *name == "user_id") {
-        Some(name) => {
-            problems.at(name, "this parameter is the state: `user_id` is one after it");
-        }
-        None => {
-            let message = "no parameter is named `user_id`: name one so, or say whose state this \
-                           is with `key = ...`";
-            problems.at(&sig.ident, message);
-        }
+    if let Some(name) = state.and_then(State::name).filter(|name| *name == "user_id") {
+        problems.at(name, "this parameter is the state: `user_id` is one after it");
+    } else {
+        let message = "no parameter is named `user_id`: name one so, or say whose state this is \
+                       with `key = ...`";
+        problems.at(&sig.ident, message);
     }
     None
 }
