@@ -102,7 +102,8 @@ fn attempt(plan: &Plan) -> TokenStream {
 
 /// Rustc shows this place if what the body returns borrows from the state.
 fn state_name(plan: &Plan) -> Ident {
-    let place = plan.kept.as_ref().map_or_else(Span::mixed_site, |kept| location(kept.state.ty()));
+    let kept = plan.kept.as_ref();
+    let place = kept.map_or_else(Span::mixed_site, |kept| location(&kept.state.pattern));
     Ident::new("state", mixed_at(place))
 }
 
