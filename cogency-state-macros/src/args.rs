@@ -206,3 +206,55 @@ fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use proc_macro2::TokenStream;
+    use quote::quote;
+
+    use super::*;
+
+    fn parse(tokens: TokenStream) -> (Args, Vec<String>) {
+        let mut problems = Problems::default();
+        let args = Args::parse(tokens, &mut problems);
+        (args, problems.messages())
+    }
+
+    fn mistakes(tokens: TokenStream) -> Vec<String> {
+        parse(tokens).1
+    }
+
+    #[test]
+    fn every_example_is_legal() {
+        let examples = ARGUMENTS.each_ref().map(|argument| argument.example).join(", ");
+        assert_eq!(mistakes(examples.parse().unwrap()), [""; 0]);
+    }
+
+    #[test]
+    fn values_are_kept() {
+        let (args, mistakes) = parse(quote!(retry = 3, backoff = "1ms", timeout = "1m 30s",));
+        assert_eq!(mistakes, [""; 0]);
+        assert_eq!(args.retry, Some(3));
+        assert_eq!(args.backoff, Some(Duration::from_millis(1)));
+        assert_eq!(args.timeout, Some(Duration::from_secs(90)));
+        assert!(args.gives("retry") && !args.gives("persist"));
+    }
+
+    #[test]
+    fn a_comma_in_a_value_does_not_end_it() {
+        let args = quote!(persist = "file", key = pair::<u8, u8>(a, b), session = [1, 2][0]);
+        assert_eq!(mistakes(args), [""; 0]);
+    }
+
+    #[test]
+    fn what_follows_a_mistake_is_checked() {
+        let wrong = mistakes(quote!(retry = +, 7, timeout 1, wait = "x"));
+        assert_eq!(wrong.len(), 5, "{wrong:#?}");
+    }
+
+    #[test]
+    fn a_misspelled_argument_counts_as_the_one_that_was_meant() {
+        let wrong = mistakes(quote!(persist_ = "file", key = id));
+        assert_eq!(wrong.len(), 1, "{wrong:#?}");
+    }
+}
