@@ -9,11 +9,3 @@ async fn a_test_has_a_state(state: &mut Vec<u32>) -> Result<(), Error> {
     assert_eq!(*state, [1]);
     Ok(())
 }
-
-#[robust(persist = "memory", key = "above tokio::test with a panic")]
-#[tokio::test]
-#[should_panic = "as it should"]
-async fn a_panic_reaches_the_test(state: &mut u32) -> Result<(), Error> {
-    *state += 1;
-    panic!("as it should");
-}
