@@ -1,7 +1,7 @@
 //! The lease of a key: a lock file in its folder.
 //!
 //! The operating system holds the lock for as long as the file is open and frees it when its
-//! process dies, however it dies. The file says who holds the lock, for those who wait, and the
+//! process dies, however it dies. The file says who took the lock last, for those who wait, and the
 //! newest fencing token, for the case that the lock itself fails: on some network file systems a
 //! lock is lost without a word, and a person may remove the file.
 
@@ -25,9 +25,6 @@ const LENGTH: usize = 512;
 pub(super) struct Lock {
     file: File,
     pub(super) token: u64,
-    /// Whether the one who held it before never gave it back: it died, and may have left a file
-    /// half written.
-    pub(super) left_behind: bool,
 }
 
 #[derive(Debug)]
@@ -42,7 +39,7 @@ pub(super) enum Attempt {
 #[derive(Serialize, Deserialize)]
 struct Text {
     token: u64,
-    holder: Option<Holder>,
+    holder: Holder,
 }
 
 impl Lock {
@@ -57,8 +54,8 @@ impl Lock {
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
-                    let holder = read(&file).and_then(|text| text.holder);
-                    return Ok(Attempt::Held(holder.unwrap_or_else(Holder::unknown)));
+                    let holder = read(&file).map_or_else(Holder::unknown, |text| text.holder);
+                    return Ok(Attempt::Held(holder));
                 }
                 Err(TryLockError::Error(error)) => return Err(error),
             }
@@ -71,13 +68,11 @@ impl Lock {
     }
 
     fn take(file: File, holder: &Holder) -> io::Result<Self> {
-        let before = read(&file);
-        let last = before.as_ref().map_or(0, |text| text.token);
-        let left_behind = before.is_none_or(|text| text.holder.is_some());
+        let last = read(&file).map_or(0, |text| text.token);
         // The clock makes tokens grow also where the file was removed in between.
         let token = now_in_micros().max(last + 1);
-        write(&file, &Text { token, holder: Some(holder.clone()) })?;
-        Ok(Self { file, token, left_behind })
+        write(&file, &Text { token, holder: holder.clone() })?;
+        Ok(Self { file, token })
     }
 
     /// Whether this is still the lock of the key whose folder this is, and nobody took a newer
@@ -86,11 +81,14 @@ impl Lock {
         Ok(is_in(&self.file, folder)?
             && read(&self.file).is_some_and(|text| text.token == self.token))
     }
+}
 
-    /// Gives the lock back. Without it the lock ends all the same when it is dropped, but looks
-    /// as if its holder had died.
-    pub(super) fn release(self) -> io::Result<()> {
-        write(&self.file, &Text { token: self.token, holder: None })
+/// Frees the lock also where a child process has a copy of the open file: one that was forked at
+/// this moment and is yet to close it.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // What cannot be unlocked is free when the last copy is closed.
+        let _ = self.file.unlock();
     }
 }
 
