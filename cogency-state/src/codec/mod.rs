@@ -74,16 +74,19 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> AnyState for T {
 /// what uses them need not repeat the bounds.
 pub(crate) struct Codec<T> {
     pub(crate) untyped: Untyped,
-    pub(crate) read: fn(&[u8]) -> Result<T, Unfit>,
+    pub(crate) read: Read<T>,
     pub(crate) erase: fn(T) -> Box<dyn AnyState>,
     pub(crate) restore: fn(Box<dyn AnyState>) -> Option<T>,
 }
+
+/// Reads a state from its JSON.
+pub(crate) type Read<S> = fn(&[u8]) -> Result<S, Unfit>;
 
 /// The part of a [`Codec`] that can go to another thread whatever the state type is.
 #[derive(Clone, Copy)]
 pub(crate) struct Untyped {
     pub(crate) type_name: fn() -> &'static str,
-    pub(crate) read: fn(&[u8]) -> Result<Box<dyn AnyState>, Unfit>,
+    pub(crate) read: Read<Box<dyn AnyState>>,
     /// Whether reading this JSON and writing it again loses nothing.
     pub(crate) is_lossless: fn(&[u8]) -> bool,
 }

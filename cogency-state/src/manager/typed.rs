@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::StateManager;
 use super::warm::Warm;
 use crate::backend::Write;
-use crate::codec::{AnyState, Codec, Encoded, NotEncoded, Problem, Unfit, Untyped};
+use crate::codec::{AnyState, Codec, Encoded, NotEncoded, Problem, Read, Untyped};
 use crate::error::Error;
 use crate::key::StateKey;
 use crate::record::{Metadata, Record, Revision};
@@ -49,12 +49,7 @@ async fn read_off_thread(
     off_thread(&key, "read", move || read_as(&record, &location, codec, codec.read)).await?
 }
 
-fn read_as<S>(
-    record: &Record,
-    location: &str,
-    codec: Untyped,
-    read: fn(&[u8]) -> Result<S, Unfit>,
-) -> Result<S, Error> {
+fn read_as<S>(record: &Record, location: &str, codec: Untyped, read: Read<S>) -> Result<S, Error> {
     check_type(record, location, codec)?;
     read(&record.state).map_err(|unfit| {
         let Problem { path, reason } = unfit.0;
