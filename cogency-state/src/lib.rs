@@ -22,4 +22,5 @@ pub use key::{DEFAULT_SESSION, KeyProblem, MAX_ID_BYTES, StateKey};
 pub use manager::{Call, Loaded, StateManager, StateManagerBuilder};
 pub use record::{Checksum, Metadata, Record, Revision, SCHEMA_VERSION, SavedAt, WriteId};
 
+#[doc = include_str!("robust.md")]
 pub use cogency_state_macros::robust;
