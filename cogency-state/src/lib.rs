@@ -3,6 +3,8 @@
 mod backend;
 mod codec;
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod envelope;
 mod error;
 mod key;

@@ -25,9 +25,6 @@ const LENGTH: usize = 512;
 pub(super) struct Lock {
     file: File,
     pub(super) token: u64,
-    /// Whether the one who held it before never gave it back: it died, and may have left a file
-    /// half written.
-    pub(super) left_behind: bool,
 }
 
 #[derive(Debug)]
@@ -71,13 +68,11 @@ impl Lock {
     }
 
     fn take(file: File, holder: &Holder) -> io::Result<Self> {
-        let before = read(&file);
-        let last = before.as_ref().map_or(0, |text| text.token);
-        let left_behind = before.is_none_or(|text| text.holder.is_some());
+        let last = read(&file).map_or(0, |text| text.token);
         // The clock makes tokens grow also where the file was removed in between.
         let token = now_in_micros().max(last + 1);
         write(&file, &Text { token, holder: Some(holder.clone()) })?;
-        Ok(Self { file, token, left_behind })
+        Ok(Self { file, token })
     }
 
     /// Whether this is still the lock of the key whose folder this is, and nobody took a newer
@@ -87,10 +82,19 @@ impl Lock {
             && read(&self.file).is_some_and(|text| text.token == self.token))
     }
 
-    /// Gives the lock back. Without it the lock ends all the same when it is dropped, but looks
-    /// as if its holder had died.
+    /// Gives the lock back. Without it the lock ends all the same when it is dropped, but still
+    /// names its holder.
     pub(super) fn release(self) -> io::Result<()> {
         write(&self.file, &Text { token: self.token, holder: None })
+    }
+}
+
+/// Frees the lock also where a child process has a copy of the open file: one that was forked at
+/// this moment and is yet to close it.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // What cannot be unlocked is free when the last copy is closed.
+        let _ = self.file.unlock();
     }
 }
 

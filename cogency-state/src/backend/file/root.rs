@@ -126,9 +126,9 @@ impl Root {
                 Attempt::Gone => {}
                 Attempt::Held(holder) => return Ok(Err(holder)),
                 Attempt::Locked(lock) => {
-                    if lock.left_behind {
-                        state_file::sweep(&folder).map_err(failed)?;
-                    }
+                    // Every time: nothing on the disk tells reliably that the last holder died.
+                    // What it wrote to say so may be lost where its half-written file is not.
+                    state_file::sweep(&folder).map_err(failed)?;
                     return Ok(Ok((Held::new(self, key, lock), folder)));
                 }
             }

@@ -1,0 +1,96 @@
+//! Writers killed at random moments.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cogency_state::{FileBackend, StateManager};
+use cogency_state_tests::page::Page;
+
+use crate::agent::{Agent, span};
+use crate::place::{Place, block_on, key, names};
+
+const THREADS: u64 = 4;
+const KILLS: u64 = 2000;
+/// After so many kills of its writer a key is left for a new one, so that first saves are killed
+/// too.
+const KILLS_OF_A_KEY: u64 = 10;
+/// A writer lives until it said up to so many lines, and then up to so long.
+const MOST_LINES: usize = 4;
+const LONGEST_LIFE: Duration = Duration::from_millis(15);
+
+#[derive(Default)]
+struct Figures {
+    saves: AtomicU64,
+    /// Kills that left a file half written.
+    with_litter: AtomicU64,
+    /// Kills after which the save that had begun was there, though nobody had been told.
+    unacknowledged: AtomicU64,
+}
+
+#[test]
+fn promise_03_and_04_a_killed_writer_leaves_a_whole_record_no_litter_and_a_free_key() {
+    let place = Place::new();
+    let figures = Figures::default();
+    let started = Instant::now();
+    thread::scope(|scope| {
+        for nth in 0..THREADS {
+            let (place, figures) = (&place, &figures);
+            scope.spawn(move || kill_writers(place, nth, figures));
+        }
+    });
+    let Figures { saves, with_litter, unacknowledged } = figures;
+    println!(
+        "{KILLS} kills in {:?}: {saves:?} saves acknowledged, {with_litter:?} kills left a temp \
+         file, {unacknowledged:?} left a save that nobody was told of",
+        started.elapsed()
+    );
+    assert!(saves.into_inner() > KILLS && with_litter.into_inner() > 0, "kills came too early");
+}
+
+fn kill_writers(place: &Place, thread: u64, figures: &Figures) {
+    let mut acknowledged = 0;
+    for nth in 0..KILLS / THREADS {
+        let user = format!("writer-{thread}-{}", nth / KILLS_OF_A_KEY);
+        if nth % KILLS_OF_A_KEY == 0 {
+            acknowledged = 0;
+        }
+        acknowledged = kill_one(place, &user, acknowledged, figures);
+    }
+}
+
+/// The number of the record that is there after a kill, where one of `before` was there before.
+fn kill_one(place: &Place, user: &str, before: u64, figures: &Figures) -> u64 {
+    let mut writer = Agent::start("write", &place.root, &[user]);
+    assert_eq!(writer.line(), "ready");
+    let seen = writer.say(fastrand::usize(..=MOST_LINES));
+    thread::sleep(LONGEST_LIFE.mul_f64(fastrand::f64()));
+    let rest = writer.kill();
+    let (saved, begun) = span(seen.iter().chain(&rest));
+    let folder = place.folder(user);
+    let litter = names(&folder).iter().any(|name| name.contains(".tmp"));
+    let found = next_opener(place, user);
+    assert!(
+        found >= saved.max(before) && found <= begun.max(before),
+        "{user}: record {found} after {before}, saved {saved}, begun {begun}"
+    );
+    let left = if found == 0 { vec![] } else { vec!["lock", "state.json"] };
+    assert_eq!(names(&folder), left, "{user}");
+    figures.saves.fetch_add(saved.saturating_sub(before), Ordering::Relaxed);
+    figures.with_litter.fetch_add(litter.into(), Ordering::Relaxed);
+    figures.unacknowledged.fetch_add((found > saved.max(before)).into(), Ordering::Relaxed);
+    found
+}
+
+/// Takes the key at once, without any wait, and tells the number of the record.
+fn next_opener(place: &Place, user: &str) -> u64 {
+    let backend = FileBackend::new(&place.root);
+    let manager = StateManager::builder(backend).wait(Duration::ZERO).build();
+    block_on(async {
+        let call = manager.begin::<Page>(&key(user)).await.expect("the key is free");
+        assert!(call.state.is_whole(), "{user}: page {} is a mixture", call.state.number);
+        let number = call.state.number;
+        call.rollback().await;
+        number
+    })
+}

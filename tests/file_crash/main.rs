@@ -1,0 +1,19 @@
+//! What the file backend promises, proven under kills, power cuts and hostile file systems.
+//!
+//! Some tests mount file systems and trace system calls: they need Linux, root, and the programs
+//! that they name when one is missing. None is skipped.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod agent;
+mod counting;
+mod disk;
+mod inherited;
+mod kills;
+mod order;
+mod place;
+mod power;
+mod programs;
+mod reading;
+mod trace;

@@ -1,0 +1,98 @@
+//! The order of system calls that makes a save atomic and durable.
+
+use std::path::{Path, PathBuf};
+
+use crate::place::Place;
+use crate::trace::{Call, of_turn};
+
+/// The steps of a save, as places in the list of calls.
+struct Save {
+    create: usize,
+    write: usize,
+    sync: usize,
+    rename: usize,
+    sync_folder: usize,
+    acknowledge: usize,
+}
+
+impl Save {
+    fn find(calls: &[Call], folder: &Path) -> Self {
+        let in_folder = format!("<{}>, \"state.", folder.display());
+        let create = only(calls, |call| call.name == "openat" && call.is("openat", &["O_EXCL"]));
+        assert!(
+            calls[create].is("openat", &[&in_folder, "O_CREAT|", "O_NOFOLLOW", ".tmp", "0600"])
+        );
+        let temp = PathBuf::from(inside(&calls[create].result, '<', '>'));
+        assert_eq!(temp.parent(), Some(folder), "a rename is atomic within one folder");
+        let name = temp.file_name().unwrap().to_str().unwrap();
+        Self {
+            create,
+            write: only(calls, |call| call.is_on("writev", &temp)),
+            sync: only(calls, |call| call.is_on("fdatasync", &temp)),
+            rename: only(calls, |call| {
+                call.is("renameat", &[&in_folder, name, "\"state.json\""]) && call.result == "0"
+            }),
+            sync_folder: only(calls, |call| call.is_on("fsync", folder)),
+            acknowledge: only(calls, |call| call.is("write", &["\"saved "])),
+        }
+    }
+
+    fn assert_order(&self) {
+        let Self { create, write, sync, rename, sync_folder, acknowledge } = *self;
+        let steps = [create, write, sync, rename, sync_folder, acknowledge];
+        assert!(steps.is_sorted(), "create, write, sync, rename, sync, acknowledge: {steps:?}");
+    }
+}
+
+/// The place of the only call of a kind.
+fn only(calls: &[Call], is_it: impl Fn(&Call) -> bool) -> usize {
+    let places: Vec<_> = (0..calls.len()).filter(|&nth| is_it(&calls[nth])).collect();
+    let &[place] = places.as_slice() else { panic!("one of {places:?} in {calls:#?}") };
+    place
+}
+
+fn inside(text: &str, from: char, to: char) -> &str {
+    text.split_once(from).unwrap().1.rsplit_once(to).unwrap().0
+}
+
+#[test]
+fn promise_04_a_save_is_on_the_disk_before_it_is_acknowledged() {
+    let place = Place::new();
+    for _ in ["the first save", "a save over a record"] {
+        let calls = of_turn(&place.root, "alice", place.outside());
+        Save::find(&calls, &place.folder("alice")).assert_order();
+    }
+}
+
+#[test]
+fn promise_04_new_folders_are_on_the_disk_before_a_record_is_in_them() {
+    let place = Place::new();
+    let root = place.outside().join("new/folders/state");
+    let calls = of_turn(&root, "alice", place.outside());
+    let save = Save::find(&calls, &root.join("alice/default"));
+    // Each new name is in the folder above it.
+    for with_new_name in [
+        &root.join("alice"),
+        &root,
+        &place.outside().join("new/folders"),
+        &place.outside().join("new"),
+        place.outside(),
+    ] {
+        let synced = only(&calls, |call| call.is_on("fsync", with_new_name));
+        let made = |call: &Call| call.name.starts_with("mkdir") && call.result == "0";
+        let made = calls.iter().rposition(made).unwrap();
+        assert!(made < synced && synced < save.rename, "{}", with_new_name.display());
+    }
+}
+
+#[test]
+fn promise_13_no_file_is_touched_on_a_thread_of_the_runtime() {
+    let place = Place::new();
+    let calls = of_turn(&place.root, "alice", place.outside());
+    let runtime = &calls[only(&calls, |call| call.is("write", &["\"saved "]))].thread;
+    let root = place.root.to_str().unwrap();
+    let of_files = |call: &&Call| call.name != "write" && call.arguments.contains(root);
+    let on_files: Vec<_> = calls.iter().filter(of_files).collect();
+    assert!(on_files.len() > 10, "{calls:#?}");
+    assert!(on_files.iter().all(|call| call.thread != *runtime), "{on_files:#?}");
+}

@@ -1,0 +1,145 @@
+//! Power cuts.
+//!
+//! A long campaign, which prints its figures:
+//! ```text
+//! COGENCY_POWER_CUTS=10000 cargo test -p cogency-state-tests --test file_crash power -- --nocapture
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cogency_state_tests::page::Page;
+
+use crate::agent::{Agent, Said, span};
+use crate::disk::Disk;
+use crate::place::{block_on, key, manager, names};
+
+const CUTS: u64 = 200;
+const LONGEST_RUN: Duration = Duration::from_millis(120);
+const OLD_USERS: [&str; 3] = ["old-a", "old-b", "old-c"];
+
+struct Campaign {
+    disk: Disk,
+    /// The numbers of the records of the old users.
+    known: BTreeMap<String, u64>,
+    figures: Figures,
+    problems: Vec<String>,
+}
+
+#[derive(Debug, Default)]
+struct Figures {
+    cuts: u64,
+    saves_acknowledged: u64,
+    keys_checked: u64,
+    saves_cut_off: u64,
+    saves_done_but_not_acknowledged: u64,
+}
+
+#[test]
+fn promise_04_a_power_cut_loses_nothing_acknowledged() {
+    let cuts = std::env::var("COGENCY_POWER_CUTS").map_or(CUTS, |cuts| cuts.parse().unwrap());
+    let (known, figures, problems) = (BTreeMap::new(), Figures::default(), Vec::new());
+    let mut campaign = Campaign { disk: Disk::new(64), known, figures, problems };
+    let started = Instant::now();
+    (0..cuts).for_each(|nth| campaign.cut(nth));
+    println!("{:#?} in {:?}", campaign.figures, started.elapsed());
+    let problems = campaign.problems;
+    assert!(problems.is_empty(), "{} problems: {problems:#?}", problems.len());
+}
+
+impl Campaign {
+    fn agents(&self) -> PathBuf {
+        self.disk.point.join("agents")
+    }
+
+    fn cut(&mut self, nth: u64) {
+        let (agents, folders) = (self.agents(), self.disk.point.join(format!("folders-{nth}")));
+        let prefix = format!("new-{nth}");
+        // Who writes alone loses what nobody else's sync writes for him: so each one alone, too.
+        let writers = nth % 7 + 1;
+        let mut running = Vec::new();
+        if writers & 1 != 0 {
+            running.push(Agent::start_quietly("write", &agents, &OLD_USERS));
+        }
+        if writers & 2 != 0 {
+            running.push(Agent::start_quietly("meet", &agents, &[&prefix]));
+        }
+        if writers & 4 != 0 {
+            running.push(Agent::start_quietly("settle", &folders, &[]));
+        }
+        for agent in &mut running {
+            assert_eq!(agent.line(), "ready");
+        }
+        thread::sleep(LONGEST_RUN.mul_f64(fastrand::f64()));
+        self.disk.cut();
+        let said: Vec<Said> = running.into_iter().flat_map(Agent::kill).collect();
+        self.disk.restart();
+        self.figures.cuts += 1;
+        self.check(&said);
+        self.make_room(&prefix, &folders);
+    }
+
+    /// Compares what is on the disk with what was said.
+    fn check(&mut self, said: &[Said]) {
+        let agents = self.agents();
+        let mut keys: BTreeMap<(&Path, &str), Vec<&Said>> = BTreeMap::new();
+        for user in OLD_USERS {
+            keys.insert((&agents, user), Vec::new());
+        }
+        for said in said {
+            keys.entry((&said.root, &said.user)).or_default().push(said);
+        }
+        for ((root, user), said) in keys {
+            let (saved, begun) = span(said);
+            let before = self.known.get(user).copied().unwrap_or(0);
+            let (saved, begun) = (saved.max(before), begun.max(before));
+            self.figures.keys_checked += 1;
+            self.figures.saves_acknowledged += saved - before;
+            let found = open_again(root, user).unwrap_or_else(|problem| {
+                self.problem(user, &problem);
+                saved
+            });
+            if found < saved || found > begun {
+                self.problem(user, &format!("found {found}, saved {saved}, begun {begun}"));
+            }
+            self.figures.saves_cut_off += begun.saturating_sub(found);
+            self.figures.saves_done_but_not_acknowledged += found.saturating_sub(saved);
+            if OLD_USERS.contains(&user) {
+                self.known.insert(user.to_owned(), found);
+            }
+        }
+    }
+
+    fn problem(&mut self, user: &str, problem: &str) {
+        let nth = self.figures.cuts;
+        self.problems.push(format!("cut {nth}, {user}: {problem}"));
+    }
+
+    /// The users of this cut do not come back.
+    fn make_room(&self, prefix: &str, folders: &Path) {
+        for name in names(&self.agents()).iter().filter(|name| name.starts_with(prefix)) {
+            fs::remove_dir_all(self.agents().join(name)).unwrap();
+        }
+        if folders.exists() {
+            fs::remove_dir_all(folders).unwrap();
+        }
+        // Between two cuts there is time for all to reach the disk, also what nobody syncs.
+        self.disk.calm();
+    }
+}
+
+/// The number of the record that is there; 0 for none.
+fn open_again(root: &Path, user: &str) -> Result<u64, String> {
+    let number = block_on(async {
+        let call = manager(root).begin::<Page>(&key(user)).await.map_err(|e| e.to_string())?;
+        let page = call.state.clone();
+        call.rollback().await;
+        if page.is_whole() { Ok(page.number) } else { Err("a mixture".to_owned()) }
+    })?;
+    let left = names(&root.join(user).join("default"));
+    let expected: &[&str] = if number == 0 { &[] } else { &["lock", "state.json"] };
+    if left == expected { Ok(number) } else { Err(format!("record {number}, litter: {left:?}")) }
+}

@@ -1,0 +1,27 @@
+//! A reader beside a writer.
+
+use crate::agent::{Agent, span};
+use crate::place::{Place, block_on, turn};
+
+const SAVES: usize = 500;
+
+#[test]
+fn promise_03_a_reader_sees_only_whole_records_while_they_change() {
+    let place = Place::new();
+    block_on(async { turn(&place.manager(), "alice").await.unwrap() });
+    let readers: Vec<Agent> =
+        (0..2).map(|_| Agent::start("read", &place.root, &["alice"])).collect();
+    let mut writer = Agent::start("write", &place.root, &["alice"]);
+    let (saved, _) = span(&writer.say(2 * SAVES));
+    drop(writer);
+    for mut reader in readers {
+        reader.line();
+        reader.close();
+        let line = reader.line();
+        let mut counts = line.split(' ').skip(1).map(|count| count.parse::<u64>().unwrap());
+        let (loads, changes) = (counts.next().unwrap(), counts.next().unwrap());
+        println!("{saved} saves, {loads} loads saw {changes} records, each whole");
+        assert!(changes > 100, "the reader was too slow: {line}");
+        reader.succeed();
+    }
+}
