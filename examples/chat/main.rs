@@ -132,7 +132,8 @@ async fn talk(user_id: &str, session: &str, model: &Model) -> Result<()> {
             io::stdout().flush()?;
         }
         match lines.next_line().await?.as_deref().map(str::trim) {
-            None | Some("/quit") => return Ok(()),
+            None if is_terminal => break println!(),
+            None | Some("/quit") => break,
             Some("") => {}
             Some(question) => match turn(user_id, session, model, question).await {
                 Ok(answer) => println!("{answer}"),
@@ -140,6 +141,7 @@ async fn talk(user_id: &str, session: &str, model: &Model) -> Result<()> {
             },
         }
     }
+    Ok(())
 }
 
 async fn run(args: Args) -> Result<()> {

@@ -1,12 +1,12 @@
-//! A model that speaks OpenAI's chat-completions protocol, theirs or another's.
+//! A real model, behind any server that speaks the chat-completions protocol.
 
 use std::{env, fmt};
 
 use anyhow::{Context, Result};
 use async_openai::Client;
 use async_openai::config::OpenAIConfig;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use crate::model::Thought;
 use crate::tools::ToolCall;
@@ -59,7 +59,7 @@ struct MessageToolCall {
     function: Function,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Function {
     name: String,
     /// An object, as JSON in a string.
@@ -89,12 +89,18 @@ impl OpenAi {
     }
 }
 
+/// To serde, a call of `take_note` with `{"text": "..."}` is `{"take_note": {"text": "..."}}`.
 impl Function {
-    /// A call of `take_note` with `{"text": "..."}` is `{"take_note": {"text": "..."}}` to serde.
     fn read(self) -> Result<ToolCall> {
         let Self { name, arguments } = self;
         let read = || serde_json::from_value(json!({ &name: arguments.parse::<Value>()? }));
         read().with_context(|| format!("the model used the tool {name:?} in a wrong way"))
+    }
+
+    fn write(call: &ToolCall) -> Result<Self> {
+        let call: Map<String, Value> = serde_json::from_value(serde_json::to_value(call)?)?;
+        let (name, arguments) = call.into_iter().next().context("a tool call has a name")?;
+        Ok(Self { name, arguments: arguments.to_string() })
     }
 }
 
@@ -113,15 +119,7 @@ fn messages(past: &[Turn], question: &str, steps: &[Step]) -> Result<Vec<Value>>
 fn add_steps(steps: &[Step], messages: &mut Vec<Value>) -> Result<()> {
     for Step { call, result } in steps {
         let id = format!("call_{}", messages.len());
-        let function = match serde_json::to_value(call)? {
-            Value::Object(call) => call
-                .into_iter()
-                .map(
-                    |(name, arguments)| json!({ "name": name, "arguments": arguments.to_string() }),
-                )
-                .next(),
-            _ => None,
-        };
+        let function = Function::write(call)?;
         let call = json!({ "id": id, "type": "function", "function": function });
         messages.push(json!({ "role": "assistant", "content": null, "tool_calls": [call] }));
         messages.push(json!({ "role": "tool", "tool_call_id": id, "content": result }));
@@ -130,23 +128,22 @@ fn add_steps(steps: &[Step], messages: &mut Vec<Value>) -> Result<()> {
 }
 
 fn tools() -> Value {
+    let calculate = "The exact value of an arithmetic expression of numbers and + - * / ^ % ( ).";
     json!([
-        tool(
-            "calculate",
-            "The exact value of an arithmetic expression of + - * / ^ % ( ).",
-            json!({ "expression": { "type": "string" } })
-        ),
-        tool("take_note", "Add a note for the user.", json!({ "text": { "type": "string" } })),
-        tool("list_notes", "All notes of the user.", json!({})),
+        tool("calculate", calculate, Some("expression")),
+        tool("take_note", "Keep a note for the user.", Some("text")),
+        tool("list_notes", "All notes of the user.", None),
     ])
 }
 
-fn tool(name: &str, description: &str, properties: Value) -> Value {
-    let required: Vec<_> = properties.as_object().into_iter().flat_map(|all| all.keys()).collect();
+/// A function that takes a text, or nothing.
+fn tool(name: &str, description: &str, parameter: Option<&str>) -> Value {
+    let properties: Map<_, _> =
+        parameter.iter().map(|&name| (name.to_owned(), json!({ "type": "string" }))).collect();
     let parameters = json!({
         "type": "object",
-        "required": required,
         "properties": properties,
+        "required": parameter.as_slice(),
         "additionalProperties": false,
     });
     let function = json!({ "name": name, "description": description, "parameters": parameters });
