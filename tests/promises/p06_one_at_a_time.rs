@@ -124,7 +124,9 @@ on_every_backend! {
             })
         }).collect();
         tokio::task::spawn_blocking(|| {
-            threads.into_iter().for_each(|thread| thread.join().unwrap());
+            for thread in threads {
+                thread.join().unwrap();
+            }
         }).await.unwrap();
         let manager = place.manager();
         let loaded = manager.load_state::<Vec<u32>>(&key("alice")).await.unwrap().unwrap();

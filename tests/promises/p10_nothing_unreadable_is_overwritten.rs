@@ -80,20 +80,6 @@ on_every_backend! {
         call.commit().await.unwrap();
         assert_eq!(place.manager().begin::<moved::State>(&key("alice")).await.unwrap().state.turns.len(), 2);
     }
-
-    async fn a_state_that_no_longer_fits_its_type_is_refused_with_the_path_and_left(place: Place) {
-        let manager = place.manager();
-        {
-            #[derive(Default, Serialize, Deserialize)]
-            struct Chat { turns: Vec<u32> }
-            manager.save_state(&key("alice"), Chat { turns: vec![1, 2] }, None).await.unwrap();
-        }
-        #[derive(Default, Serialize, Deserialize)]
-        struct Chat { turns: Vec<String> }
-        let error = manager.begin::<Chat>(&key("alice")).await.unwrap_err();
-        assert!(matches!(error, Error::StateType { .. } | Error::Decode { .. }), "{error}");
-        assert!(manager.delete_state(&key("alice")).await.unwrap());
-    }
 }
 
 fn state_file(place: &Place) -> PathBuf {
@@ -167,6 +153,20 @@ async fn a_newer_schema_version_is_refused_and_left() {
     };
     refused_and_left(newer, |error| {
         matches!(error, Error::SchemaVersion { found, supported: "1.0", .. } if found == "2.0")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_state_that_no_longer_fits_its_type_is_refused_with_the_path_and_left() {
+    let without_checksum = |text: String| {
+        let text = text.replace("\"hello\"", "4711");
+        text.lines().filter(|line| !line.contains("checksum")).collect::<Vec<_>>().join("\n")
+    };
+    refused_and_left(without_checksum, |error| {
+        matches!(error, Error::Decode { path, .. } if path == "turns[0]")
+            // A save that knows nothing of the record finds one in its way.
+            || matches!(error, Error::Conflict { .. })
     })
     .await;
 }

@@ -1,5 +1,6 @@
-//! 11. Keys are exact. The hostile list itself is in the conformance suite, which every backend
-//! passes; here is what users see of it.
+//! 11. Keys are exact.
+//!
+//! The conformance suite has a list of its own, which every backend passes; here is what users see.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -44,7 +44,7 @@ struct Extremes {
     /// As bits: -0.0 equals 0.0.
     floats: Vec<f64>,
     text: String,
-    option: Option<Option<()>>,
+    option: Option<u8>,
     by_number: BTreeMap<i32, String>,
     value: Value,
 }

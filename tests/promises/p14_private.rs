@@ -1,6 +1,8 @@
-//! 14. Private: contents never appear in errors, logs or Debug. What belongs to files is in
-//! `file_crash`.
+//! 14. Private: contents never appear in errors, logs or Debug.
+//!
+//! What belongs to files (modes, links) is in `file_crash`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
@@ -23,6 +25,17 @@ struct Chat {
 async fn chat(state: &mut Chat, manager: &StateManager, user_id: &str) -> Result<(), Error> {
     state.turns.push(SECRET.to_owned());
     Ok(())
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Numbers {
+    turns: Vec<u32>,
+}
+
+/// Its keys are lists, which JSON has no form for.
+#[derive(Default, Serialize, Deserialize)]
+struct Keyed {
+    pairs: BTreeMap<Vec<String>, f64>,
 }
 
 /// All that an error says, through all its sources.
@@ -51,16 +64,11 @@ on_every_backend! {
     }
 
     async fn no_error_holds_a_states_contents(place: Place) {
-        #[derive(Default, Serialize, Deserialize)]
-        #[expect(dead_code, reason = "it is there to be refused")]
-        struct Numbers { turns: Vec<u32> }
         let manager = place.manager();
         manager.save_state(&key("value"), serde_json::json!({"turns": [SECRET]}), None).await.unwrap();
         // Read as the wrong type, with and without the name of its type in the way.
         let wrong = manager.load_state::<Numbers>(&key("value")).await.unwrap_err();
         let mut errors = vec![wrong];
-        #[derive(Default, Serialize, Deserialize)]
-        struct Keyed { pairs: std::collections::BTreeMap<Vec<String>, f64> }
         let pairs = [(vec![SECRET.to_owned()], 1.0)].into();
         errors.push(manager.save_state(&key("keyed"), Keyed { pairs }, None).await.unwrap_err());
         errors.push(manager.save_state(&key("value"), SECRET.to_owned(), None).await.unwrap_err());
