@@ -13,7 +13,6 @@ use serde::de::DeserializeOwned;
 
 use crate::StateKey;
 use crate::codec;
-use crate::config;
 use crate::manager::{Hold, Place, StateManager, holding, typed};
 use crate::record::Record;
 pub use crate::{DEFAULT_SESSION, Error};
@@ -60,7 +59,7 @@ impl Persist {
 
     fn resolve(self) -> Result<StateManager, Error> {
         match self {
-            Self::Url(url) => config::shared(url),
+            Self::Url(url) => StateManager::shared(url),
             Self::Manager(manager) => Ok(manager),
         }
     }

@@ -1,12 +1,10 @@
 //! What the agent can do besides talking: calculate, and keep notes.
 
-use std::env;
-use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, ensure};
-use cogency_state::{FileBackend, StateKey, StateManager, robust};
+use cogency_state::{StateKey, StateManager, robust};
 use fend_core::Interrupt;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -61,24 +59,18 @@ async fn take_note(state: &mut Notes, user_id: &str, text: &str) -> Result<Strin
 
 pub(crate) async fn notes(user_id: &str) -> Result<Vec<String>> {
     let key = StateKey::new(user_id, NOTES)?;
-    let notes = states().load_state::<Notes>(&key).await?;
+    let notes = StateManager::shared("file")?.load_state::<Notes>(&key).await?;
     Ok(notes.map(|notes| notes.state.notes).unwrap_or_default())
 }
 
 /// Deletes all states of a user; gives how many there were.
 pub(crate) async fn forget(user_id: &str) -> Result<usize> {
-    let states = states();
+    let states = StateManager::shared("file")?;
     let keys = states.list_states(user_id).await?;
     for key in &keys {
         states.delete_state(key).await?;
     }
     Ok(keys.len())
-}
-
-/// Where `persist = "file"` keeps states: to look at them, and to delete them.
-pub(crate) fn states() -> StateManager {
-    let dir = env::var_os("COGENCY_STATE_DIR").filter(|dir| !dir.is_empty());
-    StateManager::new(FileBackend::new(dir.map_or(".cogency/state".into(), PathBuf::from)))
 }
 
 /// The longest expression, in bytes.
