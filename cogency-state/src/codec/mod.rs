@@ -75,7 +75,6 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> AnyState for T {
 pub(crate) struct Codec<T> {
     pub(crate) untyped: Untyped,
     pub(crate) read: Read<T>,
-    pub(crate) erase: fn(T) -> Box<dyn AnyState>,
     pub(crate) restore: fn(Box<dyn AnyState>) -> Option<T>,
 }
 
@@ -100,7 +99,6 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Codec<T> {
                 is_lossless: is_lossless::<T>,
             },
             read: read::from_json::<T>,
-            erase: |state| Box::new(state),
             restore: |erased| {
                 let any: Box<dyn Any> = erased;
                 any.downcast().ok().map(|state| *state)
