@@ -1,5 +1,6 @@
 //! Between a Rust state and its JSON: nothing that could not come back is let out.
 
+mod path;
 mod read;
 mod strict;
 
