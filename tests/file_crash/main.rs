@@ -9,6 +9,7 @@
 mod agent;
 mod counting;
 mod disk;
+mod foreign;
 mod inherited;
 mod kills;
 mod order;
@@ -16,4 +17,6 @@ mod place;
 mod power;
 mod programs;
 mod reading;
+mod removal;
+mod space;
 mod trace;
