@@ -39,9 +39,13 @@ fn promise_11_foreign_files_are_left_alone_and_disturb_nothing() {
         assert_eq!(number(&manager, "alice").await.unwrap(), 1);
         assert_eq!(turn(&manager, "alice").await.unwrap(), 2);
         assert_eq!(manager.list_states("alice").await.unwrap(), [key("alice")]);
-        for name in ["notes", "Folder", "empty", "link", "README.md"] {
-            let listed = manager.list_states(name).await;
-            assert!(listed.as_ref().is_ok_and(Vec::is_empty), "{name}: {listed:?}");
+        for user in ["Folder", "empty", "README.md"] {
+            assert_eq!(manager.list_states(user).await.unwrap(), [], "{user}");
+        }
+        // Where a user's folder would have to be.
+        for user in ["notes", "link"] {
+            let error = manager.list_states(user).await.unwrap_err().to_string();
+            assert!(error.contains("not what belongs here"), "{error}");
         }
         // Whoever comes after a kill sweeps what was half written, and nothing else.
         let mut writer = Agent::start("write", &place.root, &["alice"]);

@@ -32,10 +32,22 @@ impl Folder {
 
     /// Opens the folder of this name in here.
     pub(super) fn open_folder(&self, name: &str) -> io::Result<Option<Self>> {
+        found(self.try_open_folder(name)).map_err(|error| not_through(name, error))
+    }
+
+    /// Opens the folder of this name in here. `None` also where the name is a link's, or that of
+    /// something else.
+    pub(super) fn open_if_folder(&self, name: &str) -> io::Result<Option<Self>> {
+        match self.try_open_folder(name) {
+            Err(Errno::LOOP | Errno::NOTDIR) => Ok(None),
+            opened => found(opened),
+        }
+    }
+
+    fn try_open_folder(&self, name: &str) -> Result<Self, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = found(rustix::fs::openat(&self.0, name, flags, Mode::empty()))
-            .map_err(|error| not_through(name, error))?;
-        Ok(fd.map(|fd| Self(fd.into())))
+        let fd = rustix::fs::openat(&self.0, name, flags, Mode::empty())?;
+        Ok(Self(fd.into()))
     }
 
     /// Opens the folder of this name in here, made if it is not there. `None` if this folder or

@@ -228,7 +228,7 @@ impl Root {
         if session_id.is_none() && !is_shortened {
             return Ok(None);
         }
-        let Some(folder) = user.open_folder(name)? else { return Ok(None) };
+        let Some(folder) = user.open_if_folder(name)? else { return Ok(None) };
         if folder.stat(STATE_FILE)?.is_none() {
             return Ok(None);
         }
