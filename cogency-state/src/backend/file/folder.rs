@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
+use std::time::SystemTime;
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -11,6 +12,15 @@ use rustix::io::Errno;
 /// A folder that is held open.
 #[derive(Debug)]
 pub(super) struct Folder(File);
+
+/// Tells a folder from one that was made in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    device: u64,
+    inode: u64,
+    /// `None` where the file system does not tell.
+    born: Option<SystemTime>,
+}
 
 const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
 
@@ -117,6 +127,12 @@ impl Folder {
             }
         }
         Ok(names)
+    }
+
+    pub(super) fn identity(&self) -> io::Result<Identity> {
+        let folder = self.0.metadata()?;
+        let (device, inode) = (folder.dev(), folder.ino());
+        Ok(Identity { device, inode, born: folder.created().ok() })
     }
 
     /// Makes the names in here survive a power cut.

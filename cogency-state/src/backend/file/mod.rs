@@ -73,8 +73,8 @@ impl FileBackend {
     /// ```
     #[must_use]
     pub fn isolated_as(self, process_id: &str) -> Self {
-        let folder = self.root.path.join(PROCESSES).join(names::folder_name(process_id));
-        Self::new(folder)
+        let names = [PROCESSES.to_owned(), names::folder_name(process_id)];
+        Self { root: Arc::new(self.root.below(names)) }
     }
 
     /// Runs file work on a thread that may block. It runs to its end although the caller may
