@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! agent turn <root> <user>             one call
+//! agent resettle <root> <user>         one call, the removal of the root, one more call
 //! agent count <root> <calls> <user>... so many calls on each user in turn
 //! agent write <root> <user>...         calls without end, the users side by side
 //! agent meet <root> <prefix>           first calls of new users, without end
@@ -31,6 +32,7 @@ async fn main() -> Outcome {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["turn", root, user] => turn(&open(root), root, user).await,
+        ["resettle", root, user] => resettle(root, user).await,
         ["count", root, calls, users @ ..] => count(root, calls.parse()?, users).await,
         ["write", root, users @ ..] => write(root, users).await,
         ["meet", root, prefix] => meet(root, prefix).await,
@@ -56,6 +58,13 @@ async fn turn(manager: &StateManager, root: &str, user: &str) -> Outcome {
     call.commit().await?;
     println!("saved {number} {user} {root}");
     Ok(())
+}
+
+async fn resettle(root: &str, user: &str) -> Outcome {
+    let manager = open(root);
+    turn(&manager, root, user).await?;
+    std::fs::remove_dir_all(root)?;
+    turn(&manager, root, user).await
 }
 
 async fn count(root: &str, calls: u64, users: &[&str]) -> Outcome {

@@ -12,6 +12,7 @@ mod disk;
 mod foreign;
 mod inherited;
 mod kills;
+mod links;
 mod order;
 mod place;
 mod power;
