@@ -7,15 +7,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod agent;
+mod cancel;
 mod counting;
+mod damage;
+mod defects;
 mod disk;
 mod foreign;
+mod ids;
 mod inherited;
 mod kills;
 mod links;
 mod order;
 mod place;
 mod power;
+mod privacy;
 mod programs;
 mod reading;
 mod removal;

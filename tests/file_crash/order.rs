@@ -102,8 +102,8 @@ fn promise_13_no_file_is_touched_on_a_thread_of_the_runtime() {
     let calls = trace::of("turn", &place.root, "alice", place.outside());
     let runtime = &calls[only(&calls, |call| call.is("write", &["\"saved "]))].thread;
     let root = place.root.to_str().unwrap();
-    let of_files = |call: &&Call| call.name != "write" && call.arguments.contains(root);
-    let on_files: Vec<_> = calls.iter().filter(of_files).collect();
-    assert!(on_files.len() > 10, "{calls:#?}");
-    assert!(on_files.iter().all(|call| call.thread != *runtime), "{on_files:#?}");
+    let is_ours = |call: &&Call| call.name != "write" && call.arguments.contains(root);
+    let ours: Vec<_> = calls.iter().filter(is_ours).collect();
+    assert!(ours.len() > 10, "{calls:#?}");
+    assert!(ours.iter().all(|call| call.thread != *runtime), "{ours:#?}");
 }
