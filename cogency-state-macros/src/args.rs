@@ -6,7 +6,7 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseStream, Parser};
-use syn::{Expr, Ident, LitStr, Path, Token};
+use syn::{Expr, Ident, Path, Token};
 
 use crate::persist::Persist;
 use crate::problems::{Problems, advice, meant};
@@ -170,16 +170,13 @@ impl Args {
 impl Written {
     // Input: name = value
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        if let Ok(literal) = input.fork().parse::<LitStr>() {
-            let message = "this value has no name: did you mean `persist = ...`?";
-            return Err(syn::Error::new(literal.span(), message));
+        if !input.peek(Ident::peek_any) {
+            return Err(input.error("expected an argument with its name, such as `persist = ...`"));
         }
         let name = input.call(Ident::parse_any)?;
-        if input.is_empty() || input.peek(Token![,]) {
-            return Ok(Self { name, value: None });
-        }
-        input.parse::<Token![=]>()?;
-        if input.is_empty() || input.peek(Token![,]) {
+        let has_value = input.parse::<Option<Token![=]>>()?.is_some();
+        if !has_value || input.is_empty() || input.peek(Token![,]) {
+            skip_to_comma(input)?;
             return Ok(Self { name, value: None });
         }
         let value = input.parse()?;
@@ -208,4 +205,56 @@ fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
         input.parse::<TokenTree>()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proc_macro2::TokenStream;
+    use quote::quote;
+
+    use super::*;
+
+    fn parse(tokens: TokenStream) -> (Args, Vec<String>) {
+        let mut problems = Problems::default();
+        let args = Args::parse(tokens, &mut problems);
+        (args, problems.messages())
+    }
+
+    fn mistakes(tokens: TokenStream) -> Vec<String> {
+        parse(tokens).1
+    }
+
+    #[test]
+    fn every_example_is_legal() {
+        let examples = ARGUMENTS.each_ref().map(|argument| argument.example).join(", ");
+        assert_eq!(mistakes(examples.parse().unwrap()), [""; 0]);
+    }
+
+    #[test]
+    fn values_are_kept() {
+        let (args, mistakes) = parse(quote!(retry = 3, backoff = "1ms", timeout = "1m 30s",));
+        assert_eq!(mistakes, [""; 0]);
+        assert_eq!(args.retry, Some(3));
+        assert_eq!(args.backoff, Some(Duration::from_millis(1)));
+        assert_eq!(args.timeout, Some(Duration::from_secs(90)));
+        assert!(args.gives("retry") && !args.gives("persist"));
+    }
+
+    #[test]
+    fn a_comma_in_a_value_does_not_end_it() {
+        let args = quote!(persist = "file", key = pair::<u8, u8>(a, b), session = [1, 2][0]);
+        assert_eq!(mistakes(args), [""; 0]);
+    }
+
+    #[test]
+    fn what_follows_a_mistake_is_checked() {
+        let wrong = mistakes(quote!(retry = +, 7, timeout 1, wait = "x"));
+        assert_eq!(wrong.len(), 5, "{wrong:#?}");
+    }
+
+    #[test]
+    fn a_misspelled_argument_counts_as_the_one_that_was_meant() {
+        let wrong = mistakes(quote!(persist_ = "file", key = id));
+        assert_eq!(wrong.len(), 1, "{wrong:#?}");
+    }
 }

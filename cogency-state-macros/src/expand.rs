@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote_spanned};
+use quote::quote_spanned;
+use syn::Expr;
 
 use crate::persist::Persist;
 use crate::plan::{Kept, Plan, Policy};
@@ -41,17 +42,23 @@ fn run_with_state(plan: &Plan, kept: &Kept) -> TokenStream {
     let codec = quote_spanned!(mixed_at(location(ty))=> #typed::Codec::<#ty>::new());
     let policy = policy(&plan.policy, &plan.runtime);
     let persist = persist(&kept.persist, &plan.runtime);
-    let user = &kept.user;
-    let default = quote_spanned!(span=> #runtime::DEFAULT_SESSION);
-    let session = kept.session.as_ref().map_or(default, ToTokens::to_token_stream);
+    let default = || quote_spanned!(span=> #runtime::DEFAULT_SESSION);
+    let user = lend(&kept.user);
+    let session = kept.session.as_ref().map_or_else(default, lend);
     quote_spanned! {span=>
         let codec = #codec;
         let mut run = #runtime::Run::new(
             #policy,
             #persist,
-            #runtime::key(&(#user), &(#session)),
+            #runtime::key(#user, #session),
         );
     }
+}
+
+// Input: user_id
+// Output: &(user_id)
+fn lend(value: &Expr) -> TokenStream {
+    quote_spanned!(mixed_at(location(value))=> &(#value))
 }
 
 fn run_without_state(plan: &Plan) -> TokenStream {
@@ -93,27 +100,18 @@ fn attempt(plan: &Plan) -> TokenStream {
     }
 }
 
-/// Rustc names this variable, at this place, if what the body returns borrows from the state.
+/// Rustc shows this place if what the body returns borrows from the state.
 fn state_name(plan: &Plan) -> Ident {
-    let location =
-        plan.kept.as_ref().map_or_else(Span::mixed_site, |kept| location(kept.state.ty()));
-    Ident::new("state", mixed_at(location))
+    let kept = plan.kept.as_ref();
+    let place = kept.map_or_else(Span::mixed_site, |kept| location(&kept.state.pattern));
+    Ident::new("state", mixed_at(place))
 }
 
 // Output: let mut query = Reuse::reuse(&query);
 fn reuse(Reused { mutability, name }: &Reused, plan: &Plan) -> TokenStream {
     let span = mixed_at(name.span());
     let runtime = plan.runtime.at(name.span());
-    // Where the body may not need it, because the key did, the clone must not count as unused.
-    let used = plan
-        .kept
-        .as_ref()
-        .filter(|kept| kept.mentions(name))
-        .map(|_| quote_spanned!(span=> let _ = &#name;));
-    quote_spanned! {span=>
-        let #mutability #name = #runtime::Reuse::reuse(&#name);
-        #used
-    }
+    quote_spanned!(span=> let #mutability #name = #runtime::Reuse::reuse(&#name);)
 }
 
 // Input: { BODY }
@@ -121,12 +119,11 @@ fn reuse(Reused { mutability, name }: &Reused, plan: &Plan) -> TokenStream {
 //     async move {
 //         let state: &mut Chat = lent;
 //         if let Some(out) = None::<Ret> { return out; }
-//         let out: Ret = { BODY };
-//         out
+//         { BODY }
 //     }
 //
-// The return that never happens is the only way to say what type an async block gives: `?` and
-// `return` in the body need it.
+// The return that never happens is the only way to say what type an async block gives: `?`,
+// coercions and `return` in the body need it.
 fn body(plan: &Plan) -> TokenStream {
     let span = Span::mixed_site();
     let output = &plan.output;
@@ -135,7 +132,8 @@ fn body(plan: &Plan) -> TokenStream {
     let capture = (!plan.lends_self).then(|| quote_spanned!(span=> move));
     let state = plan.kept.as_ref().map(|Kept { state, .. }| {
         let (attrs, pattern, reference) = (&state.attrs, &state.pattern, &state.reference);
-        quote_spanned!(span=> #(#attrs)* let #pattern: #reference = lent;)
+        // Without the call, a `_state` would be "a binding with no effect" for clippy.
+        quote_spanned!(span=> #(#attrs)* let #pattern: #reference = ::core::convert::identity(lent);)
     });
     quote_spanned! {span=>
         async #capture {
@@ -143,8 +141,7 @@ fn body(plan: &Plan) -> TokenStream {
             if let ::core::option::Option::Some(out) = ::core::option::Option::None::<#output> {
                 return out;
             }
-            let out: #output = #block;
-            out
+            #block
         }
     }
 }
@@ -177,7 +174,8 @@ fn persist(persist: &Persist, runtime: &Runtime) -> TokenStream {
         Persist::Builtin(url) => quote_spanned!(span=> #runtime::Persist::url(#url)),
         Persist::Feature(backend, url) => quote_spanned!(span=> #runtime::#backend!(#url)),
         Persist::Manager(manager) => {
-            quote_spanned!(span=> #runtime::Persist::manager(&(#manager)))
+            let manager = lend(manager);
+            quote_spanned!(span=> #runtime::Persist::manager(#manager))
         }
     }
 }

@@ -96,24 +96,26 @@ impl Body {
     }
 }
 
-/// Says more than "expected `fn`". What begins like a function and is none ends in syn's words.
+/// Says more than "expected `fn`".
 fn refuse_other_items(input: ParseStream<'_>) -> syn::Result<()> {
-    let begins_a_function = input.peek(Token![fn])
-        || input.peek(Token![async])
-        || input.peek(Token![const])
-        || input.peek(Token![unsafe])
-        || input.peek(Token![extern]);
-    if begins_a_function {
+    let ahead = input.fork();
+    let starts = ahead.parse::<Option<Token![const]>>().is_ok()
+        && (ahead.peek(Token![fn])
+            || ahead.peek(Token![async])
+            || ahead.peek(Token![unsafe])
+            || ahead.peek(Token![extern]));
+    if starts {
         return Ok(());
     }
     Err(input.error("`#[robust]` stands on an `async fn` with a body"))
 }
 
-/// Whether some tokens mention a name.
+/// Whether some tokens mention a name, be it in the text for a `format!`.
 pub(crate) fn mentions(tokens: &TokenStream, name: &str) -> bool {
     tokens.clone().into_iter().any(|token| match token {
         TokenTree::Ident(ident) => ident == name,
         TokenTree::Group(group) => mentions(&group.stream(), name),
-        _ => false,
+        TokenTree::Literal(literal) => literal.to_string().contains(name),
+        TokenTree::Punct(_) => false,
     })
 }

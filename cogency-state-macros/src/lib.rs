@@ -1,8 +1,8 @@
 //! The `#[robust]` attribute of `cogency-state`. Its documentation stands there, at
 //! `cogency_state::robust`, where the examples can run.
 //!
-//! Data flows one way: [`args`] and [`function`] parse, [`validate`] turns both into a [`plan`] or
-//! refuses, [`expand`] writes the plan out and cannot fail, [`fallback`] writes what was refused.
+//! Data flows one way: `args` and `function` parse, `validate` turns both into a `plan` or
+//! refuses, `expand` writes the plan out and cannot fail, `fallback` writes what was refused.
 
 mod args;
 mod boxed;

@@ -114,3 +114,26 @@ fn by_url(scheme: &str, rest: &str) -> Result<&'static str, String> {
         Err(format!("this URL is not complete: write it like `{}`", url.example()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_complete_urls_select_their_backends() {
+        for name in NAMES {
+            assert_eq!(backend(name).unwrap(), name);
+        }
+        for url in &URLS {
+            assert_eq!(backend(&url.example()).unwrap(), url.backend);
+        }
+    }
+
+    #[test]
+    fn messages_do_not_repeat_what_may_be_a_password() {
+        for url in ["postgres:user:secret@host", "pg://user:secret@host", "redis:secret"] {
+            let message = backend(url).unwrap_err();
+            assert!(!message.contains("secret"), "{message}");
+        }
+    }
+}

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use quote::ToTokens;
-use syn::{Expr, Ident, Type};
+use syn::{Expr, Type};
 
-use crate::function::{Function, mentions};
+use crate::function::Function;
 use crate::persist::Persist;
 use crate::retry::Reused;
 use crate::runtime::Runtime;
@@ -45,17 +44,4 @@ pub(crate) struct Kept {
     pub(crate) user: Expr,
     /// Unless it is the default one.
     pub(crate) session: Option<Expr>,
-}
-
-impl Kept {
-    /// Whether the arguments of the attribute use this parameter.
-    pub(crate) fn mentions(&self, name: &Ident) -> bool {
-        let manager = match &self.persist {
-            Persist::Manager(manager) => Some(manager),
-            Persist::Builtin(_) | Persist::Feature(..) => None,
-        };
-        let expressions = [Some(&self.user), self.session.as_ref(), manager];
-        let name = name.to_string();
-        expressions.into_iter().flatten().any(|value| mentions(&value.to_token_stream(), &name))
-    }
 }

@@ -29,6 +29,11 @@ impl Problems {
         result.map_err(|error| self.add(error)).ok()
     }
 
+    #[cfg(test)]
+    pub(crate) fn messages(&self) -> Vec<String> {
+        self.0.iter().flatten().map(|problem| problem.to_string()).collect()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
     }

@@ -2,7 +2,7 @@
 
 use syn::{FnArg, Ident, PatIdent, PatType, Receiver, Signature, Token};
 
-use crate::function::Body;
+use crate::function::{Body, mentions};
 use crate::parameters::{SelfKind, each_binding, holds_mutable_reference, is_shared_reference};
 use crate::problems::Problems;
 
@@ -14,6 +14,9 @@ pub(crate) struct Reused {
 
 // Input: fn f(mut query: String, (a, mut b): (A, B), user_id: &str)
 // Output: fn f(query: String, (a, b): (A, B), user_id: &str), and `mut query`, `a`, `mut b`
+//
+// What the body does not mention, because only the key needs it or nothing does, is left alone: a
+// clone of it would be an unused variable.
 pub(crate) fn reuse(sig: &mut Signature, body: &Body, problems: &mut Problems) -> Vec<Reused> {
     let mut reused = Vec::new();
     for input in &mut sig.inputs {
@@ -25,6 +28,8 @@ pub(crate) fn reuse(sig: &mut Signature, body: &Body, problems: &mut Problems) -
             FnArg::Typed(parameter) => reused.extend(bindings(parameter, problems)),
         }
     }
+    let statements = body.statements();
+    reused.retain(|reused| mentions(&statements, &reused.name.to_string()));
     reused
 }
 

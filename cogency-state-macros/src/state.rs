@@ -4,11 +4,11 @@ use proc_macro2::Span;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Attribute, FnArg, GenericParam, Lifetime, Pat, PatType, Signature, Type, TypeReference,
+    Attribute, FnArg, GenericParam, Ident, Lifetime, Pat, PatType, Signature, Type, TypeReference,
     WherePredicate,
 };
 
-use crate::parameters::{each_binding, ungrouped};
+use crate::parameters::ungrouped;
 use crate::problems::Problems;
 
 pub(crate) struct State {
@@ -24,6 +24,14 @@ impl State {
         match ungrouped(&self.reference) {
             Type::Reference(reference) => ungrouped(&reference.elem),
             other => other,
+        }
+    }
+
+    /// The name that the body has for it.
+    pub(crate) fn name(&self) -> Option<&Ident> {
+        match &self.pattern {
+            Pat::Ident(binding) => Some(&binding.ident),
+            _ => None,
         }
     }
 
@@ -116,14 +124,7 @@ fn check_pattern(pattern: &Pat, problems: &mut Problems) {
     };
     if !plain {
         problems.at(pattern, "give the state a name here, and take it apart in the body");
-        return;
     }
-    let mut pattern = pattern.clone();
-    each_binding(&mut pattern, |binding| {
-        if binding.ident == "user_id" {
-            problems.at(&binding.ident, "this is the state: the user's id is a parameter after it");
-        }
-    });
 }
 
 /// The reference to the state as it can be written inside the body.

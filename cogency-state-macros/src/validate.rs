@@ -45,7 +45,11 @@ pub(crate) fn validate(
     let lends_self = policy.repeats() && function.sig.receiver().is_some_and(is_owner);
     let Args { persist, key, session, runtime, .. } = args;
     let persist = persist.filter(|persist| check_quotes(persist, &function.sig, &mut problems));
-    let user = if has_state && key.is_none() { user_id(&function.sig, &mut problems) } else { key };
+    let user = if has_state && key.is_none() {
+        user_id(&function.sig, state.as_ref(), &mut problems)
+    } else {
+        key
+    };
     let output = match output {
         Some(output) if problems.is_empty() => output,
         _ => return Err(Box::new(Refused { problems, function, state })),
@@ -150,12 +154,17 @@ fn check_quotes(persist: &Persist, sig: &Signature, problems: &mut Problems) -> 
     is_parameter
 }
 
-fn user_id(sig: &Signature, problems: &mut Problems) -> Option<Expr> {
-    let user_id = parameters::names(sig).into_iter().find(|name| name == "user_id");
-    if user_id.is_none() {
+/// The key unless one is given: the parameter `user_id`.
+fn user_id(sig: &Signature, state: Option<&State>, problems: &mut Problems) -> Option<Expr> {
+    if let Some(name) = parameters::names(sig).into_iter().find(|name| name == "user_id") {
+        return Some(parse_quote!(#name));
+    }
+    if let Some(name) = state.and_then(State::name).filter(|name| *name == "user_id") {
+        problems.at(name, "this parameter is the state: `user_id` is one after it");
+    } else {
         let message = "no parameter is named `user_id`: name one so, or say whose state this is \
                        with `key = ...`";
         problems.at(&sig.ident, message);
     }
-    user_id.map(|name| parse_quote!(#name))
+    None
 }

@@ -42,14 +42,17 @@ pub(crate) fn duration(value: &Expr) -> syn::Result<Duration> {
     let Some(literal) = string(value) else {
         return Err(wrong("expected a duration in quotes, such as \"100ms\" or \"1m 30s\"".into()));
     };
-    let duration = humantime::parse_duration(&literal.value()).map_err(|error| {
-        wrong(format!("{error}: expected a duration such as \"100ms\" or \"1m 30s\""))
-    })?;
-    if duration > LONGEST {
-        let longest = humantime::format_duration(LONGEST);
-        return Err(wrong(format!("expected a duration of at most {longest}")));
+    match humantime::parse_duration(&literal.value()) {
+        Ok(duration) if duration <= LONGEST => Ok(duration),
+        Ok(_) | Err(humantime::DurationError::NumberOverflow) => {
+            let longest = humantime::format_duration(LONGEST);
+            Err(wrong(format!("expected a duration of at most {longest}")))
+        }
+        Err(error) => {
+            let example = "expected a duration such as \"100ms\" or \"1m 30s\"";
+            Err(wrong(format!("{error}: {example}")))
+        }
     }
-    Ok(duration)
 }
 
 /// `::my_agents::cogency_state`

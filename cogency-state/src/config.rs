@@ -28,6 +28,8 @@ impl StateManager {
     /// | `file:data/agents`, `file:/srv/agents`, `file:///srv/agents` | a [`FileBackend`] |
     /// | `file:data/agents?process=worker-1` | the same, [isolated](FileBackend::isolated_as) |
     ///
+    /// A path is taken as it stands, without percent-encoding.
+    ///
     /// ```
     /// use cogency_state::StateManager;
     ///
@@ -64,40 +66,97 @@ impl StateManager {
     /// save where the other does not look. [`Error::NoRuntime`] outside of one.
     pub fn install(self, name: &'static str) -> Result<(), Error> {
         let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
-        let id = (runtime.id(), name);
-        if managers().contains_key(&id) {
-            let reason = format!(
-                "`persist = {name:?}` is in use on this runtime already: install another manager \
-                 before the first call"
-            );
-            return Err(Error::Config { reason });
-        }
-        managers().insert(id, self);
-        forget_with(&runtime, name);
-        Ok(())
+        of_runtime(&runtime, |managers| match managers.entry(name.into()) {
+            Entry::Vacant(entry) => {
+                entry.insert(self);
+                Ok(())
+            }
+            Entry::Occupied(_) => Err(Error::Config {
+                reason: format!(
+                    "`persist = {name:?}` is in use on this runtime already: install another \
+                     manager before the first call"
+                ),
+            }),
+        })
+    }
+
+    /// The manager that `persist = "<name or URL>"` stands for on this runtime: to look at what
+    /// `#[robust]` functions keep, to list it or to delete it.
+    ///
+    /// ```
+    /// use cogency_state::{StateKey, StateManager, robust};
+    ///
+    /// #[robust(persist = "memory")]
+    /// async fn count(state: &mut u32, user_id: &str) -> Result<(), cogency_state::Error> {
+    ///     *state += 1;
+    ///     Ok(())
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cogency_state::Error> {
+    /// count("alice").await?;
+    /// let manager = StateManager::shared("memory")?;
+    /// let loaded = manager.load_state::<u32>(&StateKey::for_user("alice")?).await?;
+    /// assert_eq!(loaded.map(|loaded| loaded.state), Some(1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`] if that is neither the name nor the URL of a backend,
+    /// [`Error::NoRuntime`] outside of a runtime.
+    pub fn shared(name_or_url: &str) -> Result<Self, Error> {
+        let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
+        of_runtime(&runtime, |managers| {
+            if let Some(manager) = managers.get(name_or_url) {
+                return Ok(manager.clone());
+            }
+            let manager = from_name_or_url(name_or_url)?;
+            managers.insert(name_or_url.into(), manager.clone());
+            Ok(manager)
+        })
     }
 }
 
-/// Managers are shared by all calls of one runtime, and not beyond it: the connections of a server
-/// backend belong to the runtime that made them.
-type Managers = HashMap<(Id, &'static str), StateManager>;
+/// By name or URL, the managers that are shared by all calls of one runtime. Not beyond it: the
+/// connections of a server backend belong to the runtime that made them.
+type Managers = HashMap<Box<str>, StateManager>;
 
-static MANAGERS: LazyLock<Mutex<Managers>> = LazyLock::new(Mutex::default);
+static MANAGERS: LazyLock<Mutex<HashMap<Id, Managers>>> = LazyLock::new(Mutex::default);
 
 /// No code that can panic runs under the lock, so a poisoned one is whole.
-fn managers() -> MutexGuard<'static, Managers> {
+fn managers() -> MutexGuard<'static, HashMap<Id, Managers>> {
     MANAGERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The manager that `persist = "<name or URL>"` stands for on this runtime.
-pub(crate) fn shared(name_or_url: &'static str) -> Result<StateManager, Error> {
-    let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
-    let manager = match managers().entry((runtime.id(), name_or_url)) {
-        Entry::Occupied(entry) => return Ok(entry.get().clone()),
-        Entry::Vacant(entry) => entry.insert(from_name_or_url(name_or_url)?).clone(),
-    };
-    forget_with(&runtime, name_or_url);
-    Ok(manager)
+/// Does something with a runtime's managers.
+fn of_runtime<R>(runtime: &Handle, act: impl FnOnce(&mut Managers) -> R) -> R {
+    let mut managers = managers();
+    let is_new = !managers.contains_key(&runtime.id());
+    let result = act(managers.entry(runtime.id()).or_default());
+    drop(managers);
+    if is_new {
+        forget_with(runtime);
+    }
+    result
+}
+
+/// Forgets a runtime's managers when it ends, as it drops its tasks then. One that is ending drops
+/// this task at once, so the managers must not be locked here.
+fn forget_with(runtime: &Handle) {
+    struct Forget(Id);
+    impl Drop for Forget {
+        fn drop(&mut self) {
+            let forgotten = managers().remove(&self.0);
+            // Destructors run without the lock.
+            drop(forgotten);
+        }
+    }
+    let forget = Forget(runtime.id());
+    runtime.spawn(async move {
+        std::future::pending::<()>().await;
+        drop(forget);
+    });
 }
 
 fn from_name_or_url(name_or_url: &str) -> Result<StateManager, Error> {
@@ -106,24 +165,6 @@ fn from_name_or_url(name_or_url: &str) -> Result<StateManager, Error> {
         "file" => Ok(StateManager::new(FileBackend::new(state_dir()))),
         url => from_url(url),
     }
-}
-
-/// Drops a manager when its runtime ends, as it drops its tasks then. A runtime that is ending
-/// drops this one at once, so the map must not be locked here.
-fn forget_with(runtime: &Handle, name: &'static str) {
-    struct Forget(Id, &'static str);
-    impl Drop for Forget {
-        fn drop(&mut self) {
-            let manager = managers().remove(&(self.0, self.1));
-            // Its destructor runs without the lock.
-            drop(manager);
-        }
-    }
-    let forget = Forget(runtime.id(), name);
-    runtime.spawn(async move {
-        std::future::pending::<()>().await;
-        drop(forget);
-    });
 }
 
 fn state_dir() -> PathBuf {

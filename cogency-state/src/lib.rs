@@ -1,8 +1,48 @@
 //! Typed, durable, version-checked state for AI agents.
+//!
+//! Put [`#[robust]`](macro@robust) on an async function: its state is loaded before the call and
+//! saved after it.
+//!
+//! ```no_run
+//! use cogency_state::robust;
+//!
+//! #[derive(Default, serde::Serialize, serde::Deserialize)]
+//! struct Chat {
+//!     turns: Vec<String>,
+//! }
+//!
+//! #[robust(persist = "file")]
+//! async fn chat(state: &mut Chat, user_id: &str, query: &str) -> Result<String, cogency_state::Error> {
+//!     state.turns.push(query.to_owned());
+//!     Ok(format!("turn {}", state.turns.len()))
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), cogency_state::Error> {
+//! println!("{}", chat("alice", "hello").await?); // "turn 2" in the second run of the program
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Three layers, each usable without the one above it:
+//!
+//! - [`#[robust]`](macro@robust) makes one call of a function one step of its state;
+//! - [`StateManager`] loads and saves typed states by hand, over any backend;
+//! - [`StateBackend`] is the contract of a place that keeps [`Record`]s: [`MemoryBackend`],
+//!   [`FileBackend`], or one of your own, which the checks in `conformance` (a cargo feature) try.
+//!
+//! What is promised, and how each promise is proven, stands in the
+//! [README](https://github.com/cogency-state/cogency-state#guarantees-and-their-proofs).
+//!
+//! # Cargo features
+//!
+//! - `conformance`: the suite for authors of backends. Not needed by a program that keeps states.
 
 mod backend;
 mod codec;
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod envelope;
 mod error;
 mod key;
@@ -20,4 +60,9 @@ pub use key::{DEFAULT_SESSION, KeyProblem, MAX_ID_BYTES, StateKey};
 pub use manager::{Call, Loaded, StateManager, StateManagerBuilder};
 pub use record::{Checksum, Metadata, Record, Revision, SCHEMA_VERSION, SavedAt, WriteId};
 
+#[doc = include_str!("robust.md")]
 pub use cogency_state_macros::robust;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -13,7 +13,6 @@ use serde::de::DeserializeOwned;
 
 use crate::StateKey;
 use crate::codec;
-use crate::config;
 use crate::manager::{Hold, Place, StateManager, holding, typed};
 use crate::record::Record;
 pub use crate::{DEFAULT_SESSION, Error};
@@ -60,7 +59,7 @@ impl Persist {
 
     fn resolve(self) -> Result<StateManager, Error> {
         match self {
-            Self::Url(url) => config::shared(url),
+            Self::Url(url) => StateManager::shared(url),
             Self::Manager(manager) => Ok(manager),
         }
     }
@@ -256,7 +255,7 @@ impl Source {
 }
 
 impl Open {
-    async fn read<T: Send + 'static>(&self, codec: &Codec<T>) -> Result<T, Error> {
+    async fn read<T>(&self, codec: &Codec<T>) -> Result<T, Error> {
         match self.record.clone() {
             None => Ok((codec.fresh)()),
             Some(record) => typed::read(&self.manager, record, codec.codec).await,
@@ -280,7 +279,7 @@ impl Run {
     }
 
     /// Begins an attempt: takes the lease before the first, and gives the state as it is stored.
-    pub async fn begin<T: Send + 'static>(&mut self, codec: &Codec<T>) -> Result<T, Error> {
+    pub async fn begin<T>(&mut self, codec: &Codec<T>) -> Result<T, Error> {
         if let Some(source) = self.source.take() {
             self.open = Some(source.open().await?);
         }

@@ -13,8 +13,8 @@ pub struct Capabilities {
     /// How long a lease lasts without renewal; `None` if it lasts as long as its holder and is
     /// free the moment that the holder dies.
     pub lease_ttl: Option<Duration>,
-    /// Whether a save that was begun ends, one way or the other, although its future is dropped.
-    /// Where not, the manager runs each save in a task of its own.
+    /// Whether a save whose future is dropped ends all the same, one way or the other, before the
+    /// next use of its lease. Where not, the manager runs each save in a task of its own.
     pub saves_survive_drop: bool,
 }
 

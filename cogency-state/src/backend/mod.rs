@@ -31,10 +31,15 @@ pub use memory::MemoryBackend;
 /// - **Compare-and-set:** a save whose [`Write::expected`] is not the revision that is there gets
 ///   [`Error::Conflict`] and changes nothing. One exception makes saves repeatable: if the record
 ///   that is there already has the write id of this save, the save succeeds and leaves that
-///   record, as durable as any other.
-/// - **Fenced:** a save or delete under a lease that somebody else has taken over gets
-///   [`Error::LeaseLost`] and changes nothing. A lease that ran out but that nobody took counts.
-/// - **Never over the unreadable:** a save does not replace what a load could not read.
+///   record, as durable as any other. A write id stands for one record; versions may jump and go
+///   up to `i64::MAX`.
+/// - **Fenced:** a save, delete or renewal under a lease that was released or that somebody else
+///   has taken over gets [`Error::LeaseLost`] and changes nothing. A lease that ran out but that
+///   nobody took counts. Where a lease is lost and a save is stale too, either error will do.
+/// - **Equal:** a load gives what was saved, byte for byte; a checksum may be added where there
+///   was none.
+/// - **Never over the unreadable:** a save by somebody who could not read what is there does not
+///   replace it. (A save from the very revision that was damaged since cannot always tell.)
 /// - **Truthful:** an error other than [`Error::OutcomeUnknown`] means that nothing changed.
 /// - **Private:** no error holds a state's contents or a password.
 ///

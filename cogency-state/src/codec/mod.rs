@@ -73,20 +73,33 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> AnyState for T {
 /// What can be done with a state type. Function pointers, made where the type is known, so that
 /// what uses them need not repeat the bounds.
 pub(crate) struct Codec<T> {
-    pub(crate) type_name: fn() -> &'static str,
-    pub(crate) read: fn(&[u8]) -> Result<T, Unfit>,
-    /// Whether reading this JSON and writing it again loses nothing.
-    pub(crate) is_lossless: fn(&[u8]) -> bool,
+    pub(crate) untyped: Untyped,
+    pub(crate) read: Read<T>,
     pub(crate) erase: fn(T) -> Box<dyn AnyState>,
     pub(crate) restore: fn(Box<dyn AnyState>) -> Option<T>,
+}
+
+/// Reads a state from its JSON.
+pub(crate) type Read<S> = fn(&[u8]) -> Result<S, Unfit>;
+
+/// The part of a [`Codec`] that can go to another thread whatever the state type is.
+#[derive(Clone, Copy)]
+pub(crate) struct Untyped {
+    pub(crate) type_name: fn() -> &'static str,
+    pub(crate) read: Read<Box<dyn AnyState>>,
+    /// Whether reading this JSON and writing it again loses nothing.
+    pub(crate) is_lossless: fn(&[u8]) -> bool,
 }
 
 impl<T: Serialize + DeserializeOwned + Send + 'static> Codec<T> {
     pub(crate) const fn new() -> Self {
         Self {
-            type_name: type_name::<T>,
+            untyped: Untyped {
+                type_name: type_name::<T>,
+                read: |json| Ok(Box::new(read::from_json::<T>(json)?)),
+                is_lossless: is_lossless::<T>,
+            },
             read: read::from_json::<T>,
-            is_lossless: is_lossless::<T>,
             erase: |state| Box::new(state),
             restore: |erased| {
                 let any: Box<dyn Any> = erased;
@@ -106,6 +119,6 @@ impl<T> Copy for Codec<T> {}
 
 impl<T> fmt::Debug for Codec<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Codec<{}>", (self.type_name)())
+        write!(f, "Codec<{}>", (self.untyped.type_name)())
     }
 }

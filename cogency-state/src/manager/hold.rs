@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::StateManager;
@@ -202,21 +202,29 @@ fn poll_pauses() -> impl Iterator<Item = Duration> {
 
 const MAX_POLL_PAUSE: Duration = Duration::from_millis(25);
 
-/// Renews a lease in the background, also while the body keeps its own task busy.
+/// Renews a lease in the background, until it is dropped.
 #[derive(Debug)]
-struct Renewal(JoinHandle<()>);
+struct Renewal {
+    /// Closed by the drop.
+    _ended: oneshot::Sender<()>,
+}
 
 impl Renewal {
     fn start(runtime: &Handle, backend: &Arc<dyn StateBackend>, lease: &Lease) -> Option<Self> {
         let ttl = backend.capabilities().lease_ttl?;
         let renewing = renew(Arc::clone(backend), lease.clone(), ttl / 3);
-        Some(Self(runtime.spawn(renewing)))
-    }
-}
-
-impl Drop for Renewal {
-    fn drop(&mut self) {
-        self.0.abort();
+        let (ended, is_ended) = oneshot::channel();
+        let renewing = async move {
+            tokio::select! {
+                _ = is_ended => {}
+                () = renewing => {}
+            }
+        };
+        // Spawned from here, the task would be this worker's next, and no other worker would take
+        // it over from a body that keeps this one busy.
+        let spawner = runtime.clone();
+        runtime.spawn_blocking(move || spawner.spawn(renewing));
+        Some(Self { _ended: ended })
     }
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::StateManager;
 use super::warm::Warm;
 use crate::backend::Write;
-use crate::codec::{AnyState, Codec, Encoded, NotEncoded, Problem};
+use crate::codec::{AnyState, Codec, Encoded, NotEncoded, Problem, Read, Untyped};
 use crate::error::Error;
 use crate::key::StateKey;
 use crate::record::{Metadata, Record, Revision};
@@ -22,30 +22,39 @@ pub(crate) struct Prepared {
 }
 
 /// The state of a record, out of the warm ones if it is among them.
-pub(crate) async fn read<T: Send + 'static>(
+///
+/// Without bounds: whoever made the codec has met them.
+pub(crate) async fn read<T>(
     manager: &StateManager,
     record: Record,
     codec: Codec<T>,
 ) -> Result<T, Error> {
-    let warm = manager.inner.warm.take(&record);
-    if let Some(state) = warm.and_then(|state| (codec.restore)(state)) {
+    let mut erased = manager.inner.warm.take(&record);
+    if erased.is_none() && record.state.len() > MAX_INLINE_BYTES {
+        erased = Some(read_off_thread(manager, record.clone(), codec.untyped).await?);
+    }
+    if let Some(state) = erased.and_then(|state| (codec.restore)(state)) {
         return Ok(state);
     }
-    let location = manager.backend().location().to_owned();
-    if record.state.len() <= MAX_INLINE_BYTES {
-        return read_here(&record, &location, codec);
-    }
-    let key = record.key.clone();
-    off_thread(&key, "read", move || read_here(&record, &location, codec)).await?
+    read_as(&record, manager.backend().location(), codec.untyped, codec.read)
 }
 
-fn read_here<T>(record: &Record, location: &str, codec: Codec<T>) -> Result<T, Error> {
-    let expected = (codec.type_name)();
+async fn read_off_thread(
+    manager: &StateManager,
+    record: Record,
+    codec: Untyped,
+) -> Result<Box<dyn AnyState>, Error> {
+    let key = record.key.clone();
+    let location = manager.backend().location().to_owned();
+    off_thread(&key, "read", move || read_as(&record, &location, codec, codec.read)).await?
+}
+
+fn read_as<S>(record: &Record, location: &str, codec: Untyped, read: Read<S>) -> Result<S, Error> {
     check_type(record, location, codec)?;
-    (codec.read)(&record.state).map_err(|unfit| {
+    read(&record.state).map_err(|unfit| {
         let Problem { path, reason } = unfit.0;
         let (key, backend) = (record.key.clone(), location.to_owned());
-        Error::Decode { key, backend, state_type: expected, path, reason }
+        Error::Decode { key, backend, state_type: (codec.type_name)(), path, reason }
     })
 }
 
@@ -54,7 +63,7 @@ fn read_here<T>(record: &Record, location: &str, codec: Codec<T>) -> Result<T, E
 ///
 /// A type that was moved to another module keeps its name and its states, as long as that loses
 /// nothing.
-fn check_type<T>(record: &Record, location: &str, codec: Codec<T>) -> Result<(), Error> {
+fn check_type(record: &Record, location: &str, codec: Untyped) -> Result<(), Error> {
     let expected = (codec.type_name)();
     let Some(stored) = record.state_type.as_deref().filter(|stored| *stored != expected) else {
         return Ok(());

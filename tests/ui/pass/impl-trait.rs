@@ -8,7 +8,7 @@ async fn add(
     state: &mut Vec<String>,
     user_id: impl Display,
     query: impl Into<String>,
-) -> Result<impl Iterator<Item = usize> + use<>, Error> {
+) -> Result<impl Iterator<Item = usize>, Error> {
     state.push(query.into());
     if state.len() > 100 {
         return Ok(Vec::new().into_iter());
@@ -21,7 +21,7 @@ async fn again(
     state: &mut usize,
     user_id: &impl Display,
     query: impl Into<String> + Clone,
-) -> Result<impl Display + use<>, Error> {
+) -> Result<impl Display, Error> {
     *state += query.into().len();
     Ok(*state)
 }

@@ -1,7 +1,7 @@
 //! The lease of a key: a lock file in its folder.
 //!
 //! The operating system holds the lock for as long as the file is open and frees it when its
-//! process dies, however it dies. The file says who holds the lock, for those who wait, and the
+//! process dies, however it dies. The file says who took the lock last, for those who wait, and the
 //! newest fencing token, for the case that the lock itself fails: on some network file systems a
 //! lock is lost without a word, and a person may remove the file.
 
@@ -39,7 +39,7 @@ pub(super) enum Attempt {
 #[derive(Serialize, Deserialize)]
 struct Text {
     token: u64,
-    holder: Option<Holder>,
+    holder: Holder,
 }
 
 impl Lock {
@@ -54,8 +54,8 @@ impl Lock {
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
-                    let holder = read(&file).and_then(|text| text.holder);
-                    return Ok(Attempt::Held(holder.unwrap_or_else(Holder::unknown)));
+                    let holder = read(&file).map_or_else(Holder::unknown, |text| text.holder);
+                    return Ok(Attempt::Held(holder));
                 }
                 Err(TryLockError::Error(error)) => return Err(error),
             }
@@ -71,7 +71,7 @@ impl Lock {
         let last = read(&file).map_or(0, |text| text.token);
         // The clock makes tokens grow also where the file was removed in between.
         let token = now_in_micros().max(last + 1);
-        write(&file, &Text { token, holder: Some(holder.clone()) })?;
+        write(&file, &Text { token, holder: holder.clone() })?;
         Ok(Self { file, token })
     }
 
@@ -80,12 +80,6 @@ impl Lock {
     pub(super) fn is_newest(&self, folder: &Folder) -> io::Result<bool> {
         Ok(is_in(&self.file, folder)?
             && read(&self.file).is_some_and(|text| text.token == self.token))
-    }
-
-    /// Gives the lock back. Without it the lock ends all the same when it is dropped, but still
-    /// names its holder.
-    pub(super) fn release(self) -> io::Result<()> {
-        write(&self.file, &Text { token: self.token, holder: None })
     }
 }
 

@@ -70,10 +70,10 @@ impl Held {
 
     pub(super) fn release(&self) {
         let Some(lock) = self.inner().lock.take() else { return };
-        // What is not given back properly ends with the file, a moment later.
-        if let Err(error) = self.root.give_back(&self.key, lock) {
-            tracing::debug!(key = %self.key, %error, "the lock file could not be given back");
+        if let Err(error) = self.root.clean_up(&self.key, &lock) {
+            tracing::debug!(key = %self.key, %error, "an empty folder was left behind");
         }
+        drop(lock);
     }
 }
 
@@ -191,9 +191,7 @@ impl Root {
     ) -> Result<(), Error> {
         let mut inner = held.inner();
         self.replace(&held.key, token, &mut inner, write)?;
-        if let Some(Err(error)) = inner.lock.take().map(Lock::release) {
-            tracing::debug!(key = %held.key, %error, "the lock file could not be given back");
-        }
+        drop(inner.lock.take());
         Ok(())
     }
 
@@ -363,14 +361,11 @@ impl Root {
         Ok(())
     }
 
-    /// Gives a lock back, and leaves nothing behind where there is no record.
-    fn give_back(&self, key: &StateKey, lock: Lock) -> io::Result<()> {
+    /// Leaves nothing behind where there is no record. Only for the holder of the lock.
+    fn clean_up(&self, key: &StateKey, lock: &Lock) -> io::Result<()> {
         let Some(folder) = self.folder_of(key)? else { return Ok(()) };
-        if !lock.is_newest(&folder.own)? {
+        if folder.own.stat(STATE_FILE)?.is_some() || !lock.is_newest(&folder.own)? {
             return Ok(());
-        }
-        if folder.own.stat(STATE_FILE)?.is_some() {
-            return lock.release();
         }
         folder.own.remove_file(LOCK_FILE)?;
         folder.user.remove_empty_folder(&names::folder_name(key.session_id()))?;

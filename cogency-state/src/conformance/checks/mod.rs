@@ -1,0 +1,174 @@
+//! The table of contents: every check with its rule.
+
+mod atomicity;
+mod cancellation;
+mod contents;
+mod expiry;
+mod instances;
+mod joint;
+mod keys;
+mod leases;
+mod privacy;
+mod records;
+mod unreadable;
+
+use super::check::Check;
+use super::{concurrent, model};
+
+/// Hands the names and rules of all checks to another macro, after what is handed through.
+///
+/// A check is added here and nowhere else.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __for_each_conformance_check {
+    ([$($each:tt)+] $($through:tt)*) => {
+        $($each)+! {
+            $($through)*
+
+            /// A key under which nothing was saved loads as `None`.
+            records::an_absent_key_loads_none,
+            /// Every field of a record comes back equal, also the optional ones without a value.
+            records::a_saved_record_loads_equal,
+            /// A save replaces the record that it was made from.
+            records::a_save_replaces_the_record_it_was_made_from,
+            /// A save made from another version gets `Conflict` with both and changes nothing.
+            records::a_stale_save_is_a_conflict,
+            /// A save that expects no record gets `Conflict` where there is one.
+            records::a_first_save_over_a_record_is_a_conflict,
+            /// A save that expects a record gets `Conflict` where there is none.
+            records::a_save_over_an_absent_record_is_a_conflict,
+            /// Where the version is right but the write id is another, a save gets `Conflict`.
+            records::a_record_made_anew_is_not_the_one_before,
+            /// A save whose write id the record has already succeeds and leaves the record.
+            records::a_repeated_save_succeeds_and_leaves_the_record,
+            /// A save that is repeated after a later one gets `Conflict`.
+            records::a_repeated_save_does_not_undo_a_later_one,
+            /// Versions are compared and kept exactly, up to `i64::MAX`.
+            records::revisions_are_exact_beyond_two_to_the_53,
+            /// A deleted record is absent, a second delete says `false`, a first save works again.
+            records::a_deleted_record_is_gone,
+
+            /// A state comes back byte for byte, whatever JSON it is.
+            contents::states_come_back_byte_for_byte,
+            /// Custom metadata comes back equal, to every depth.
+            contents::custom_metadata_comes_back_nested,
+            /// A state of 8 MiB comes back.
+            contents::a_state_of_8_mib_comes_back,
+            /// A state of 64 MiB comes back.
+            contents::a_state_of_64_mib_comes_back,
+
+            /// Two keys that differ in any byte name two records.
+            keys::keys_that_differ_name_different_records,
+            /// Keys of any characters are listed exactly.
+            keys::listing_names_hostile_keys_exactly,
+            /// A user's keys are listed in order, and none of a user whose id is alike.
+            keys::listing_shows_one_users_keys_in_order,
+            /// A key without a record is not listed, leased or deleted.
+            keys::listing_shows_keys_with_a_record_only,
+            /// An id that cannot be part of a key gets `InvalidKey`.
+            keys::listing_refuses_invalid_ids,
+
+            /// A held lease is not given to a second holder.
+            leases::a_held_lease_is_not_given_twice,
+            /// A released lease is free at once.
+            leases::a_released_lease_is_free,
+            /// A lease is free once its last copy is dropped: at once, or when its ttl is over.
+            leases::a_lease_is_free_after_its_last_copy,
+            /// Releasing a lease again is not an error.
+            leases::a_lease_may_be_released_twice,
+            /// Fencing tokens grow from lease to lease, also when the record is deleted.
+            leases::tokens_grow_from_lease_to_lease,
+            /// A released lease gets `LeaseLost`.
+            leases::a_released_lease_changes_nothing,
+            /// A lease gets `LeaseLost` while the next holder works, and does not disturb them.
+            leases::a_lease_of_the_past_does_no_harm,
+            /// A lease on one key has nothing to do with any other key.
+            leases::leases_on_different_keys_are_independent,
+            /// Loads and lists work while somebody holds the key.
+            leases::reading_needs_no_lease,
+            /// Where leases have no ttl, one that is held does not run out.
+            leases::a_lease_without_ttl_does_not_run_out,
+
+            /// Where leases have a ttl, one that is not renewed is free when it is over.
+            expiry::a_lease_runs_out_without_renewal,
+            /// Where leases have a ttl, one is held until it is over.
+            expiry::a_lease_lasts_for_its_ttl,
+            /// A lease that is renewed in time lasts for several ttls.
+            expiry::a_renewed_lease_lasts,
+            /// A lease that ran out but that nobody took saves, deletes and can be renewed.
+            expiry::a_lease_that_ran_out_counts_until_it_is_taken,
+            /// A lease that was taken over gets `LeaseLost` and does not disturb the new holder.
+            expiry::a_lease_taken_over_does_no_harm,
+
+            /// `acquire_and_load` gives what `acquire_lease` and `load_state` give.
+            joint::acquire_and_load_gives_the_lease_and_the_record,
+            /// `acquire_and_load` says `Held` while somebody holds the key.
+            joint::acquire_and_load_respects_a_holder,
+            /// `acquire_and_load` keeps no lease if the load fails.
+            joint::acquire_and_load_gives_the_lease_back_if_it_fails,
+            /// `save_and_release` saves, and the lease is free.
+            joint::save_and_release_saves_and_releases,
+            /// `save_and_release` changes nothing on a `Conflict` and the lease stays.
+            joint::save_and_release_keeps_the_lease_on_a_conflict,
+
+            /// Loads during saves see one save's record, whole, and never an older one again.
+            atomicity::readers_see_whole_records,
+
+            /// An `acquire_lease` that is dropped at any await leaves no lease behind.
+            cancellation::a_dropped_acquire_leaves_the_lease_free,
+            /// A load or list that is dropped at any await leaves everything as it was.
+            cancellation::a_dropped_load_changes_nothing,
+            /// A save that is dropped at any await leaves the old record or the new, and is over
+            /// when the next holder has the key.
+            cancellation::a_dropped_save_leaves_the_old_record_or_the_new,
+            /// Where saves survive their drop, one that was dropped can be repeated at once.
+            cancellation::a_dropped_save_comes_to_an_end,
+            /// A delete that is dropped at any await leaves the record or none.
+            cancellation::a_dropped_delete_leaves_the_record_or_none,
+            /// A renewal or release that is dropped at any await leaves the lease usable.
+            cancellation::a_dropped_release_can_be_repeated,
+
+            /// A second instance sees the first one's saves and deletes at once.
+            instances::a_second_instance_sees_the_same_records,
+            /// A second instance sees the first one's leases at once.
+            instances::a_second_instance_sees_the_same_leases,
+            /// Instances over the same records have the same location and capabilities.
+            instances::instances_agree_on_what_they_are,
+            /// Where the durability says so, records outlive the process.
+            instances::records_survive_a_restart,
+            /// Where the durability says so, nothing outlives the process.
+            instances::nothing_outlives_the_process,
+
+            /// An unreadable record gets an error from a load, not `None`.
+            unreadable::an_unreadable_record_is_not_loaded,
+            /// A save by somebody who has not read the record does not replace an unreadable one.
+            unreadable::no_save_replaces_an_unreadable_record,
+            /// An unreadable record can be deleted.
+            unreadable::an_unreadable_record_can_be_deleted,
+
+            /// No error, `Debug` output or location shows what a state holds.
+            privacy::messages_do_not_show_states,
+
+            /// Random sequences of operations give what a model of the contract gives.
+            model::random_sequences_agree_with_a_model,
+            /// The history of concurrent writers and readers can be explained one step at a time.
+            concurrent::concurrent_histories_are_consistent,
+        }
+    };
+}
+
+macro_rules! table {
+    ($($(#[doc = $doc:literal])+ $module:ident::$name:ident,)+) => {
+        &[$(Check {
+            name: stringify!($name),
+            doc: concat!($($doc),+),
+            body: |trial| Box::pin($module::$name(trial)),
+        },)+]
+    };
+}
+
+/// All checks, in the order in which [`run`](super::run) runs them.
+#[must_use]
+pub fn checks() -> &'static [Check] {
+    crate::__for_each_conformance_check!([table])
+}

@@ -1,0 +1,127 @@
+//! 2. All or nothing: error, panic, time-out and cancellation leave what was stored.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use cogency_state::{Error, StateManager, robust};
+
+use crate::places::{Place, key, on_every_backend};
+
+type Turns = Vec<String>;
+
+/// Changes its state in every attempt, and then ends as told.
+enum End {
+    Ok,
+    Err,
+    Panic,
+    Never,
+}
+
+#[robust(persist = manager, timeout = "200ms")]
+async fn attempt(
+    state: &mut Turns,
+    manager: &StateManager,
+    user_id: &str,
+    end: End,
+) -> anyhow::Result<usize> {
+    state.push("changed".to_owned());
+    tokio::task::yield_now().await;
+    match end {
+        End::Ok => Ok(state.len()),
+        End::Err => anyhow::bail!("refused"),
+        End::Panic => panic!("on purpose"),
+        End::Never => std::future::pending().await,
+    }
+}
+
+/// Succeeds in its third attempt.
+#[robust(persist = manager, retry = 3, backoff = "1ms")]
+async fn third_time_lucky(
+    state: &mut Turns,
+    manager: &StateManager,
+    user_id: &str,
+    attempts: &AtomicU32,
+) -> anyhow::Result<usize> {
+    state.push("changed".to_owned());
+    if attempts.fetch_add(1, Ordering::SeqCst) < 2 {
+        anyhow::bail!("not yet");
+    }
+    Ok(state.len())
+}
+
+async fn stored(place: &Place) -> usize {
+    let loaded = place.manager().load_state::<Turns>(&key("alice")).await.unwrap();
+    loaded.map_or(0, |loaded| loaded.state.len())
+}
+
+on_every_backend! {
+    async fn an_error_leaves_what_was_stored(place: Place) {
+        let manager = place.manager();
+        attempt(&manager, "alice", End::Err).await.unwrap_err();
+        assert_eq!(stored(&place).await, 0);
+        assert_eq!(attempt(&manager, "alice", End::Ok).await.unwrap(), 1);
+        attempt(&manager, "alice", End::Err).await.unwrap_err();
+        assert_eq!(stored(&place).await, 1);
+        // Nor does anything that this process remembers show the change.
+        assert_eq!(attempt(&manager, "alice", End::Ok).await.unwrap(), 2);
+    }
+
+    async fn a_panic_leaves_what_was_stored_and_frees_the_key(place: Place) {
+        let manager = place.manager();
+        attempt(&manager, "alice", End::Ok).await.unwrap();
+        let panicking = {
+            let manager = manager.clone();
+            tokio::spawn(async move { attempt(&manager, "alice", End::Panic).await })
+        };
+        assert!(panicking.await.unwrap_err().is_panic());
+        assert_eq!(stored(&place).await, 1);
+        assert_eq!(attempt(&manager, "alice", End::Ok).await.unwrap(), 2);
+    }
+
+    async fn a_time_out_leaves_what_was_stored_and_says_so(place: Place) {
+        let manager = place.manager();
+        attempt(&manager, "alice", End::Ok).await.unwrap();
+        let error = attempt(&manager, "alice", End::Never).await.unwrap_err();
+        let error = error.downcast::<Error>().unwrap();
+        let limit = Duration::from_millis(200);
+        assert!(matches!(error, Error::Timeout { after, .. } if after == limit), "{error}");
+        assert_eq!(stored(&place).await, 1);
+        assert_eq!(attempt(&manager, "alice", End::Ok).await.unwrap(), 2);
+    }
+
+    async fn a_call_that_is_dropped_in_its_body_leaves_what_was_stored_and_frees_the_key(
+        place: Place
+    ) {
+        let manager = place.manager();
+        attempt(&manager, "alice", End::Ok).await.unwrap();
+        let dropped = attempt(&manager, "alice", End::Never);
+        tokio::time::timeout(Duration::from_millis(50), dropped).await.unwrap_err();
+        assert_eq!(stored(&place).await, 1);
+        assert_eq!(attempt(&manager, "alice", End::Ok).await.unwrap(), 2);
+    }
+
+    async fn every_attempt_starts_from_the_loaded_state(place: Place) {
+        let manager = place.manager();
+        let attempts = AtomicU32::new(0);
+        assert_eq!(third_time_lucky(&manager, "alice", &attempts).await.unwrap(), 1);
+        assert_eq!(attempts.load(Ordering::SeqCst), 3);
+        // The same from a state that is there, warm and cold.
+        for (length, manager) in [(2, manager), (3, place.manager())] {
+            let attempts = AtomicU32::new(0);
+            assert_eq!(third_time_lucky(&manager, "alice", &attempts).await.unwrap(), length);
+        }
+        assert_eq!(stored(&place).await, 3);
+    }
+
+    async fn a_call_by_hand_that_is_not_committed_changes_nothing(place: Place) {
+        let manager = place.manager();
+        let mut call = manager.begin::<Turns>(&key("alice")).await.unwrap();
+        call.state.push("changed".to_owned());
+        drop(call);
+        let mut call = manager.begin::<Turns>(&key("alice")).await.unwrap();
+        assert!(call.state.is_empty());
+        call.state.push("changed".to_owned());
+        call.rollback().await;
+        assert_eq!(stored(&place).await, 0);
+    }
+}

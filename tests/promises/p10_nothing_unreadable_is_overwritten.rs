@@ -1,0 +1,186 @@
+//! 10. Nothing unreadable is overwritten: it is refused, and left as it is.
+
+use std::fs;
+use std::path::PathBuf;
+
+use cogency_state::{Error, StateManager, robust};
+use serde::{Deserialize, Serialize};
+
+use crate::places::{Place, key, on_every_backend};
+
+mod chat {
+    use super::{Deserialize, Serialize};
+
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[serde(default)]
+    pub(super) struct State {
+        pub(super) turns: Vec<String>,
+    }
+}
+
+/// Another agent's state of the same name, that would read the first one and lose its turns.
+mod planner {
+    use super::{Deserialize, Serialize};
+
+    #[derive(Debug, Default, Serialize, Deserialize)]
+    #[serde(default)]
+    pub(super) struct State {
+        pub(super) plans: Vec<String>,
+    }
+}
+
+/// The first one, moved to another module.
+mod moved {
+    use super::{Deserialize, Serialize};
+
+    #[derive(Debug, Default, Serialize, Deserialize)]
+    pub(super) struct State {
+        pub(super) turns: Vec<String>,
+    }
+}
+
+#[robust(persist = manager)]
+async fn say(
+    state: &mut chat::State,
+    manager: &StateManager,
+    user_id: &str,
+) -> Result<usize, Error> {
+    state.turns.push("hello".to_owned());
+    Ok(state.turns.len())
+}
+
+async fn state_is_intact(place: &Place) {
+    let loaded = place.manager().load_state::<chat::State>(&key("alice")).await.unwrap().unwrap();
+    assert_eq!(loaded.state, chat::State { turns: vec!["hello".to_owned()] });
+}
+
+on_every_backend! {
+    async fn a_state_of_another_type_is_refused_and_left(place: Place) {
+        let manager = place.manager();
+        say(&manager, "alice").await.unwrap();
+        let error = manager.begin::<Vec<String>>(&key("alice")).await.unwrap_err();
+        let Error::StateType { stored, expected, .. } = &error else { panic!("{error}") };
+        assert!(stored.ends_with("chat::State") && expected.contains("Vec"), "{error}");
+        state_is_intact(&place).await;
+    }
+
+    async fn a_type_of_the_same_name_that_would_lose_something_is_refused(place: Place) {
+        let manager = place.manager();
+        say(&manager, "alice").await.unwrap();
+        let error = manager.begin::<planner::State>(&key("alice")).await.unwrap_err();
+        assert!(matches!(error, Error::StateType { .. }), "{error}");
+        state_is_intact(&place).await;
+    }
+
+    async fn a_type_that_was_moved_keeps_its_states(place: Place) {
+        let manager = place.manager();
+        say(&manager, "alice").await.unwrap();
+        let mut call = manager.begin::<moved::State>(&key("alice")).await.unwrap();
+        call.state.turns.push("moved".to_owned());
+        call.commit().await.unwrap();
+        assert_eq!(place.manager().begin::<moved::State>(&key("alice")).await.unwrap().state.turns.len(), 2);
+    }
+}
+
+fn state_file(place: &Place) -> PathBuf {
+    place.folder().join("state/alice/default/state.json")
+}
+
+/// Each with a record that somebody damaged, as the file holds it.
+async fn refused_and_left(damage: impl Fn(String) -> String, is_expected: fn(&Error) -> bool) {
+    let place = Place::file();
+    let warm = place.manager();
+    say(&warm, "alice").await.unwrap();
+    let damaged = damage(fs::read_to_string(state_file(&place)).unwrap());
+    fs::write(state_file(&place), &damaged).unwrap();
+    for manager in [warm, place.manager()] {
+        let error = say(&manager, "alice").await.unwrap_err();
+        assert!(is_expected(&error), "{error:?}");
+        let error = manager.load_state::<chat::State>(&key("alice")).await.unwrap_err();
+        assert!(is_expected(&error), "{error:?}");
+        let error =
+            manager.save_state(&key("alice"), chat::State::default(), None).await.unwrap_err();
+        assert!(is_expected(&error), "{error:?}");
+        assert_eq!(fs::read_to_string(state_file(&place)).unwrap(), damaged);
+    }
+    // Listed all the same, and deleted when asked to.
+    let manager = place.manager();
+    assert_eq!(manager.list_states("alice").await.unwrap(), [key("alice")]);
+    assert!(manager.delete_state(&key("alice")).await.unwrap());
+    assert_eq!(say(&manager, "alice").await.unwrap(), 1);
+}
+
+fn is_corrupt(error: &Error) -> bool {
+    matches!(error, Error::Corrupt { .. })
+}
+
+#[tokio::test]
+async fn a_file_that_is_cut_off_is_refused_and_left() {
+    refused_and_left(|text| text[..text.len() - 10].to_owned(), is_corrupt).await;
+    refused_and_left(|text| text[..40].to_owned(), is_corrupt).await;
+}
+
+#[tokio::test]
+async fn an_empty_file_is_refused_and_left() {
+    refused_and_left(|_| String::new(), is_corrupt).await;
+}
+
+#[tokio::test]
+async fn a_file_whose_state_was_changed_is_refused_and_left() {
+    refused_and_left(|text| text.replace("hello", "jello"), is_corrupt).await;
+}
+
+#[tokio::test]
+async fn a_file_whose_fields_were_changed_is_refused_and_left() {
+    refused_and_left(|text| text.replace("\"version\": 1", "\"version\": 7"), is_corrupt).await;
+}
+
+#[tokio::test]
+async fn a_file_of_another_key_is_refused_and_left() {
+    let bobs = {
+        let place = Place::file();
+        say(&place.manager(), "bob").await.unwrap();
+        fs::read_to_string(place.folder().join("state/bob/default/state.json")).unwrap()
+    };
+    refused_and_left(move |_| bobs.clone(), is_corrupt).await;
+}
+
+#[tokio::test]
+async fn a_newer_schema_version_is_refused_and_left() {
+    let newer = |text: String| {
+        text.replace("\"schema_version\": \"1.0\"", "\"schema_version\": \"2.0\"")
+            .replace("\"checksum\"", "\"new_checksum\"")
+    };
+    refused_and_left(newer, |error| {
+        matches!(error, Error::SchemaVersion { found, supported: "1.0", .. } if found == "2.0")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_state_that_no_longer_fits_its_type_is_refused_with_the_path_and_left() {
+    let without_checksum = |text: String| {
+        let text = text.replace("\"hello\"", "4711");
+        text.lines().filter(|line| !line.contains("checksum")).collect::<Vec<_>>().join("\n")
+    };
+    refused_and_left(without_checksum, |error| {
+        matches!(error, Error::Decode { path, .. } if path == "turns[0]")
+            // A save that knows nothing of the record finds one in its way.
+            || matches!(error, Error::Conflict { .. })
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_edit_by_hand_is_accepted_when_the_checksum_is_removed() {
+    let place = Place::file();
+    let warm = place.manager();
+    say(&warm, "alice").await.unwrap();
+    let text = fs::read_to_string(state_file(&place)).unwrap().replace("hello", "edited");
+    let lines = text.lines().filter(|line| !line.contains("\"checksum\""));
+    fs::write(state_file(&place), lines.collect::<Vec<_>>().join("\n")).unwrap();
+    assert_eq!(say(&warm, "alice").await.unwrap(), 2);
+    let loaded = place.manager().load_state::<chat::State>(&key("alice")).await.unwrap().unwrap();
+    assert_eq!(loaded.state.turns, ["edited", "hello"]);
+    assert_eq!(loaded.revision.version, 2);
+}

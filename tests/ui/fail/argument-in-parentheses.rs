@@ -1,0 +1,10 @@
+//! The value stands after `=`.
+#![allow(unused)]
+use cogency_state::{Error, robust};
+
+#[robust(retry(3), timeout("1s"))]
+async fn chat() -> Result<(), Error> {
+    Ok(())
+}
+
+fn main() {}

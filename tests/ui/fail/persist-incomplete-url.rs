@@ -1,0 +1,30 @@
+//! A URL that does not say where.
+#![allow(unused)]
+use cogency_state::{Error, robust};
+
+#[robust(persist = "file:")]
+async fn file(state: &mut u32, user_id: &str) -> Result<(), Error> {
+    Ok(())
+}
+
+#[robust(persist = "memory:agents")]
+async fn memory(state: &mut u32, user_id: &str) -> Result<(), Error> {
+    Ok(())
+}
+
+#[robust(persist = "redis:host")]
+async fn redis(state: &mut u32, user_id: &str) -> Result<(), Error> {
+    Ok(())
+}
+
+#[robust(persist = "postgres://")]
+async fn postgres(state: &mut u32, user_id: &str) -> Result<(), Error> {
+    Ok(())
+}
+
+#[robust(persist = "file:a\0b")]
+async fn nul(state: &mut u32, user_id: &str) -> Result<(), Error> {
+    Ok(())
+}
+
+fn main() {}
