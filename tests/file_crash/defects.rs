@@ -1,8 +1,9 @@
 //! What went wrong in the original with files, and does not here. Others of its defects are named
-//! so where their subject is: `ids`, `damage`, `links`, `privacy`.
+//! so where their subject is: `ids`, `damage`, `links`, `order`, `privacy`.
 
 use std::cell::Cell;
 use std::io::ErrorKind;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,36 @@ fn original_defect_threads_failed_on_a_shared_temp_name() {
     });
     block_on(async { assert_eq!(number(&place.manager(), "alice").await.unwrap(), 1000) });
     assert_eq!(names(&place.folder("alice")), ["lock", "state.json"]);
+}
+
+#[test]
+fn original_defect_readers_saw_torn_files() {
+    let place = Place::new();
+    let is_over = AtomicBool::new(false);
+    let read = || {
+        let (manager, mut loads, mut last) = (place.manager(), 0, 0);
+        while !is_over.load(Ordering::Relaxed) {
+            // Each page is looked at whether it is whole.
+            let next = block_on(async { number(&manager, "alice").await.unwrap() });
+            assert!(next >= last, "{next} after {last}");
+            (loads, last) = (loads + 1, next);
+        }
+        loads
+    };
+    thread::scope(|scope| {
+        let readers = [scope.spawn(read), scope.spawn(read)];
+        let manager = place.manager();
+        let saved = block_on(async {
+            for _ in 0..300 {
+                turn(&manager, "alice").await?;
+            }
+            Ok::<_, Error>(())
+        });
+        is_over.store(true, Ordering::Relaxed);
+        let loads = readers.map(|reader| reader.join().unwrap());
+        println!("{loads:?} loads, each whole");
+        saved.unwrap();
+    });
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod damage;
 mod defects;
 mod disk;
 mod foreign;
+mod holding;
 mod ids;
 mod inherited;
 mod kills;

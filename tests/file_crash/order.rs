@@ -86,6 +86,17 @@ fn promise_04_new_folders_are_on_the_disk_before_a_record_is_in_them() {
 }
 
 #[test]
+fn original_defect_the_directory_was_never_synced() {
+    let place = Place::new();
+    let folder = place.folder("alice");
+    let calls = trace::of("turn", &place.root, "alice", place.outside());
+    let rename = only(&calls, |call| call.is_on("renameat", &folder) && call.result == "0");
+    let acknowledge = only(&calls, |call| call.is("write", &["\"saved "]));
+    let sync = only(&calls[rename..acknowledge], |call| call.is_on("fsync", &folder));
+    assert!(calls[rename + sync].result == "0");
+}
+
+#[test]
 fn promise_04_a_root_that_was_removed_and_made_again_is_on_the_disk_too() {
     let place = Place::new();
     let calls = trace::of("resettle", &place.root, "alice", place.outside());
