@@ -1,5 +1,6 @@
 //! Between a Rust state and its JSON: nothing that could not come back is let out.
 
+mod path;
 mod read;
 mod strict;
 
@@ -75,7 +76,6 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> AnyState for T {
 pub(crate) struct Codec<T> {
     pub(crate) untyped: Untyped,
     pub(crate) read: Read<T>,
-    pub(crate) erase: fn(T) -> Box<dyn AnyState>,
     pub(crate) restore: fn(Box<dyn AnyState>) -> Option<T>,
 }
 
@@ -100,7 +100,6 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Codec<T> {
                 is_lossless: is_lossless::<T>,
             },
             read: read::from_json::<T>,
-            erase: |state| Box::new(state),
             restore: |erased| {
                 let any: Box<dyn Any> = erased;
                 any.downcast().ok().map(|state| *state)

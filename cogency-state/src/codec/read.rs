@@ -5,26 +5,22 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::error::Category;
 
-use super::Problem;
+use super::path::path_to;
+use super::{Problem, strict};
 
 /// JSON that does not fit a state type.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unfit(pub(crate) Problem);
 
 pub(crate) fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, Unfit> {
-    serde_json::from_slice(json).map_err(|_| Unfit(explain::<T>(json)))
+    serde_json::from_slice(json).map_err(|error| Unfit(explain(json, &error)))
 }
 
-/// Reads again what could not be read, this time with an eye on the path.
 #[cold]
-fn explain<T: DeserializeOwned>(json: &[u8]) -> Problem {
-    let mut reader = serde_json::Deserializer::from_slice(json);
-    match serde_path_to_error::deserialize::<_, T>(&mut reader) {
-        Ok(_) => Problem { path: ".".into(), reason: "there is more behind the state".into() },
-        Err(error) => {
-            Problem { path: error.path().to_string(), reason: without_contents(error.inner()) }
-        }
-    }
+fn explain(json: &[u8], error: &serde_json::Error) -> Problem {
+    let reason = without_contents(error);
+    let path = path_to(json, error.line(), error.column());
+    Problem { path, reason }
 }
 
 /// The message of a serde error without the value that it complains about.
@@ -68,8 +64,14 @@ fn kinds(found: &str) -> String {
 /// Whether reading this JSON as a `T` and writing it again gives the same JSON.
 pub(crate) fn is_lossless<T: Serialize + DeserializeOwned>(json: &[u8]) -> bool {
     let Ok(state) = from_json::<T>(json) else { return false };
-    let Ok(before) = serde_json::from_slice::<Value>(json) else { return false };
-    serde_json::to_value(state).is_ok_and(|after| after == before)
+    let Ok(written) = strict::to_json(&state, usize::MAX) else { return false };
+    is_same(json, &written)
+}
+
+/// The order of fields does not count.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let value = |json| serde_json::from_slice::<Value>(json).ok();
+    value(one).is_some_and(|one| value(other) == Some(one))
 }
 
 #[cfg(test)]
@@ -107,8 +109,10 @@ mod tests {
 
     #[test]
     fn a_missing_field_is_named() {
-        let found = problem(r#"{"turns":[{}]}"#);
+        let found = problem(r#"{"turns":[{"words":1},{"letters":2}]}"#);
         assert!(found.reason.starts_with("missing field `words`"), "{found:?}");
+        assert_eq!(found.path, "turns[1]");
+        assert_eq!(problem("{}").path, ".");
     }
 
     #[test]
@@ -119,7 +123,7 @@ mod tests {
 
     #[test]
     fn trailing_characters_are_refused() {
-        assert!(problem(r#"{"turns":[]} x"#).reason.contains("more behind"));
+        assert!(problem(r#"{"turns":[]} x"#).reason.contains("trailing characters"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Hold, StateManager, typed};
+use super::{OpenCall, StateManager};
 use crate::codec::Codec;
 use crate::error::Error;
 use crate::key::StateKey;
@@ -32,25 +32,14 @@ use crate::record::Revision;
 pub struct Call<T> {
     /// The state, to be changed at will.
     pub state: T,
-    manager: StateManager,
-    key: StateKey,
-    hold: Hold,
-    /// The record that was loaded.
-    base: Option<Revision>,
-    size_before: usize,
+    open: OpenCall,
 }
 
 impl<T: Serialize + DeserializeOwned + Default + Send + 'static> Call<T> {
     pub(super) async fn begin(manager: &StateManager, key: &StateKey) -> Result<Self, Error> {
-        let (hold, record) =
-            Hold::open(manager, manager.place(key), manager.default_wait()).await?;
-        let base = record.as_ref().map(|record| record.revision);
-        let size_before = record.as_ref().map_or(0, |record| record.state.len());
-        let state = match record {
-            None => T::default(),
-            Some(record) => typed::read(manager, record, Codec::new()).await?,
-        };
-        Ok(Self { state, manager: manager.clone(), key: key.clone(), hold, base, size_before })
+        let open = OpenCall::open(manager.clone(), key, None).await?;
+        let state = open.read(Codec::new(), T::default).await?;
+        Ok(Self { state, open })
     }
 
     /// Saves the state and gives the key back.
@@ -61,20 +50,18 @@ impl<T: Serialize + DeserializeOwned + Default + Send + 'static> Call<T> {
     /// # Cancellation
     /// Dropped before the save begins, nothing happens. A save that has begun runs to its end.
     pub async fn commit(self) -> Result<Revision, Error> {
-        let Self { state, manager, key, hold, base, size_before } = self;
-        let prepared = typed::write(&key, Box::new(state), base, size_before).await?;
-        manager.save(hold, prepared).await
+        self.open.save(Box::new(self.state)).await
     }
 
     /// Forgets the changes and gives the key back, at once: a drop does the same a moment later.
     pub async fn rollback(self) {
-        self.hold.release().await;
+        self.open.release().await;
     }
 }
 
 /// States are private.
 impl<T> fmt::Debug for Call<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("Call").field("key", self.open.key()).finish_non_exhaustive()
     }
 }

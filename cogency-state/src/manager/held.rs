@@ -1,6 +1,6 @@
 //! Which keys the running task holds: a call that asks for one of them would wait for itself.
 
-use std::future::Future;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::queue::Place;
@@ -12,16 +12,29 @@ pub(crate) struct HeldKeys {
     outer: Option<Arc<HeldKeys>>,
 }
 
-tokio::task_local! {
-    /// Set while a body is polled, not while its task or thread exists: bodies that are joined
-    /// in one task do not see each other's keys.
-    static HELD: Arc<HeldKeys>;
+thread_local! {
+    /// Set while a body is polled, not for as long as its task or thread exists: bodies that are
+    /// joined in one task do not see each other's keys.
+    static HELD: RefCell<Option<Arc<HeldKeys>>> = const { RefCell::new(None) };
+}
+
+impl HeldKeys {
+    /// What is held now, and one more key.
+    pub(crate) fn and(place: Place) -> Arc<Self> {
+        let outer = HELD.with_borrow(Clone::clone);
+        Arc::new(Self { place, outer })
+    }
+
+    /// Marks these keys as held by the code that runs on this thread, until the guard is dropped.
+    pub(crate) fn enter(self: &Arc<Self>) -> Entered {
+        Entered { before: HELD.replace(Some(Arc::clone(self))) }
+    }
 }
 
 /// Whether the code that runs now is inside a call that holds this key.
 pub(crate) fn is_held(place: &Place) -> bool {
-    HELD.try_with(|innermost| {
-        let mut held = Some(innermost);
+    HELD.with_borrow(|innermost| {
+        let mut held = innermost.as_ref();
         while let Some(keys) = held {
             if keys.place == *place {
                 return true;
@@ -30,11 +43,17 @@ pub(crate) fn is_held(place: &Place) -> bool {
         }
         false
     })
-    .unwrap_or(false)
 }
 
-/// Runs a body that holds one more key.
-pub(crate) fn holding<F: Future>(place: Place, body: F) -> impl Future<Output = F::Output> {
-    let outer = HELD.try_with(Arc::clone).ok();
-    HELD.scope(Arc::new(HeldKeys { place, outer }), body)
+/// Restores what was held before, also after a panic.
+#[derive(Debug)]
+pub(crate) struct Entered {
+    before: Option<Arc<HeldKeys>>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let held = HELD.replace(self.before.take());
+        drop(held);
+    }
 }

@@ -3,8 +3,9 @@
 mod call;
 mod held;
 mod hold;
+mod open_call;
 mod queue;
-pub(crate) mod typed;
+mod typed;
 mod warm;
 
 use std::fmt;
@@ -21,8 +22,9 @@ use crate::key::StateKey;
 use crate::record::{Metadata, Revision};
 
 pub use call::Call;
-pub(crate) use held::holding;
-pub(crate) use hold::Hold;
+pub(crate) use held::HeldKeys;
+use hold::Hold;
+pub(crate) use open_call::OpenCall;
 pub(crate) use queue::Place;
 
 use self::warm::WarmStates;
@@ -166,20 +168,12 @@ impl StateManager {
         &self.inner.backend
     }
 
-    pub(crate) fn default_wait(&self) -> Duration {
-        self.inner.wait
-    }
-
-    pub(crate) fn place(&self, key: &StateKey) -> Place {
+    fn place(&self, key: &StateKey) -> Place {
         (Arc::clone(&self.inner.location), key.clone())
     }
 
     /// Saves what was prepared, and remembers what the next call would load.
-    pub(crate) async fn save(
-        &self,
-        hold: Hold,
-        prepared: typed::Prepared,
-    ) -> Result<Revision, Error> {
+    async fn save(&self, hold: Hold, prepared: typed::Prepared) -> Result<Revision, Error> {
         let key = prepared.write.record.key.clone();
         let revision = hold.save(prepared.write).await?;
         self.inner.warm.put(key, prepared.warm);

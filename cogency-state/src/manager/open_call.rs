@@ -1,0 +1,62 @@
+//! A call between its load and its save.
+
+use std::time::Duration;
+
+use super::{Hold, Place, StateManager, typed};
+use crate::codec::{AnyState, Codec};
+use crate::error::Error;
+use crate::key::StateKey;
+use crate::record::{Record, Revision};
+
+/// A key that is held, with what was loaded under it.
+#[derive(Debug)]
+pub(crate) struct OpenCall {
+    manager: StateManager,
+    place: Place,
+    hold: Hold,
+    /// What every attempt starts from, and what the save replaces.
+    record: Option<Record>,
+}
+
+impl OpenCall {
+    /// Waits for the key, takes it, and loads what is stored.
+    pub(crate) async fn open(
+        manager: StateManager,
+        key: &StateKey,
+        wait: Option<Duration>,
+    ) -> Result<Self, Error> {
+        let wait = wait.unwrap_or(manager.inner.wait);
+        let place = manager.place(key);
+        let (hold, record) = Hold::open(&manager, place.clone(), wait).await?;
+        Ok(Self { manager, place, hold, record })
+    }
+
+    /// The state as it was loaded.
+    pub(crate) async fn read<T>(&self, codec: Codec<T>, fresh: fn() -> T) -> Result<T, Error> {
+        match self.record.clone() {
+            None => Ok(fresh()),
+            Some(record) => typed::read(&self.manager, record, codec).await,
+        }
+    }
+
+    /// Saves a state over the one that was loaded, and gives the key back.
+    pub(crate) async fn save(self, state: Box<dyn AnyState>) -> Result<Revision, Error> {
+        let expected = self.record.as_ref().map(|record| record.revision);
+        let size_before = self.record.as_ref().map_or(0, |record| record.state.len());
+        let prepared = typed::write(self.key(), state, expected, size_before).await?;
+        self.manager.save(self.hold, prepared).await
+    }
+
+    /// Gives the key back.
+    pub(crate) async fn release(self) {
+        self.hold.release().await;
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    pub(crate) fn key(&self) -> &StateKey {
+        &self.place.1
+    }
+}

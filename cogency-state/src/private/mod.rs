@@ -1,0 +1,107 @@
+//! All that generated code may name. Not part of the public interface: anything here may change
+//! in any release.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use crate::{DEFAULT_SESSION, Error};
+use crate::{StateKey, StateManager};
+
+mod backends;
+mod run;
+mod types;
+
+pub use backends::{database, mysql, postgres, redis, sqlite};
+pub use run::{Drive, Retry, Run};
+pub use types::{Codec, Fallible, Returns, Reuse};
+
+/// How a call is made: what the attribute's arguments said.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// All attempts, at least 1.
+    pub attempts: u32,
+    /// The pause after the first failed attempt; it doubles after each.
+    pub backoff: Duration,
+    /// The longest that an attempt may take.
+    pub timeout: Option<Duration>,
+    /// The longest wait for the lease; `None`: what the manager says.
+    pub wait: Option<Duration>,
+}
+
+/// Where a call's state is kept.
+#[derive(Clone, Debug)]
+pub enum Persist {
+    /// `persist = "name or URL"`
+    Url(&'static str),
+    /// `persist = manager`
+    Manager(StateManager),
+}
+
+impl Persist {
+    /// `persist = "name or URL"`
+    #[must_use]
+    pub const fn url(url: &'static str) -> Self {
+        Self::Url(url)
+    }
+
+    /// `persist = manager`
+    pub fn manager(manager: &(impl AsManager + ?Sized)) -> Self {
+        Self::Manager(manager.as_manager().clone())
+    }
+
+    fn resolve(self) -> Result<StateManager, Error> {
+        match self {
+            Self::Url(url) => StateManager::shared(url),
+            Self::Manager(manager) => Ok(manager),
+        }
+    }
+}
+
+/// A manager, or what leads to one.
+#[diagnostic::on_unimplemented(
+    message = "`persist` takes a backend's name or URL in quotes, or a `StateManager`, not `{Self}`",
+    label = "not a `StateManager`, nor a reference or an `Arc` to one"
+)]
+pub trait AsManager {
+    /// The manager.
+    fn as_manager(&self) -> &StateManager;
+}
+
+impl AsManager for StateManager {
+    fn as_manager(&self) -> &StateManager {
+        self
+    }
+}
+
+impl<M: AsManager + ?Sized> AsManager for &M {
+    fn as_manager(&self) -> &StateManager {
+        (**self).as_manager()
+    }
+}
+
+impl<M: AsManager + ?Sized> AsManager for &mut M {
+    fn as_manager(&self) -> &StateManager {
+        (**self).as_manager()
+    }
+}
+
+impl<M: AsManager + ?Sized> AsManager for Arc<M> {
+    fn as_manager(&self) -> &StateManager {
+        (**self).as_manager()
+    }
+}
+
+impl<M: AsManager + ?Sized> AsManager for Box<M> {
+    fn as_manager(&self) -> &StateManager {
+        (**self).as_manager()
+    }
+}
+
+/// The two halves of a key, from any expressions that can be shown as text.
+pub fn key<U: Display + ?Sized, S: Display + ?Sized>(
+    user_id: &U,
+    session_id: &S,
+) -> Result<StateKey, Error> {
+    StateKey::new(user_id.to_string(), session_id.to_string())
+}

@@ -1,0 +1,274 @@
+//! How a call runs: begin, drive, settle. Little of it is generic, so that little of it is compiled
+//! into every `#[robust]` function.
+
+use std::future::Future;
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use tokio::time::Sleep;
+
+use super::types::{BoxFuture, Codec, Returns};
+use super::{Persist, Policy};
+use crate::codec::{self, AnyState};
+use crate::error::Error;
+use crate::key::StateKey;
+use crate::manager::{HeldKeys, OpenCall};
+
+/// The longest pause between two attempts.
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
+
+/// One call of a `#[robust]` function with a state.
+#[derive(Debug)]
+pub struct Run {
+    attempts: Retry,
+    call: Call,
+}
+
+impl Run {
+    /// Nothing happens yet. An invalid key fails in `begin`.
+    #[must_use]
+    pub fn new(policy: Policy, persist: Persist, key: Result<StateKey, Error>) -> Self {
+        let source = Source { persist, key, wait: policy.wait };
+        Self { attempts: Retry::new(policy), call: Call { source: Some(source), open: None } }
+    }
+
+    /// Begins an attempt: takes the lease before the first, and gives the state as it is stored.
+    pub fn begin<T>(&mut self, codec: &Codec<T>) -> BoxFuture<'_, Result<T, Error>> {
+        (codec.begin)(&mut self.call)
+    }
+
+    /// Runs the body, for as long as the time-out allows.
+    #[must_use]
+    pub fn drive<'a, F: Future>(&self, body: Pin<&'a mut F>) -> Drive<'a, F> {
+        let held = self.call.open.as_ref().map(|open| HeldKeys::and(open.place().clone()));
+        Drive { body, guard: Guard { held, deadline: self.attempts.deadline() } }
+    }
+
+    /// Ends an attempt: saves, or pauses before the next one.
+    pub async fn settle<T, R>(
+        &mut self,
+        codec: &Codec<T>,
+        state: T,
+        returns: &Returns<R>,
+        out: Result<R, Error>,
+    ) -> ControlFlow<R> {
+        let ended = if returns.succeeded(&out) {
+            self.call.save((codec.erase)(state))
+        } else {
+            drop(state);
+            self.fail()
+        };
+        match ended.await {
+            Ended::Done => ControlFlow::Break(returns.either(out)),
+            Ended::NotSaved(error) => ControlFlow::Break(returns.error(error)),
+            Ended::Again => ControlFlow::Continue(()),
+        }
+    }
+
+    /// Ends the only attempt.
+    pub async fn finish<T, R>(
+        &mut self,
+        codec: &Codec<T>,
+        state: T,
+        returns: &Returns<R>,
+        out: Result<R, Error>,
+    ) -> R {
+        let ended = if returns.succeeded(&out) {
+            self.call.save((codec.erase)(state))
+        } else {
+            drop(state);
+            self.call.release()
+        };
+        match ended.await {
+            Ended::NotSaved(error) => returns.error(error),
+            Ended::Done | Ended::Again => returns.either(out),
+        }
+    }
+
+    fn fail(&mut self) -> BoxFuture<'_, Ended> {
+        Box::pin(async {
+            if self.attempts.pause().await {
+                return Ended::Again;
+            }
+            self.call.release().await
+        })
+    }
+}
+
+/// What becomes of a call when an attempt has ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    Done,
+    NotSaved(Error),
+    Again,
+}
+
+/// A call's state, from what it was told of it to what was loaded.
+#[derive(Debug)]
+pub(super) struct Call {
+    /// Until the first attempt.
+    source: Option<Source>,
+    /// From the first attempt on.
+    open: Option<OpenCall>,
+}
+
+/// Where a state is.
+#[derive(Debug)]
+struct Source {
+    persist: Persist,
+    key: Result<StateKey, Error>,
+    wait: Option<Duration>,
+}
+
+impl Call {
+    pub(super) async fn begin<T>(
+        &mut self,
+        codec: codec::Codec<T>,
+        fresh: fn() -> T,
+    ) -> Result<T, Error> {
+        if let Some(source) = self.source.take() {
+            self.open = Some(open(source).await?);
+        }
+        match &self.open {
+            Some(open) => open.read(codec, fresh).await,
+            None => Ok(fresh()),
+        }
+    }
+
+    fn save(&mut self, state: Box<dyn AnyState>) -> BoxFuture<'_, Ended> {
+        Box::pin(async {
+            let Some(open) = self.open.take() else { return Ended::Done };
+            open.save(state).await.map_or_else(Ended::NotSaved, |_| Ended::Done)
+        })
+    }
+
+    fn release(&mut self) -> BoxFuture<'_, Ended> {
+        Box::pin(async {
+            if let Some(open) = self.open.take() {
+                open.release().await;
+            }
+            Ended::Done
+        })
+    }
+}
+
+fn open(source: Source) -> BoxFuture<'static, Result<OpenCall, Error>> {
+    Box::pin(async move {
+        let Source { persist, key, wait } = source;
+        let key = key?;
+        OpenCall::open(persist.resolve()?, &key, wait).await
+    })
+}
+
+/// One call of a `#[robust]` function without a state.
+#[derive(Debug)]
+pub struct Retry {
+    left: u32,
+    timeout: Option<Duration>,
+    backoff: Duration,
+    pauses: Option<ExponentialBackoff>,
+}
+
+impl Retry {
+    /// Nothing happens yet.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        let Policy { attempts, backoff, timeout, wait: _ } = policy;
+        Self { left: attempts.saturating_sub(1), timeout, backoff, pauses: None }
+    }
+
+    /// Runs the body, for as long as the time-out allows.
+    #[must_use]
+    pub fn drive<'a, F: Future>(&self, body: Pin<&'a mut F>) -> Drive<'a, F> {
+        Drive { body, guard: Guard { held: None, deadline: self.deadline() } }
+    }
+
+    /// Ends an attempt: gives its outcome, or pauses before the next one.
+    pub async fn settle<R>(
+        &mut self,
+        returns: &Returns<R>,
+        out: Result<R, Error>,
+    ) -> ControlFlow<R> {
+        if !returns.succeeded(&out) && self.pause().await {
+            return ControlFlow::Continue(());
+        }
+        ControlFlow::Break(returns.either(out))
+    }
+
+    /// Ends the only attempt.
+    #[expect(clippy::unused_async, reason = "as `Run::finish`, which saves")]
+    pub async fn finish<R>(&mut self, returns: &Returns<R>, out: Result<R, Error>) -> R {
+        returns.either(out)
+    }
+
+    fn deadline(&self) -> Option<(Duration, Pin<Box<Sleep>>)> {
+        self.timeout.map(|after| (after, Box::pin(tokio::time::sleep(after))))
+    }
+
+    /// Waits before the next attempt; `false` if there is none left.
+    fn pause(&mut self) -> BoxFuture<'_, bool> {
+        Box::pin(async {
+            if self.left == 0 {
+                return false;
+            }
+            self.left -= 1;
+            tokio::time::sleep(self.next_pause()).await;
+            true
+        })
+    }
+
+    fn next_pause(&mut self) -> Duration {
+        let first = self.backoff;
+        let pauses = self.pauses.get_or_insert_with(|| {
+            ExponentialBuilder::new()
+                .with_min_delay(first)
+                .with_max_delay(MAX_BACKOFF.max(first))
+                .with_jitter()
+                .without_max_times()
+                .build()
+        });
+        pauses.next().unwrap_or(first)
+    }
+}
+
+/// A body that runs, with its keys marked as held and its time limited.
+#[derive(Debug)]
+pub struct Drive<'a, F> {
+    body: Pin<&'a mut F>,
+    guard: Guard,
+}
+
+#[derive(Debug)]
+struct Guard {
+    held: Option<Arc<HeldKeys>>,
+    deadline: Option<(Duration, Pin<Box<Sleep>>)>,
+}
+
+impl Guard {
+    fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<Error> {
+        match &mut self.deadline {
+            Some((after, sleep)) => {
+                sleep.as_mut().poll(context).map(|()| Error::Timeout { after: *after })
+            }
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<F: Future> Future for Drive<'_, F> {
+    type Output = Result<F::Output, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let entered = self.guard.held.as_ref().map(HeldKeys::enter);
+        let body = self.body.as_mut().poll(context);
+        drop(entered);
+        match body {
+            Poll::Ready(out) => Poll::Ready(Ok(out)),
+            Poll::Pending => self.guard.poll_deadline(context).map(Err),
+        }
+    }
+}
