@@ -1,7 +1,7 @@
 //! What the file backend promises, proven under kills, power cuts and hostile file systems.
 //!
-//! Some tests mount file systems and trace system calls: they need Linux, root, and the programs
-//! that they name when one is missing. None is skipped.
+//! Some tests mount file systems and trace system calls. They need Linux, root, and the programs
+//! `mkfs.ext4`, `mount`, `umount`, `perl` and `strace`; without them they fail, none is skipped.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

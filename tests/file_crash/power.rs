@@ -58,27 +58,8 @@ impl Campaign {
     }
 
     fn cut(&mut self, nth: u64) {
-        let (agents, folders) = (self.agents(), self.disk.point.join(format!("folders-{nth}")));
-        let prefix = format!("new-{nth}");
-        let deleted = format!("{prefix}-deleted");
-        // Who writes alone loses what nobody else's sync writes for him: so each one alone, too.
-        let writers = nth % 15 + 1;
-        let mut running = Vec::new();
-        if writers & 1 != 0 {
-            running.push(Agent::start_quietly("write", &agents, &OLD_USERS));
-        }
-        if writers & 2 != 0 {
-            running.push(Agent::start_quietly("meet", &agents, &[&prefix]));
-        }
-        if writers & 4 != 0 {
-            running.push(Agent::start_quietly("settle", &folders, &[]));
-        }
-        if writers & 8 != 0 {
-            running.push(Agent::start_quietly("part", &agents, &[&deleted]));
-        }
-        for agent in &mut running {
-            assert_eq!(agent.line(), "ready");
-        }
+        let (prefix, folders) = (format!("new-{nth}"), self.disk.point.join("folders"));
+        let running = self.start_writers(nth, &prefix, &folders);
         thread::sleep(LONGEST_RUN.mul_f64(fastrand::f64()));
         self.disk.cut();
         // Time for what was under way to be told: a save that failed must not be there.
@@ -88,6 +69,29 @@ impl Campaign {
         self.figures.cuts += 1;
         self.check(&said);
         self.make_room(&prefix, &folders);
+    }
+
+    /// What one writer does not sync, another's sync may write out: so each writes alone, too.
+    fn start_writers(&self, nth: u64, prefix: &str, folders: &Path) -> Vec<Agent> {
+        let agents = self.agents();
+        let deleted = format!("{prefix}-deleted");
+        let writers: [(&str, &Path, &[&str]); 4] = [
+            ("write", &agents, &OLD_USERS),
+            ("meet", &agents, &[prefix]),
+            ("part", &agents, &[&deleted]),
+            ("settle", folders, &[]),
+        ];
+        let chosen = nth % 15 + 1;
+        let mut running = Vec::new();
+        for (bit, (command, root, rest)) in writers.into_iter().enumerate() {
+            if chosen >> bit & 1 != 0 {
+                running.push(Agent::start_quietly(command, root, rest));
+            }
+        }
+        for agent in &mut running {
+            assert_eq!(agent.line(), "ready");
+        }
+        running
     }
 
     /// Compares what is on the disk with what was said.
