@@ -2,14 +2,18 @@
 //!
 //! ```text
 //! agent turn <root> <user>             one call
+//! agent resettle <root> <user>         one call, the removal of the root, one more call
 //! agent count <root> <calls> <user>... so many calls on each user in turn
 //! agent write <root> <user>...         calls without end, the users side by side
 //! agent meet <root> <prefix>           first calls of new users, without end
+//! agent part <root> <prefix>           first calls of new users, each deleted, without end
 //! agent settle <root>                  first calls below new folders, without end
 //! agent read <root> <user>             loads until its stdin ends
+//! agent hold <root> <user>             a call that ends when its stdin ends
 //! ```
 //! Each call is told on stdout, a line at once: `begin <number> <user> <root>` before its save,
-//! `saved <number> <user> <root>` as soon as that was acknowledged.
+//! `saved ...` as soon as that was acknowledged, `failed ...` if it was refused; `forget ...` and
+//! `forgotten ...` before and after a deletion.
 
 use std::env;
 use std::error::Error;
@@ -19,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use cogency_state::{FileBackend, StateKey, StateManager};
+use cogency_state::{Error as State, FileBackend, StateKey, StateManager};
 use cogency_state_tests::page::Page;
 use tokio::task::JoinSet;
 
@@ -31,9 +35,12 @@ async fn main() -> Outcome {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["turn", root, user] => turn(&open(root), root, user).await,
+        ["resettle", root, user] => resettle(root, user).await,
         ["count", root, calls, users @ ..] => count(root, calls.parse()?, users).await,
         ["write", root, users @ ..] => write(root, users).await,
         ["meet", root, prefix] => meet(root, prefix).await,
+        ["part", root, prefix] => part(root, prefix).await,
+        ["hold", root, user] => hold(root, user).await,
         ["settle", root] => settle(Path::new(root)).await,
         ["read", root, user] => read(root, user).await,
         other => Err(format!("there is no such command: {other:?}").into()),
@@ -53,9 +60,21 @@ async fn turn(manager: &StateManager, root: &str, user: &str) -> Outcome {
     call.state.turn();
     let number = call.state.number;
     println!("begin {number} {user} {root}");
-    call.commit().await?;
-    println!("saved {number} {user} {root}");
+    let saved = call.commit().await;
+    match &saved {
+        Ok(_) => println!("saved {number} {user} {root}"),
+        Err(State::OutcomeUnknown { .. }) => {}
+        Err(_) => println!("failed {number} {user} {root}"),
+    }
+    saved?;
     Ok(())
+}
+
+async fn resettle(root: &str, user: &str) -> Outcome {
+    let manager = open(root);
+    turn(&manager, root, user).await?;
+    std::fs::remove_dir_all(root)?;
+    turn(&manager, root, user).await
 }
 
 async fn count(root: &str, calls: u64, users: &[&str]) -> Outcome {
@@ -90,6 +109,26 @@ async fn meet(root: &str, prefix: &str) -> Outcome {
     for nth in 0_u64.. {
         turn(&manager, root, &format!("{prefix}-{nth}")).await?;
     }
+    Ok(())
+}
+
+async fn part(root: &str, prefix: &str) -> Outcome {
+    let manager = open(root);
+    for nth in 0_u64.. {
+        let user = format!("{prefix}-{nth}");
+        turn(&manager, root, &user).await?;
+        println!("forget 1 {user} {root}");
+        manager.delete_state(&StateKey::for_user(&user)?).await?;
+        println!("forgotten 1 {user} {root}");
+    }
+    Ok(())
+}
+
+async fn hold(root: &str, user: &str) -> Outcome {
+    let call = open(root).begin::<Page>(&StateKey::for_user(user)?).await?;
+    println!("held");
+    tokio::task::spawn_blocking(|| io::stdin().read_to_end(&mut Vec::new())).await??;
+    call.rollback().await;
     Ok(())
 }
 

@@ -47,6 +47,10 @@ impl Agent {
         (0..lines).filter_map(|_| Said::parse(&self.line())).collect()
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it as `kill -9` does, and tells what it said until then.
     pub(crate) fn kill(mut self) -> Vec<Said> {
         self.child.kill().unwrap();
@@ -100,6 +104,10 @@ pub(crate) struct Said {
 pub(crate) enum What {
     Begin,
     Saved,
+    /// The save was refused: nothing changed.
+    Failed,
+    Forget,
+    Forgotten,
 }
 
 impl Said {
@@ -109,6 +117,9 @@ impl Said {
         let what = match words.next()? {
             "begin" => What::Begin,
             "saved" => What::Saved,
+            "failed" => What::Failed,
+            "forget" => What::Forget,
+            "forgotten" => What::Forgotten,
             _ => return None,
         };
         let number = words.next()?.parse().ok()?;
@@ -129,10 +140,14 @@ pub(crate) fn saved(said: &[Said]) -> Vec<u64> {
     said.iter().filter(|said| said.what == What::Saved).map(|said| said.number).collect()
 }
 
-/// The highest number that was acknowledged, and the highest that was begun; 0 for none.
-pub(crate) fn span<'a>(said: impl IntoIterator<Item = &'a Said>) -> (u64, u64) {
-    said.into_iter().fold((0, 0), |(saved, begun), said| match said.what {
-        What::Saved => (saved.max(said.number), begun),
-        What::Begin => (saved, begun.max(said.number)),
+/// The lowest and the highest number that may be stored after this was said, where `before` was
+/// stored before.
+pub(crate) fn span<'a>(before: u64, said: impl IntoIterator<Item = &'a Said>) -> (u64, u64) {
+    said.into_iter().fold((before, before), |(lowest, highest), said| match said.what {
+        What::Begin => (lowest, said.number),
+        What::Saved => (said.number, highest),
+        What::Failed => (lowest, lowest),
+        What::Forget => (0, highest),
+        What::Forgotten => (0, 0),
     })
 }

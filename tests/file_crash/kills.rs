@@ -66,19 +66,19 @@ fn kill_one(place: &Place, user: &str, before: u64, figures: &Figures) -> u64 {
     let seen = writer.say(fastrand::usize(..=MOST_LINES));
     thread::sleep(LONGEST_LIFE.mul_f64(fastrand::f64()));
     let rest = writer.kill();
-    let (saved, begun) = span(seen.iter().chain(&rest));
+    let (saved, begun) = span(before, seen.iter().chain(&rest));
     let folder = place.folder(user);
     let litter = names(&folder).iter().any(|name| name.contains(".tmp"));
     let found = next_opener(place, user);
     assert!(
-        found >= saved.max(before) && found <= begun.max(before),
+        (saved..=begun).contains(&found),
         "{user}: record {found} after {before}, saved {saved}, begun {begun}"
     );
     let left = if found == 0 { vec![] } else { vec!["lock", "state.json"] };
     assert_eq!(names(&folder), left, "{user}");
-    figures.saves.fetch_add(saved.saturating_sub(before), Ordering::Relaxed);
+    figures.saves.fetch_add(saved - before, Ordering::Relaxed);
     figures.with_litter.fetch_add(litter.into(), Ordering::Relaxed);
-    figures.unacknowledged.fetch_add((found > saved.max(before)).into(), Ordering::Relaxed);
+    figures.unacknowledged.fetch_add((found > saved).into(), Ordering::Relaxed);
     found
 }
 

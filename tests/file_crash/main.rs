@@ -1,19 +1,29 @@
 //! What the file backend promises, proven under kills, power cuts and hostile file systems.
 //!
-//! Some tests mount file systems and trace system calls: they need Linux, root, and the programs
-//! that they name when one is missing. None is skipped.
+//! Some tests mount file systems and trace system calls. They need Linux, root, and the programs
+//! `mkfs.ext4`, `mount`, `umount`, `perl` and `strace`; without them they fail, none is skipped.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod agent;
+mod cancel;
 mod counting;
+mod damage;
+mod defects;
 mod disk;
+mod foreign;
+mod holding;
+mod ids;
 mod inherited;
 mod kills;
+mod links;
 mod order;
 mod place;
 mod power;
+mod privacy;
 mod programs;
 mod reading;
+mod removal;
+mod space;
 mod trace;

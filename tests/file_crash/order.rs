@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::place::Place;
-use crate::trace::{Call, of_turn};
+use crate::trace::{self, Call};
 
 /// The steps of a save, as places in the list of calls.
 struct Save {
@@ -59,7 +59,7 @@ fn inside(text: &str, from: char, to: char) -> &str {
 fn promise_04_a_save_is_on_the_disk_before_it_is_acknowledged() {
     let place = Place::new();
     for _ in ["the first save", "a save over a record"] {
-        let calls = of_turn(&place.root, "alice", place.outside());
+        let calls = trace::of("turn", &place.root, "alice", place.outside());
         Save::find(&calls, &place.folder("alice")).assert_order();
     }
 }
@@ -68,7 +68,7 @@ fn promise_04_a_save_is_on_the_disk_before_it_is_acknowledged() {
 fn promise_04_new_folders_are_on_the_disk_before_a_record_is_in_them() {
     let place = Place::new();
     let root = place.outside().join("new/folders/state");
-    let calls = of_turn(&root, "alice", place.outside());
+    let calls = trace::of("turn", &root, "alice", place.outside());
     let save = Save::find(&calls, &root.join("alice/default"));
     // Each new name is in the folder above it.
     for with_new_name in [
@@ -86,13 +86,35 @@ fn promise_04_new_folders_are_on_the_disk_before_a_record_is_in_them() {
 }
 
 #[test]
+fn original_defect_the_directory_was_never_synced() {
+    let place = Place::new();
+    let folder = place.folder("alice");
+    let calls = trace::of("turn", &place.root, "alice", place.outside());
+    let rename = only(&calls, |call| call.is_on("renameat", &folder) && call.result == "0");
+    let acknowledge = only(&calls, |call| call.is("write", &["\"saved "]));
+    let sync = only(&calls[rename..acknowledge], |call| call.is_on("fsync", &folder));
+    assert!(calls[rename + sync].result == "0");
+}
+
+#[test]
+fn promise_04_a_root_that_was_removed_and_made_again_is_on_the_disk_too() {
+    let place = Place::new();
+    let calls = trace::of("resettle", &place.root, "alice", place.outside());
+    let removal = calls.iter().rposition(|call| call.is("unlinkat", &["AT_REMOVEDIR"])).unwrap();
+    let again = &calls[removal + 1..];
+    let save = Save::find(again, &place.folder("alice"));
+    save.assert_order();
+    assert!(only(again, |call| call.is_on("fsync", place.outside())) < save.rename);
+}
+
+#[test]
 fn promise_13_no_file_is_touched_on_a_thread_of_the_runtime() {
     let place = Place::new();
-    let calls = of_turn(&place.root, "alice", place.outside());
+    let calls = trace::of("turn", &place.root, "alice", place.outside());
     let runtime = &calls[only(&calls, |call| call.is("write", &["\"saved "]))].thread;
     let root = place.root.to_str().unwrap();
-    let of_files = |call: &&Call| call.name != "write" && call.arguments.contains(root);
-    let on_files: Vec<_> = calls.iter().filter(of_files).collect();
-    assert!(on_files.len() > 10, "{calls:#?}");
-    assert!(on_files.iter().all(|call| call.thread != *runtime), "{on_files:#?}");
+    let is_ours = |call: &&Call| call.name != "write" && call.arguments.contains(root);
+    let ours: Vec<_> = calls.iter().filter(is_ours).collect();
+    assert!(ours.len() > 10, "{calls:#?}");
+    assert!(ours.iter().all(|call| call.thread != *runtime), "{ours:#?}");
 }

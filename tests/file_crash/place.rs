@@ -82,3 +82,9 @@ pub(crate) fn block_on<R>(work: impl Future<Output = R>) -> R {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(work)
 }
+
+/// What went wrong with a file, where an error comes from that.
+pub(crate) fn io_kind(error: &Error) -> Option<io::ErrorKind> {
+    let Error::Backend { source, .. } = error else { return None };
+    source.downcast_ref::<io::Error>().map(io::Error::kind)
+}

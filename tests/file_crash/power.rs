@@ -13,12 +13,13 @@ use std::time::{Duration, Instant};
 
 use cogency_state_tests::page::Page;
 
-use crate::agent::{Agent, Said, span};
+use crate::agent::{Agent, Said, What, span};
 use crate::disk::Disk;
 use crate::place::{block_on, key, manager, names};
 
 const CUTS: u64 = 200;
 const LONGEST_RUN: Duration = Duration::from_millis(120);
+const AFTER_THE_CUT: Duration = Duration::from_millis(20);
 const OLD_USERS: [&str; 3] = ["old-a", "old-b", "old-c"];
 
 struct Campaign {
@@ -32,10 +33,11 @@ struct Campaign {
 #[derive(Debug, Default)]
 struct Figures {
     cuts: u64,
-    saves_acknowledged: u64,
     keys_checked: u64,
-    saves_cut_off: u64,
-    saves_done_but_not_acknowledged: u64,
+    saves_acknowledged: usize,
+    saves_refused: usize,
+    deletions_acknowledged: usize,
+    done_but_not_acknowledged: u64,
 }
 
 #[test]
@@ -56,30 +58,40 @@ impl Campaign {
     }
 
     fn cut(&mut self, nth: u64) {
-        let (agents, folders) = (self.agents(), self.disk.point.join(format!("folders-{nth}")));
-        let prefix = format!("new-{nth}");
-        // Who writes alone loses what nobody else's sync writes for him: so each one alone, too.
-        let writers = nth % 7 + 1;
-        let mut running = Vec::new();
-        if writers & 1 != 0 {
-            running.push(Agent::start_quietly("write", &agents, &OLD_USERS));
-        }
-        if writers & 2 != 0 {
-            running.push(Agent::start_quietly("meet", &agents, &[&prefix]));
-        }
-        if writers & 4 != 0 {
-            running.push(Agent::start_quietly("settle", &folders, &[]));
-        }
-        for agent in &mut running {
-            assert_eq!(agent.line(), "ready");
-        }
+        let (prefix, folders) = (format!("new-{nth}"), self.disk.point.join("folders"));
+        let running = self.start_writers(nth, &prefix, &folders);
         thread::sleep(LONGEST_RUN.mul_f64(fastrand::f64()));
         self.disk.cut();
+        // Time for what was under way to be told: a save that failed must not be there.
+        thread::sleep(AFTER_THE_CUT);
         let said: Vec<Said> = running.into_iter().flat_map(Agent::kill).collect();
         self.disk.restart();
         self.figures.cuts += 1;
         self.check(&said);
         self.make_room(&prefix, &folders);
+    }
+
+    /// What one writer does not sync, another's sync may write out: so each writes alone, too.
+    fn start_writers(&self, nth: u64, prefix: &str, folders: &Path) -> Vec<Agent> {
+        let agents = self.agents();
+        let deleted = format!("{prefix}-deleted");
+        let writers: [(&str, &Path, &[&str]); 4] = [
+            ("write", &agents, &OLD_USERS),
+            ("meet", &agents, &[prefix]),
+            ("part", &agents, &[&deleted]),
+            ("settle", folders, &[]),
+        ];
+        let chosen = nth % 15 + 1;
+        let mut running = Vec::new();
+        for (bit, (command, root, rest)) in writers.into_iter().enumerate() {
+            if chosen >> bit & 1 != 0 {
+                running.push(Agent::start_quietly(command, root, rest));
+            }
+        }
+        for agent in &mut running {
+            assert_eq!(agent.line(), "ready");
+        }
+        running
     }
 
     /// Compares what is on the disk with what was said.
@@ -93,20 +105,21 @@ impl Campaign {
             keys.entry((&said.root, &said.user)).or_default().push(said);
         }
         for ((root, user), said) in keys {
-            let (saved, begun) = span(said);
             let before = self.known.get(user).copied().unwrap_or(0);
-            let (saved, begun) = (saved.max(before), begun.max(before));
+            let count = |what| said.iter().filter(|said| said.what == what).count();
             self.figures.keys_checked += 1;
-            self.figures.saves_acknowledged += saved - before;
+            self.figures.saves_acknowledged += count(What::Saved);
+            self.figures.saves_refused += count(What::Failed);
+            self.figures.deletions_acknowledged += count(What::Forgotten);
+            let (saved, begun) = span(before, said);
             let found = open_again(root, user).unwrap_or_else(|problem| {
                 self.problem(user, &problem);
                 saved
             });
-            if found < saved || found > begun {
-                self.problem(user, &format!("found {found}, saved {saved}, begun {begun}"));
+            if !(saved..=begun).contains(&found) {
+                self.problem(user, &format!("found {found}, not in {saved}..={begun}"));
             }
-            self.figures.saves_cut_off += begun.saturating_sub(found);
-            self.figures.saves_done_but_not_acknowledged += found.saturating_sub(saved);
+            self.figures.done_but_not_acknowledged += u64::from(found > saved);
             if OLD_USERS.contains(&user) {
                 self.known.insert(user.to_owned(), found);
             }

@@ -12,7 +12,7 @@ fn promise_03_a_reader_sees_only_whole_records_while_they_change() {
     let readers: Vec<Agent> =
         (0..2).map(|_| Agent::start("read", &place.root, &["alice"])).collect();
     let mut writer = Agent::start("write", &place.root, &["alice"]);
-    let (saved, _) = span(&writer.say(2 * SAVES));
+    let (saved, _) = span(1, &writer.say(2 * SAVES));
     drop(writer);
     for mut reader in readers {
         reader.line();

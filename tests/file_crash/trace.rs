@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use crate::agent::{Agent, PROGRAM};
 use crate::programs::missing;
-use std::process::Command;
 
 const CALLS: &str = "trace=open,openat,mkdir,mkdirat,write,writev,pwrite64,fdatasync,fsync,rename,\
                      renameat,renameat2,unlink,unlinkat";
@@ -34,12 +34,12 @@ impl Call {
     }
 }
 
-/// The calls of `agent turn`, in order.
-pub(crate) fn of_turn(root: &Path, user: &str, work: &Path) -> Vec<Call> {
+/// The system calls of an agent's command, in order. The log of them is kept in `work`.
+pub(crate) fn of(command: &str, root: &Path, user: &str, work: &Path) -> Vec<Call> {
     let log = work.join("trace");
     let mut strace = Command::new("strace");
     strace.args(["-f", "-y", "-qq", "-s", "64", "-e", CALLS, "-o"]).arg(&log);
-    strace.args([PROGRAM, "turn"]).arg(root).arg(user);
+    strace.args([PROGRAM, command]).arg(root).arg(user);
     if let Err(error) = Command::new("strace").arg("-V").output() {
         missing("strace", &error);
     }

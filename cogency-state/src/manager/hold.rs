@@ -111,7 +111,11 @@ impl Hold {
             if !matches!(saved, Err(Error::OutcomeUnknown { .. })) {
                 break;
             }
-            saved = self.backend.save_and_release(&lease, &write).await;
+            // Only success settles it: that a later try changed nothing does not say that the
+            // first did not.
+            if self.backend.save_and_release(&lease, &write).await.is_ok() {
+                saved = Ok(());
+            }
         }
         match saved {
             Ok(()) => {

@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
+use std::time::SystemTime;
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -11,6 +12,15 @@ use rustix::io::Errno;
 /// A folder that is held open.
 #[derive(Debug)]
 pub(super) struct Folder(File);
+
+/// Tells a folder from one that was made in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    device: u64,
+    inode: u64,
+    /// `None` where the file system does not tell.
+    born: Option<SystemTime>,
+}
 
 const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
 
@@ -32,10 +42,22 @@ impl Folder {
 
     /// Opens the folder of this name in here.
     pub(super) fn open_folder(&self, name: &str) -> io::Result<Option<Self>> {
+        found(self.try_open_folder(name)).map_err(|error| not_through(name, error))
+    }
+
+    /// Opens the folder of this name in here. `None` also where the name is a link's, or that of
+    /// something else.
+    pub(super) fn open_if_folder(&self, name: &str) -> io::Result<Option<Self>> {
+        match self.try_open_folder(name) {
+            Err(Errno::LOOP | Errno::NOTDIR) => Ok(None),
+            opened => found(opened),
+        }
+    }
+
+    fn try_open_folder(&self, name: &str) -> Result<Self, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = found(rustix::fs::openat(&self.0, name, flags, Mode::empty()))
-            .map_err(|error| not_through(name, error))?;
-        Ok(fd.map(|fd| Self(fd.into())))
+        let fd = rustix::fs::openat(&self.0, name, flags, Mode::empty())?;
+        Ok(Self(fd.into()))
     }
 
     /// Opens the folder of this name in here, made if it is not there. `None` if this folder or
@@ -105,6 +127,12 @@ impl Folder {
             }
         }
         Ok(names)
+    }
+
+    pub(super) fn identity(&self) -> io::Result<Identity> {
+        let folder = self.0.metadata()?;
+        let (device, inode) = (folder.dev(), folder.ino());
+        Ok(Identity { device, inode, born: folder.created().ok() })
     }
 
     /// Makes the names in here survive a power cut.

@@ -75,7 +75,7 @@ impl FileBackend {
     pub fn isolated_as(self, process_id: &str) -> Self {
         // No id has this name: an escape has two digits.
         let name = if process_id.is_empty() { "%" } else { &names::folder_name(process_id) };
-        Self::new(self.root.path.join(PROCESSES).join(name))
+        Self { root: Arc::new(self.root.below([PROCESSES.to_owned(), name.to_owned()])) }
     }
 
     /// Runs file work on a thread that may block. It runs to its end although the caller may

@@ -1,11 +1,11 @@
 //! The folder that all records are in, and the work on it: plain blocking code.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::folder::Folder;
+use super::folder::{Folder, Identity};
 use super::lock::{Attempt, LOCK_FILE, Lock};
 use super::names;
 use super::state_file::{self, Fingerprint, NotReplaced, STATE_FILE};
@@ -21,10 +21,13 @@ const MAX_VANISHED: usize = 1000;
 
 #[derive(Debug)]
 pub(super) struct Root {
-    pub(super) path: PathBuf,
+    /// Where the user put it: links on the way are followed.
+    base: PathBuf,
+    /// The names of the folders that lead on from there: ours, so no links.
+    below: Vec<String>,
     pub(super) location: String,
-    /// Whether the folders that lead here are known to survive a power cut.
-    is_synced: AtomicBool,
+    /// The folder that is known to survive a power cut, with those that lead to it.
+    synced: Mutex<Option<Identity>>,
 }
 
 /// The folder of a key, and those above it.
@@ -83,9 +86,41 @@ impl Drop for Held {
 impl Root {
     pub(super) fn new(path: &Path) -> Self {
         // Only an empty path has no absolute form; opening it fails with a clear error.
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let location = format!("file:{}", path.display());
-        Self { path, location, is_synced: AtomicBool::new(false) }
+        Self::at(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()), Vec::new())
+    }
+
+    /// A root further down.
+    pub(super) fn below<const N: usize>(&self, names: [String; N]) -> Self {
+        Self::at(self.base.clone(), self.below.iter().cloned().chain(names).collect())
+    }
+
+    fn at(base: PathBuf, below: Vec<String>) -> Self {
+        let mut root = Self { base, below, location: String::new(), synced: Mutex::new(None) };
+        root.location = format!("file:{}", root.path().display());
+        root
+    }
+
+    fn path(&self) -> PathBuf {
+        self.base.iter().chain(self.below.iter().map(OsStr::new)).collect()
+    }
+
+    fn open(&self) -> io::Result<Option<Folder>> {
+        let mut folder = Folder::open(&self.base)?;
+        for name in &self.below {
+            let Some(above) = folder else { return Ok(None) };
+            folder = above.open_folder(name)?;
+        }
+        Ok(folder)
+    }
+
+    /// `None` if a folder is removed at the same time.
+    fn create(&self) -> io::Result<Option<Folder>> {
+        let mut folder = Folder::create(&self.base)?;
+        for name in &self.below {
+            let Some(next) = folder.create_folder(name)? else { return Ok(None) };
+            folder = next;
+        }
+        Ok(Some(folder))
     }
 
     /// Tries once to lock a key.
@@ -208,7 +243,7 @@ impl Root {
     pub(super) fn list(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
         valid_id("user_id", user_id)?;
         let failed = |error| self.error(None, "list the states of a user", error);
-        let Some(root) = Folder::open(&self.path).map_err(failed)? else { return Ok(Vec::new()) };
+        let Some(root) = self.open().map_err(failed)? else { return Ok(Vec::new()) };
         let user = root.open_folder(&names::folder_name(user_id)).map_err(failed)?;
         let Some(user) = user else { return Ok(Vec::new()) };
         let mut keys = Vec::new();
@@ -226,7 +261,7 @@ impl Root {
         if session_id.is_none() && !is_shortened {
             return Ok(None);
         }
-        let Some(folder) = user.open_folder(name)? else { return Ok(None) };
+        let Some(folder) = user.open_if_folder(name)? else { return Ok(None) };
         if folder.stat(STATE_FILE)?.is_none() {
             return Ok(None);
         }
@@ -245,7 +280,7 @@ impl Root {
     }
 
     fn folder_of(&self, key: &StateKey) -> io::Result<Option<KeyFolder>> {
-        let Some(root) = Folder::open(&self.path)? else { return Ok(None) };
+        let Some(root) = self.open()? else { return Ok(None) };
         let Some(user) = root.open_folder(&names::folder_name(key.user_id()))? else {
             return Ok(None);
         };
@@ -254,7 +289,7 @@ impl Root {
     }
 
     fn create_folder_of(&self, key: &StateKey) -> io::Result<Option<Folder>> {
-        let root = Folder::create(&self.path)?;
+        let Some(root) = self.create()? else { return Ok(None) };
         let Some(user) = root.create_folder(&names::folder_name(key.user_id()))? else {
             return Ok(None);
         };
@@ -309,10 +344,11 @@ impl Root {
     fn sync_folders(&self, folder: &KeyFolder) -> io::Result<()> {
         folder.user.sync()?;
         folder.root.sync()?;
-        if self.is_synced.load(Ordering::Acquire) {
+        let root = Some(folder.root.identity()?);
+        if *self.synced.lock().unwrap_or_else(PoisonError::into_inner) == root {
             return Ok(());
         }
-        for ancestor in self.path.ancestors().skip(1) {
+        for ancestor in self.path().ancestors().skip(1) {
             match Folder::open(ancestor) {
                 Ok(Some(ancestor)) => ancestor.sync()?,
                 Ok(None) => return Err(io::ErrorKind::NotFound.into()),
@@ -321,7 +357,7 @@ impl Root {
                 Err(error) => return Err(error),
             }
         }
-        self.is_synced.store(true, Ordering::Release);
+        *self.synced.lock().unwrap_or_else(PoisonError::into_inner) = root;
         Ok(())
     }
 

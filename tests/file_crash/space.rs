@@ -1,0 +1,72 @@
+//! Disks that are full, or for reading only.
+
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::disk::Disk;
+use crate::place::{block_on, io_kind, key, manager, names, number, turn};
+
+/// Takes all the space that is left.
+fn fill(disk: &Disk) -> PathBuf {
+    let path = disk.point.join("filler");
+    let mut filler = File::create(&path).unwrap();
+    for size in [1 << 20, 4096] {
+        while filler.write_all(&vec![b'x'; size]).and_then(|()| filler.sync_all()).is_ok() {}
+    }
+    path
+}
+
+fn left_in(root: &Path, user: &str) -> Vec<String> {
+    names(&root.join(user).join("default"))
+}
+
+#[test]
+fn promise_10_a_full_disk_is_a_clear_error_and_leaves_the_old_record() {
+    let disk = Disk::new(16);
+    let root = disk.point.join("state");
+    let manager = manager(&root);
+    block_on(async {
+        let saved = manager.save_state(&key("alice"), "small".to_owned(), None).await.unwrap();
+        let filler = fill(&disk);
+
+        let large = "x".repeat(1 << 20);
+        let error = manager.save_state(&key("alice"), large.clone(), Some(saved)).await;
+        let error = error.unwrap_err();
+        assert_eq!(io_kind(&error), Some(ErrorKind::StorageFull), "{error}");
+        assert!(error.to_string().contains("failed to save \"alice\"/\"default\""), "{error}");
+        let loaded = manager.load_state::<String>(&key("alice")).await.unwrap().unwrap();
+        assert_eq!((loaded.state.as_str(), loaded.revision), ("small", saved));
+        assert_eq!(left_in(&root, "alice"), ["lock", "state.json"]);
+
+        let error = turn(&manager, "bob").await.unwrap_err();
+        assert_eq!(io_kind(&error), Some(ErrorKind::StorageFull), "{error}");
+        assert_eq!(number(&manager, "bob").await.unwrap(), 0);
+
+        std::fs::remove_file(filler).unwrap();
+        manager.save_state(&key("alice"), large, Some(saved)).await.unwrap();
+        assert_eq!(turn(&manager, "bob").await.unwrap(), 1);
+        assert_eq!(left_in(&root, "alice"), ["lock", "state.json"]);
+        assert_eq!(left_in(&root, "bob"), ["lock", "state.json"]);
+    });
+}
+
+#[test]
+fn promise_10_on_a_read_only_disk_loads_work_and_saves_are_a_clear_error() {
+    let disk = Disk::new(16);
+    let manager = manager(&disk.point.join("state"));
+    block_on(async {
+        turn(&manager, "alice").await.unwrap();
+        disk.remount("ro");
+        assert_eq!(number(&manager, "alice").await.unwrap(), 1);
+        assert_eq!(manager.list_states("alice").await.unwrap(), [key("alice")]);
+        for user in ["alice", "bob"] {
+            let error = turn(&manager, user).await.unwrap_err();
+            assert_eq!(io_kind(&error), Some(ErrorKind::ReadOnlyFilesystem), "{error}");
+        }
+        let error = manager.delete_state(&key("alice")).await.unwrap_err();
+        assert_eq!(io_kind(&error), Some(ErrorKind::ReadOnlyFilesystem), "{error}");
+        disk.remount("rw");
+        assert_eq!(turn(&manager, "alice").await.unwrap(), 2);
+    });
+}
