@@ -4,8 +4,9 @@
 //! cargo bench -p cogency-state-tests --bench build_cost
 //! ```
 //!
-//! Both programs link the library and hold the same bodies over the same 20 state types. Only the
-//! program itself is built again, in release mode, and the two take turns.
+//! Both programs hold the same bodies over the same 20 state types, and one more annotated function,
+//! so that both link the library. The plain one reads and writes its states by hand, as JSON in a map. Only the program itself is built
+//! again, in release mode, and the two take turns.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -33,6 +34,7 @@ impl Program {
             "[package]\nname = {name:?}\nedition = \"2024\"\n\n[dependencies]\n\
              cogency-state = {{ path = \"{library}\" }}\n\
              serde = {{ version = \"1\", features = [\"derive\"] }}\n\
+             serde_json = \"1\"\n\
              tokio = {{ version = \"1\", features = [\"rt-multi-thread\"] }}\n\n\
              [profile.release]\nstrip = true\n\n[workspace]\n"
         );
@@ -79,8 +81,31 @@ impl Program {
     }
 }
 
+/// What both programs have, and what the plain one does instead of the attribute.
+const COMMON: &str = r#"
+#[cogency_state::robust(persist = "memory")]
+async fn linked(state: &mut u8, user_id: &str) -> Result<u8, Error> {
+    Ok(*state)
+}
+#[allow(dead_code)]
+mod by_hand {
+    use std::collections::HashMap;
+    use std::sync::{LazyLock, Mutex};
+    static STATES: LazyLock<Mutex<HashMap<String, Vec<u8>>>> = LazyLock::new(Mutex::default);
+    pub fn load<T: Default + serde::de::DeserializeOwned>(user_id: &str) -> T {
+        let json = STATES.lock().expect("not poisoned").get(user_id).cloned();
+        json.map_or_else(T::default, |json| serde_json::from_slice(&json).expect("saved by us"))
+    }
+    pub fn save<T: serde::Serialize>(user_id: &str, state: &T) {
+        let json = serde_json::to_vec(state).expect("it is JSON");
+        STATES.lock().expect("not poisoned").insert(user_id.to_owned(), json);
+    }
+}
+"#;
+
 fn source(attribute: &str, call: &str) -> String {
     let mut text = String::from("use cogency_state::Error;\n");
+    text.push_str(COMMON);
     for number in 0..STATE_TYPES {
         let _ = write!(
             text,
@@ -109,7 +134,7 @@ fn source(attribute: &str, call: &str) -> String {
         let _ = writeln!(text, "    println!(\"{{}}\", {call});");
     }
     text.push_str(
-        "    Ok(())\n}\nfn main() {\n    let user = std::env::args().nth(1).unwrap_or_default();\n    \
+        "    println!(\"{}\", linked(user_id).await?);\n    Ok(())\n}\nfn main() {\n    let user = std::env::args().nth(1).unwrap_or_default();\n    \
          let runtime = tokio::runtime::Runtime::new().expect(\"a runtime\");\n    \
          runtime.block_on(all(&user, \"hello\")).expect(\"saved\");\n}\n",
     );
@@ -117,7 +142,12 @@ fn source(attribute: &str, call: &str) -> String {
 }
 
 fn main() {
-    let plain = source("", "AGENT(&mut TYPE::default(), user_id, query).await?");
+    let plain = source(
+        "",
+        "{ let mut state: TYPE = by_hand::load(user_id); \
+           let out = AGENT(&mut state, user_id, query).await?; \
+           by_hand::save(user_id, &state); out }",
+    );
     let robust =
         source("#[cogency_state::robust(persist = \"memory\")]", "AGENT(user_id, query).await?");
     let mut plain = Program::new("plain", plain);
