@@ -5,9 +5,10 @@ use std::time::Duration;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote_spanned;
 use syn::Expr;
+use syn::ext::IdentExt as _;
 
 use crate::persist::Persist;
-use crate::plan::{Kept, Plan, Policy};
+use crate::plan::{Kept, Plan};
 use crate::retry::Reused;
 use crate::runtime::{Runtime, location, mixed_at};
 
@@ -40,7 +41,7 @@ fn run_with_state(plan: &Plan, kept: &Kept) -> TokenStream {
     let ty = kept.state.ty();
     let typed = plan.runtime.at(location(ty));
     let codec = quote_spanned!(mixed_at(location(ty))=> #typed::Codec::<#ty>::new());
-    let policy = policy(&plan.policy, &plan.runtime);
+    let policy = policy(plan);
     let persist = persist(&kept.persist, &plan.runtime);
     let default = || quote_spanned!(span=> #runtime::DEFAULT_SESSION);
     let user = lend(&kept.user);
@@ -64,7 +65,7 @@ fn lend(value: &Expr) -> TokenStream {
 fn run_without_state(plan: &Plan) -> TokenStream {
     let span = Span::mixed_site();
     let runtime = plan.runtime.at(span);
-    let policy = policy(&plan.policy, &plan.runtime);
+    let policy = policy(plan);
     quote_spanned!(span=> let mut run = #runtime::Retry::new(#policy);)
 }
 
@@ -180,15 +181,17 @@ fn persist(persist: &Persist, runtime: &Runtime) -> TokenStream {
     }
 }
 
-fn policy(policy: &Policy, runtime: &Runtime) -> TokenStream {
+fn policy(Plan { policy, runtime, function, .. }: &Plan) -> TokenStream {
     let span = Span::mixed_site();
     let runtime = runtime.at(span);
+    let name = function.sig.ident.unraw().to_string();
     let attempts = policy.attempts;
     let backoff = duration(policy.backoff);
     let timeout = optional(policy.timeout);
     let wait = optional(policy.wait);
     quote_spanned! {span=>
         #runtime::Policy {
+            function: #name,
             attempts: #attempts,
             backoff: #backoff,
             timeout: #timeout,

@@ -195,9 +195,14 @@ pub enum Error {
     },
 
     /// An attempt ran longer than its `timeout`. Its changes are gone.
-    #[error("the attempt took longer than {after:?} and was stopped, its changes are gone")]
+    #[error(
+        "an attempt of `{function}` took longer than {after:?} and was stopped, its changes are \
+         gone: allow more with `timeout`, or look for what it waited for"
+    )]
     #[non_exhaustive]
     Timeout {
+        /// The `#[robust]` function.
+        function: &'static str,
         /// The time-out.
         after: Duration,
     },

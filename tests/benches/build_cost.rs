@@ -28,9 +28,10 @@ impl Program {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("build_cost").join(name);
         fs::create_dir_all(folder.join("src")).unwrap();
         let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cogency-state");
+        let library = library.display();
         let manifest = format!(
             "[package]\nname = {name:?}\nedition = \"2024\"\n\n[dependencies]\n\
-             cogency-state = {{ path = {library:?} }}\n\
+             cogency-state = {{ path = \"{library}\" }}\n\
              serde = {{ version = \"1\", features = [\"derive\"] }}\n\
              tokio = {{ version = \"1\", features = [\"rt-multi-thread\"] }}\n\n\
              [profile.release]\nstrip = true\n\n[workspace]\n"

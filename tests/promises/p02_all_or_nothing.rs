@@ -85,6 +85,7 @@ on_every_backend! {
         let error = error.downcast::<Error>().unwrap();
         let limit = Duration::from_millis(200);
         assert!(matches!(error, Error::Timeout { after, .. } if after == limit), "{error}");
+        assert!(error.to_string().contains("`attempt`"), "{error}");
         assert_eq!(stored(&place).await, 1);
         assert_eq!(attempt(&manager, "alice", End::Ok).await.unwrap(), 2);
     }

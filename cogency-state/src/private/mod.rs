@@ -19,6 +19,8 @@ pub use types::{Codec, Fallible, Returns, Reuse};
 /// How a call is made: what the attribute's arguments said.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
+    /// The function's name, for messages.
+    pub function: &'static str,
     /// All attempts, at least 1.
     pub attempts: u32,
     /// The pause after the first failed attempt; it doubles after each.

@@ -45,7 +45,7 @@ impl Run {
     #[must_use]
     pub fn drive<'a, F: Future>(&self, body: Pin<&'a mut F>) -> Drive<'a, F> {
         let held = self.call.open.as_ref().map(|open| HeldKeys::and(open.place().clone()));
-        Drive { body, guard: Guard { held, deadline: self.attempts.deadline() } }
+        Drive { body, held, deadline: self.attempts.deadline() }
     }
 
     /// Ends an attempt: saves, or pauses before the next one.
@@ -167,6 +167,7 @@ fn open(source: Source) -> BoxFuture<'static, Result<OpenCall, Error>> {
 /// One call of a `#[robust]` function without a state.
 #[derive(Debug)]
 pub struct Retry {
+    function: &'static str,
     left: u32,
     timeout: Option<Duration>,
     backoff: Duration,
@@ -177,14 +178,14 @@ impl Retry {
     /// Nothing happens yet.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        let Policy { attempts, backoff, timeout, wait: _ } = policy;
-        Self { left: attempts.saturating_sub(1), timeout, backoff, pauses: None }
+        let Policy { function, attempts, backoff, timeout, wait: _ } = policy;
+        Self { function, left: attempts.saturating_sub(1), timeout, backoff, pauses: None }
     }
 
     /// Runs the body, for as long as the time-out allows.
     #[must_use]
     pub fn drive<'a, F: Future>(&self, body: Pin<&'a mut F>) -> Drive<'a, F> {
-        Drive { body, guard: Guard { held: None, deadline: self.deadline() } }
+        Drive { body, held: None, deadline: self.deadline() }
     }
 
     /// Ends an attempt: gives its outcome, or pauses before the next one.
@@ -205,8 +206,9 @@ impl Retry {
         returns.either(out)
     }
 
-    fn deadline(&self) -> Option<(Duration, Pin<Box<Sleep>>)> {
-        self.timeout.map(|after| (after, Box::pin(tokio::time::sleep(after))))
+    fn deadline(&self) -> Option<Deadline> {
+        let (function, after) = (self.function, self.timeout?);
+        Some(Deadline { function, after, sleep: Box::pin(tokio::time::sleep(after)) })
     }
 
     /// Waits before the next attempt; `false` if there is none left.
@@ -239,23 +241,22 @@ impl Retry {
 #[derive(Debug)]
 pub struct Drive<'a, F> {
     body: Pin<&'a mut F>,
-    guard: Guard,
-}
-
-#[derive(Debug)]
-struct Guard {
     held: Option<Arc<HeldKeys>>,
-    deadline: Option<(Duration, Pin<Box<Sleep>>)>,
+    deadline: Option<Deadline>,
 }
 
-impl Guard {
-    fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<Error> {
-        match &mut self.deadline {
-            Some((after, sleep)) => {
-                sleep.as_mut().poll(context).map(|()| Error::Timeout { after: *after })
-            }
-            None => Poll::Pending,
-        }
+/// When an attempt of a function has to end.
+#[derive(Debug)]
+struct Deadline {
+    function: &'static str,
+    after: Duration,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Deadline {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Error> {
+        let Self { function, after, sleep } = self;
+        sleep.as_mut().poll(context).map(|()| Error::Timeout { function, after: *after })
     }
 }
 
@@ -263,12 +264,15 @@ impl<F: Future> Future for Drive<'_, F> {
     type Output = Result<F::Output, Error>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let entered = self.guard.held.as_ref().map(HeldKeys::enter);
+        let entered = self.held.as_ref().map(HeldKeys::enter);
         let body = self.body.as_mut().poll(context);
         drop(entered);
         match body {
             Poll::Ready(out) => Poll::Ready(Ok(out)),
-            Poll::Pending => self.guard.poll_deadline(context).map(Err),
+            Poll::Pending => match &mut self.deadline {
+                Some(deadline) => deadline.poll(context).map(Err),
+                None => Poll::Pending,
+            },
         }
     }
 }
