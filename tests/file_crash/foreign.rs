@@ -74,3 +74,30 @@ fn promise_11_a_session_whose_name_a_foreign_file_has_taken_is_a_clear_error() {
         assert_eq!(names(&place.root.join("alice")), ["default", "notes"]);
     });
 }
+
+#[test]
+fn promise_06_a_lock_file_with_anything_in_it_can_be_taken() {
+    let text = |token: u64, seconds: u64| {
+        let since = format!(r#"{{"secs_since_epoch":{seconds},"nanos_since_epoch":0}}"#);
+        let holder = format!(r#"{{"process":1,"host":"h","since":{since}}}"#);
+        format!(r#"{{"token":{token},"holder":{holder}}}"#).into_bytes()
+    };
+    let contents = [
+        Vec::new(),
+        b"\0\xff".to_vec(),
+        b"[]".to_vec(),
+        vec![b'x'; 1 << 20],
+        text(1, u64::MAX),
+        text(u64::MAX, 0),
+    ];
+    let place = Place::new();
+    let manager = place.manager();
+    block_on(async {
+        turn(&manager, "alice").await.unwrap();
+        for (nth, contents) in (2..).zip(contents) {
+            fs::write(place.folder("alice").join("lock"), contents).unwrap();
+            assert_eq!(turn(&manager, "alice").await.unwrap(), nth);
+        }
+        assert_eq!(turn(&manager, "alice").await.unwrap(), 8);
+    });
+}

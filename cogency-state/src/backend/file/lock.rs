@@ -70,7 +70,7 @@ impl Lock {
     fn take(file: File, holder: &Holder) -> io::Result<Self> {
         let last = read(&file).map_or(0, |text| text.token);
         // The clock makes tokens grow also where the file was removed in between.
-        let token = now_in_micros().max(last + 1);
+        let token = now_in_micros().max(last.saturating_add(1));
         write(&file, &Text { token, holder: holder.clone() })?;
         Ok(Self { file, token })
     }
