@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::backend::Holder;
+use crate::holder::Holder;
 use crate::key::{KeyProblem, StateKey};
 use crate::record::WriteId;
 

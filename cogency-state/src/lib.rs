@@ -45,6 +45,7 @@ mod config;
 pub mod conformance;
 mod envelope;
 mod error;
+mod holder;
 mod key;
 mod manager;
 #[doc(hidden)]
@@ -52,10 +53,11 @@ pub mod private;
 mod record;
 
 pub use backend::{
-    Capabilities, Durability, FileBackend, Holder, Lease, LeaseAttempt, MemoryBackend, Opened,
-    Sharing, StateBackend, Write,
+    Capabilities, Durability, FileBackend, Lease, LeaseAttempt, MemoryBackend, Opened, Sharing,
+    StateBackend, Write,
 };
 pub use error::{BoxError, Error};
+pub use holder::Holder;
 pub use key::{DEFAULT_SESSION, KeyProblem, MAX_ID_BYTES, StateKey};
 pub use manager::{Call, Loaded, StateManager, StateManagerBuilder};
 pub use record::{Checksum, Metadata, Record, Revision, SCHEMA_VERSION, SavedAt, WriteId};

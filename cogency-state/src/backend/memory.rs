@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use super::{Capabilities, Holder, Lease, LeaseAttempt, Opened, StateBackend, Write};
+use super::{Capabilities, Lease, LeaseAttempt, Opened, StateBackend, Write};
 use crate::error::Error;
+use crate::holder::Holder;
 use crate::key::{StateKey, valid_id};
 use crate::record::{Record, version_of};
 

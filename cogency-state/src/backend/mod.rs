@@ -13,12 +13,13 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::error::Error;
+use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::record::{Record, Revision};
 
 pub use capabilities::{Capabilities, Durability, Sharing};
 pub use file::FileBackend;
-pub use lease::{Holder, Lease, LeaseAttempt};
+pub use lease::{Lease, LeaseAttempt};
 pub use memory::MemoryBackend;
 
 /// A place that keeps one [`Record`] for each [`StateKey`].

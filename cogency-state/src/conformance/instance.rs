@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::check::{Stop, Verdict, ensure, fail};
 use super::sample;
-use crate::backend::{Holder, Lease, LeaseAttempt, StateBackend, Write};
+use crate::backend::{Lease, LeaseAttempt, StateBackend, Write};
 use crate::error::Error;
+use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::record::{Record, version_of};
 

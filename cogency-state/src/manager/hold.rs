@@ -12,8 +12,9 @@ use tokio::time::Instant;
 use super::StateManager;
 use super::held;
 use super::queue::{Place, Ticket};
-use crate::backend::{Holder, Lease, LeaseAttempt, Opened, StateBackend, Write};
+use crate::backend::{Lease, LeaseAttempt, Opened, StateBackend, Write};
 use crate::error::Error;
+use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::record::{Record, Revision};
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 use tokio::sync::OwnedMutexGuard;
 
-use crate::backend::Holder;
+use crate::holder::Holder;
 use crate::key::StateKey;
 
 /// A key at a location: what a lease is on.

@@ -9,6 +9,7 @@ pub use crate::{DEFAULT_SESSION, Error};
 use crate::{StateKey, StateManager};
 
 mod backends;
+mod call;
 mod run;
 mod types;
 

@@ -11,12 +11,12 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::Sleep;
 
-use super::types::{BoxFuture, Codec, Returns};
+use super::call::{BoxFuture, Call, Ended};
+use super::types::{Codec, Returns};
 use super::{Persist, Policy};
-use crate::codec::{self, AnyState};
 use crate::error::Error;
 use crate::key::StateKey;
-use crate::manager::{HeldKeys, OpenCall};
+use crate::manager::HeldKeys;
 
 /// The longest pause between two attempts.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
@@ -32,8 +32,8 @@ impl Run {
     /// Nothing happens yet. An invalid key fails in `begin`.
     #[must_use]
     pub fn new(policy: Policy, persist: Persist, key: Result<StateKey, Error>) -> Self {
-        let source = Source { persist, key, wait: policy.wait };
-        Self { attempts: Retry::new(policy), call: Call { source: Some(source), open: None } }
+        let call = Call::new(persist, key, policy.wait);
+        Self { attempts: Retry::new(policy), call }
     }
 
     /// Begins an attempt: takes the lease before the first, and gives the state as it is stored.
@@ -44,7 +44,7 @@ impl Run {
     /// Runs the body, for as long as the time-out allows.
     #[must_use]
     pub fn drive<'a, F: Future>(&self, body: Pin<&'a mut F>) -> Drive<'a, F> {
-        let held = self.call.open.as_ref().map(|open| HeldKeys::and(open.place().clone()));
+        let held = self.call.place().map(|place| HeldKeys::and(place.clone()));
         Drive { body, held, deadline: self.attempts.deadline() }
     }
 
@@ -97,71 +97,6 @@ impl Run {
             self.call.release().await
         })
     }
-}
-
-/// What becomes of a call when an attempt has ended.
-#[derive(Debug)]
-pub(super) enum Ended {
-    Done,
-    NotSaved(Error),
-    Again,
-}
-
-/// A call's state, from what it was told of it to what was loaded.
-#[derive(Debug)]
-pub(super) struct Call {
-    /// Until the first attempt.
-    source: Option<Source>,
-    /// From the first attempt on.
-    open: Option<OpenCall>,
-}
-
-/// Where a state is.
-#[derive(Debug)]
-struct Source {
-    persist: Persist,
-    key: Result<StateKey, Error>,
-    wait: Option<Duration>,
-}
-
-impl Call {
-    pub(super) async fn begin<T>(
-        &mut self,
-        codec: codec::Codec<T>,
-        fresh: fn() -> T,
-    ) -> Result<T, Error> {
-        if let Some(source) = self.source.take() {
-            self.open = Some(open(source).await?);
-        }
-        match &self.open {
-            Some(open) => open.read(codec, fresh).await,
-            None => Ok(fresh()),
-        }
-    }
-
-    fn save(&mut self, state: Box<dyn AnyState>) -> BoxFuture<'_, Ended> {
-        Box::pin(async {
-            let Some(open) = self.open.take() else { return Ended::Done };
-            open.save(state).await.map_or_else(Ended::NotSaved, |_| Ended::Done)
-        })
-    }
-
-    fn release(&mut self) -> BoxFuture<'_, Ended> {
-        Box::pin(async {
-            if let Some(open) = self.open.take() {
-                open.release().await;
-            }
-            Ended::Done
-        })
-    }
-}
-
-fn open(source: Source) -> BoxFuture<'static, Result<OpenCall, Error>> {
-    Box::pin(async move {
-        let Source { persist, key, wait } = source;
-        let key = key?;
-        OpenCall::open(persist.resolve()?, &key, wait).await
-    })
 }
 
 /// One call of a `#[robust]` function without a state.

@@ -1,17 +1,13 @@
 //! What the types of a `#[robust]` function have to be able to do.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::run::Call;
+use super::call::{BoxFuture, Call};
 use crate::codec;
 use crate::error::Error;
-
-pub(super) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What a state type can do, made where the type is written, so that a missing trait is one error.
 ///

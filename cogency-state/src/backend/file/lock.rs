@@ -13,7 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::folder::{Folder, same_file};
-use crate::backend::Holder;
+use crate::holder::Holder;
 
 pub(super) const LOCK_FILE: &str = "lock";
 

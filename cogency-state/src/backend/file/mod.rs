@@ -21,10 +21,9 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 
 use self::root::{Held, Root};
-use super::{
-    Capabilities, Durability, Holder, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write,
-};
+use super::{Capabilities, Durability, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write};
 use crate::error::Error;
+use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::record::{Record, WriteId};
 

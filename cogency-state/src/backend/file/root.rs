@@ -9,9 +9,10 @@ use super::folder::{Folder, Identity};
 use super::lock::{Attempt, LOCK_FILE, Lock};
 use super::names;
 use super::state_file::{self, Fingerprint, NotReplaced, STATE_FILE};
-use crate::backend::{Holder, Write};
+use crate::backend::Write;
 use crate::envelope;
 use crate::error::Error;
+use crate::holder::Holder;
 use crate::key::{StateKey, valid_id};
 use crate::record::{Record, Revision, version_of};
 

@@ -7,11 +7,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use crate::backend::{Holder, Lease, Write};
+use crate::backend::{Lease, Write};
 use crate::conformance::check::{Stop, Verdict, ensure, fail};
 use crate::conformance::instance::{GRACE, LOOK_AGAIN};
 use crate::conformance::sample;
 use crate::conformance::trial::Trial;
+use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::record::Record;
 

@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
-use crate::backend::{Holder, Lease, Opened, Write};
+use crate::backend::{Lease, Opened, Write};
 use crate::conformance::check::{Stop, Verdict, ensure, fail};
 use crate::conformance::instance::Instance;
 use crate::conformance::sample;
 use crate::conformance::trial::Trial;
 use crate::error::Error;
+use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::record::Record;
 

@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::reference::{Answer, INSTANCES, KEYS, Model, Nth, OWNERS, Step};
-use crate::backend::{Holder, Lease, LeaseAttempt, Write};
+use crate::backend::{Lease, LeaseAttempt, Write};
 use crate::conformance::check::{Stop, Verdict, ensure};
 use crate::conformance::instance::Instance;
 use crate::conformance::sample;
 use crate::conformance::trial::Trial;
 use crate::error::Error;
+use crate::holder::Holder;
 use crate::key::StateKey;
 
 /// Runs a sequence on fresh keys and fails at the first answer that is not right.
