@@ -1,6 +1,6 @@
 //! The name of a state.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use crate::Error;
@@ -27,8 +27,10 @@ pub const DEFAULT_SESSION: &str = "default";
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StateKey {
-    user_id: Arc<str>,
-    session_id: Arc<str>,
+    /// Both ids with a NUL between them, which no id has: as text it is as exact as the pair, it
+    /// sorts as the pair does, and a copy is one count.
+    text: Arc<str>,
+    user_len: usize,
 }
 
 impl StateKey {
@@ -37,10 +39,7 @@ impl StateKey {
     /// # Errors
     /// [`Error::InvalidKey`] if an id is empty, longer than [`MAX_ID_BYTES`], or has a NUL.
     pub fn new(user_id: impl AsRef<str>, session_id: impl AsRef<str>) -> Result<Self, Error> {
-        Ok(Self {
-            user_id: valid_id("user_id", user_id.as_ref())?.into(),
-            session_id: valid_id("session_id", session_id.as_ref())?.into(),
-        })
+        Self::of(&user_id.as_ref(), &session_id.as_ref())
     }
 
     /// The key of a user's default session.
@@ -51,16 +50,33 @@ impl StateKey {
         Self::new(user_id, DEFAULT_SESSION)
     }
 
+    /// The key of anything that can be shown as text.
+    pub(crate) fn of<U, S>(user_id: &U, session_id: &S) -> Result<Self, Error>
+    where
+        U: fmt::Display + ?Sized,
+        S: fmt::Display + ?Sized,
+    {
+        let mut text = String::with_capacity(64);
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{user_id}");
+        let user_len = text.len();
+        let _ = write!(text, "\0{session_id}");
+        let key = Self { text: text.into(), user_len };
+        valid_id("user_id", key.user_id())?;
+        valid_id("session_id", key.session_id())?;
+        Ok(key)
+    }
+
     /// Whose state it is.
     #[must_use]
     pub fn user_id(&self) -> &str {
-        &self.user_id
+        self.text.get(..self.user_len).unwrap_or_default()
     }
 
     /// Which of the user's sessions it is.
     #[must_use]
     pub fn session_id(&self) -> &str {
-        &self.session_id
+        self.text.get(self.user_len + 1..).unwrap_or_default()
     }
 }
 
@@ -81,7 +97,7 @@ pub(crate) fn valid_id<'a>(part: &'static str, id: &'a str) -> Result<&'a str, E
 /// Ids come from outside: quoted and escaped, they cannot forge a line of a log.
 impl fmt::Display for StateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}/{:?}", self.user_id, self.session_id)
+        write!(f, "{:?}/{:?}", self.user_id(), self.session_id())
     }
 }
 

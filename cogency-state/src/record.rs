@@ -120,10 +120,10 @@ pub(crate) fn version_of(revision: Option<Revision>) -> u64 {
 pub struct WriteId(Uuid);
 
 impl WriteId {
-    /// A new id; ids made later sort after those made earlier (a UUID of version 7, RFC 9562).
+    /// A new id (a UUID of version 4, RFC 9562).
     #[must_use]
     pub fn generate() -> Self {
-        Self(Uuid::now_v7())
+        Self(Uuid::new_v4())
     }
 
     /// The id of a record that another program wrote without one: made of its bytes, so that it

@@ -27,8 +27,9 @@ pub(crate) trait AnyState: Any + Send {
     /// The full path of the type, as [`type_name`] gives it.
     fn type_name(&self) -> &'static str;
 
-    /// Writes the state, unless that takes more than `limit` bytes.
-    fn encode(&self, limit: usize) -> Result<Encoded, NotEncoded>;
+    /// Writes the state, unless that takes more than `limit` bytes. It probably takes about
+    /// `guess`.
+    fn encode(&self, limit: usize, guess: usize) -> Result<Encoded, NotEncoded>;
 }
 
 /// A state that was written, and read back to prove that it can be.
@@ -59,8 +60,8 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> AnyState for T {
         type_name::<T>()
     }
 
-    fn encode(&self, limit: usize) -> Result<Encoded, NotEncoded> {
-        let json = strict::to_json(self, limit)?;
+    fn encode(&self, limit: usize, guess: usize) -> Result<Encoded, NotEncoded> {
+        let json = strict::to_json(self, limit, guess)?;
         let read_back = read::from_json::<T>(&json).map_err(|unfit| {
             let reason =
                 format!("it can be written as JSON but not read again: {}", unfit.0.reason);

@@ -64,7 +64,7 @@ fn kinds(found: &str) -> String {
 /// Whether reading this JSON as a `T` and writing it again gives the same JSON.
 pub(crate) fn is_lossless<T: Serialize + DeserializeOwned>(json: &[u8]) -> bool {
     let Ok(state) = from_json::<T>(json) else { return false };
-    let Ok(written) = strict::to_json(&state, usize::MAX) else { return false };
+    let Ok(written) = strict::to_json(&state, usize::MAX, json.len()) else { return false };
     is_same(json, &written)
 }
 

@@ -27,7 +27,7 @@ impl<'h> Trial<'h> {
 
     /// An id that was never used before.
     pub(super) fn fresh_id() -> String {
-        format!("conformance-{}", Uuid::now_v7().simple())
+        format!("conformance-{}", Uuid::new_v4().simple())
     }
 
     /// A key that was never used before.

@@ -49,7 +49,7 @@ impl Hold {
         manager: &StateManager,
         place: Place,
         wait: Duration,
-    ) -> Result<(Self, Option<Record>), Error> {
+    ) -> Result<(Self, Option<Box<Record>>), Error> {
         Self::wait(manager, place, wait, Then::Load).await
     }
 
@@ -58,7 +58,7 @@ impl Hold {
         place: Place,
         wait: Duration,
         then: Then,
-    ) -> Result<(Self, Option<Record>), Error> {
+    ) -> Result<(Self, Option<Box<Record>>), Error> {
         let backend = manager.backend();
         let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
         let (location, key) = place.clone();
@@ -72,14 +72,15 @@ impl Hold {
         let started = Instant::now();
         let holder = Holder::current();
         let ticket = Ticket::wait(place, &holder, wait).await.map_err(timed_out)?;
-        let mut pauses = poll_pauses();
+        let mut pauses = None;
         loop {
             let held_by = match then.attempt(&**backend, &key, &holder).await? {
                 Opened::Acquired { lease, record } => {
                     let renewal = Renewal::start(&runtime, backend, &lease);
                     let backend = Arc::clone(backend);
                     let hold = Self { backend, lease: Some(lease), ticket: Some(ticket), renewal };
-                    return Ok((hold, record));
+                    // In a box: it is handed on through many futures.
+                    return Ok((hold, record.map(Box::new)));
                 }
                 Opened::Held(held_by) => held_by,
             };
@@ -87,13 +88,14 @@ impl Hold {
             if left.is_zero() {
                 return Err(timed_out(held_by));
             }
+            let pauses = pauses.get_or_insert_with(poll_pauses);
             let pause = pauses.next().unwrap_or(MAX_POLL_PAUSE);
             tokio::time::sleep(pause.min(left)).await;
         }
     }
 
     /// Saves, and gives the key back. Runs to its end although the caller may stop waiting.
-    pub(crate) async fn save(self, write: Write) -> Result<Revision, Error> {
+    pub(crate) async fn save(self, write: Box<Write>) -> Result<Revision, Error> {
         if self.backend.capabilities().saves_survive_drop {
             return self.save_here(write).await;
         }
@@ -105,7 +107,7 @@ impl Hold {
         })
     }
 
-    async fn save_here(mut self, write: Write) -> Result<Revision, Error> {
+    async fn save_here(mut self, write: Box<Write>) -> Result<Revision, Error> {
         let Some(lease) = self.lease.clone() else { return Ok(write.record.revision) };
         let mut saved = self.backend.save_and_release(&lease, &write).await;
         for _ in 1..SAVE_TRIES {

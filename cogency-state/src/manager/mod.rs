@@ -101,7 +101,7 @@ impl StateManager {
     {
         let Some(record) = self.backend().load_state(key).await? else { return Ok(None) };
         let (revision, metadata) = (record.revision, record.metadata.clone());
-        let state = typed::read(self, record, Codec::<T>::new()).await?;
+        let state = typed::read(self, &record, Codec::<T>::new()).await?;
         Ok(Some(Loaded { state, revision, metadata }))
     }
 

@@ -15,7 +15,7 @@ pub(crate) struct OpenCall {
     place: Place,
     hold: Hold,
     /// What every attempt starts from, and what the save replaces.
-    record: Option<Record>,
+    record: Option<Box<Record>>,
 }
 
 impl OpenCall {
@@ -33,7 +33,7 @@ impl OpenCall {
 
     /// The state as it was loaded.
     pub(crate) async fn read<T>(&self, codec: Codec<T>, fresh: fn() -> T) -> Result<T, Error> {
-        match self.record.clone() {
+        match &self.record {
             None => Ok(fresh()),
             Some(record) => typed::read(&self.manager, record, codec).await,
         }

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::holder::Holder;
 use crate::key::StateKey;
@@ -17,12 +17,33 @@ use crate::key::StateKey;
 pub(crate) type Place = (Arc<str>, StateKey);
 
 /// One key's queue.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Queue {
-    /// Locked by the head. Those who wait for it get it in the order in which they came.
-    turn: Arc<tokio::sync::Mutex<()>>,
+    /// One permit, which the head has. Those who wait for it get it in the order in which they
+    /// came.
+    turn: Semaphore,
     /// Who the head is, for those who wait.
     head: Mutex<Option<Holder>>,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { turn: Semaphore::new(1), head: Mutex::default() }
+    }
+}
+
+impl Queue {
+    /// Takes the permit; `false` if that takes longer than `wait`.
+    async fn turn(&self, wait: Duration) -> bool {
+        let permit = if let Ok(permit) = self.turn.try_acquire() {
+            Some(permit)
+        } else {
+            let in_time = tokio::time::timeout(wait, self.turn.acquire()).await;
+            in_time.ok().and_then(Result::ok)
+        };
+        // The ticket gives it back.
+        permit.map(SemaphorePermit::forget).is_some()
+    }
 }
 
 /// The queues that somebody is in, with how many are.
@@ -40,8 +61,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) struct Ticket {
     place: Place,
     queue: Arc<Queue>,
-    /// Held by the head.
-    turn: Option<OwnedMutexGuard<()>>,
+    /// Whether it has the permit.
+    is_head: bool,
 }
 
 impl Ticket {
@@ -54,13 +75,9 @@ impl Ticket {
     ) -> Result<Self, Holder> {
         // From here on a dropped future leaves the queue.
         let mut ticket = Self::join(place);
-        let turn = Arc::clone(&ticket.queue.turn);
-        ticket.turn = match Arc::clone(&turn).try_lock_owned() {
-            Ok(turn) => Some(turn),
-            Err(_) => tokio::time::timeout(wait, turn.lock_owned()).await.ok(),
-        };
+        ticket.is_head = ticket.queue.turn(wait).await;
         let mut head = lock(&ticket.queue.head);
-        if ticket.turn.is_none() {
+        if !ticket.is_head {
             return Err(head.clone().unwrap_or_else(Holder::unknown));
         }
         *head = Some(holder.clone());
@@ -72,14 +89,15 @@ impl Ticket {
         let mut queues = lock(&QUEUES);
         let (queue, users) = queues.entry(place.clone()).or_default();
         *users += 1;
-        Self { place, queue: Arc::clone(queue), turn: None }
+        Self { place, queue: Arc::clone(queue), is_head: false }
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if self.turn.is_some() {
+        if self.is_head {
             *lock(&self.queue.head) = None;
+            self.queue.turn.add_permits(1);
         }
         let mut queues = lock(&QUEUES);
         if let Some((_, users)) = queues.get_mut(&self.place) {

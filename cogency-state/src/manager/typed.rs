@@ -16,7 +16,7 @@ const MAX_INLINE_BYTES: usize = 256 << 10;
 
 /// A save that is ready to go.
 pub(crate) struct Prepared {
-    pub(crate) write: Write,
+    pub(crate) write: Box<Write>,
     /// What the next call would load.
     pub(crate) warm: Warm,
 }
@@ -26,17 +26,17 @@ pub(crate) struct Prepared {
 /// Without bounds: whoever made the codec has met them.
 pub(crate) async fn read<T>(
     manager: &StateManager,
-    record: Record,
+    record: &Record,
     codec: Codec<T>,
 ) -> Result<T, Error> {
-    let mut erased = manager.inner.warm.take(&record);
+    let mut erased = manager.inner.warm.take(record);
     if erased.is_none() && record.state.len() > MAX_INLINE_BYTES {
         erased = Some(read_off_thread(manager, record.clone(), codec.untyped).await?);
     }
     if let Some(state) = erased.and_then(|state| (codec.restore)(state)) {
         return Ok(state);
     }
-    read_as(&record, manager.backend().location(), codec.untyped, codec.read)
+    read_as(record, manager.backend().location(), codec.untyped, codec.read)
 }
 
 async fn read_off_thread(
@@ -96,12 +96,14 @@ pub(crate) async fn write(
         let key = key.clone();
         Error::Encode { key, state_type, path, reason }
     };
+    // States grow: a little more than last time, or a first small one.
+    let guess = size_before + size_before / 16 + 512;
     let mut encoded = Err(NotEncoded::OverLimit);
     if size_before <= MAX_INLINE_BYTES {
-        encoded = (*state).encode(MAX_INLINE_BYTES);
+        encoded = (*state).encode(MAX_INLINE_BYTES, guess);
     }
     if matches!(encoded, Err(NotEncoded::OverLimit)) {
-        encoded = off_thread(key, "write", move || (*state).encode(usize::MAX)).await?;
+        encoded = off_thread(key, "write", move || (*state).encode(usize::MAX, guess)).await?;
     }
     match encoded {
         Ok(encoded) => Ok(prepare(key, state_type, encoded, expected)),
@@ -125,7 +127,7 @@ fn prepare(
     let state_type = Some(Cow::Borrowed(state_type));
     let record =
         Record::with_checksum(key.clone(), revision, state_type, Metadata::now(), json, checksum);
-    Prepared { write: Write::new(record, expected), warm }
+    Prepared { write: Box::new(Write::new(record, expected)), warm }
 }
 
 async fn off_thread<R: Send + 'static>(

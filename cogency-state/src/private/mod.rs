@@ -106,5 +106,5 @@ pub fn key<U: Display + ?Sized, S: Display + ?Sized>(
     user_id: &U,
     session_id: &S,
 ) -> Result<StateKey, Error> {
-    StateKey::new(user_id.to_string(), session_id.to_string())
+    StateKey::of(user_id, session_id)
 }

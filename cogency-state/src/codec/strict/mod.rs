@@ -19,10 +19,14 @@ use super::{NotEncoded, Problem};
 /// As deep as `serde_json` reads.
 const MAX_DEPTH: u8 = 127;
 
-/// Writes a state as compact JSON of at most `limit` bytes.
-pub(crate) fn to_json<T: Serialize>(state: &T, limit: usize) -> Result<Vec<u8>, NotEncoded> {
+/// Writes a state as compact JSON of at most `limit` bytes, and probably of about `guess`.
+pub(crate) fn to_json<T: Serialize>(
+    state: &T,
+    limit: usize,
+    guess: usize,
+) -> Result<Vec<u8>, NotEncoded> {
     let trace = Trace::default();
-    let mut json = Limited { bytes: Vec::with_capacity(256), limit };
+    let mut json = Limited { bytes: Vec::with_capacity(guess), limit };
     let mut inner = serde_json::Serializer::new(&mut json);
     match state.serialize(Strict { inner: &mut inner, trace: &trace, depth: 0 }) {
         Ok(()) => Ok(json.bytes),
@@ -37,11 +41,14 @@ struct Limited {
     limit: usize,
 }
 
+/// Called for every few bytes, from code that is compiled in the user's crate.
 impl io::Write for Limited {
+    #[inline]
     fn write(&mut self, part: &[u8]) -> io::Result<usize> {
         self.write_all(part).map(|()| part.len())
     }
 
+    #[inline]
     fn write_all(&mut self, part: &[u8]) -> io::Result<()> {
         if part.len() > self.limit - self.bytes.len() {
             return Err(io::ErrorKind::FileTooLarge.into());
@@ -290,7 +297,7 @@ mod tests {
     }
 
     fn refusal<T: Serialize>(state: &T) -> Problem {
-        match to_json(state, usize::MAX) {
+        match to_json(state, usize::MAX, 0) {
             Err(NotEncoded::Refused(problem)) => problem,
             other => panic!("not refused: {other:?}"),
         }
@@ -299,7 +306,7 @@ mod tests {
     #[test]
     fn what_it_writes_is_what_serde_json_writes() {
         let value = json!({"a": [1, -2.5, null, true, "\u{0}é"], "b": {"c": [[], {}]}, "d": 1e300});
-        let strict = to_json(&value, usize::MAX).unwrap();
+        let strict = to_json(&value, usize::MAX, 0).unwrap();
         assert_eq!(strict, serde_json::to_vec(&value).unwrap());
     }
 
@@ -352,7 +359,7 @@ mod tests {
 
     #[test]
     fn more_bytes_than_the_limit_are_not_written() {
-        assert_eq!(to_json(&"0123456789", 12), Ok(b"\"0123456789\"".to_vec()));
-        assert_eq!(to_json(&"0123456789", 11), Err(NotEncoded::OverLimit));
+        assert_eq!(to_json(&"0123456789", 12, 0), Ok(b"\"0123456789\"".to_vec()));
+        assert_eq!(to_json(&"0123456789", 11, 0), Err(NotEncoded::OverLimit));
     }
 }
