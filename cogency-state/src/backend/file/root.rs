@@ -69,8 +69,10 @@ impl Held {
         self.inner().lock.as_ref().map_or(0, |lock| lock.token)
     }
 
+    /// Once it is back the key is free, also if another release was under way.
     pub(super) fn release(&self) {
-        let Some(lock) = self.inner().lock.take() else { return };
+        let mut inner = self.inner();
+        let Some(lock) = inner.lock.take() else { return };
         if let Err(error) = self.root.clean_up(&self.key, &lock) {
             tracing::debug!(key = %self.key, %error, "an empty folder was left behind");
         }
