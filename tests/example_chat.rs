@@ -87,6 +87,14 @@ fn answers_one_question() {
 }
 
 #[test]
+fn answers_several_questions_in_their_order() {
+    let dir = TempDir::new().unwrap();
+    let output = chat(dir.path(), "alice").args(["6*7", "how many turns?"]).output().unwrap();
+    let answers = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(answers, "6*7 = 42\n1 turn before this one.\n");
+}
+
+#[test]
 fn refuses_expressions_that_are_too_much() {
     let dir = TempDir::new().unwrap();
     let nested = format!("{}1{}", "(".repeat(9), ")".repeat(9));
@@ -185,7 +193,7 @@ fn an_error_does_not_end_the_chat() {
 
 #[test]
 fn bad_arguments_give_the_usage_and_code_2() {
-    for arguments in [&["--bogus"][..], &["--user"], &["one", "two"], &["--forget", "one"]] {
+    for arguments in [&["--bogus"][..], &["--user"], &["one", "--forget"], &["--forget", "one"]] {
         let output = Command::new(&*CHAT).args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         let errors = String::from_utf8(output.stderr).unwrap();

@@ -6,9 +6,10 @@ use cogency_state::DEFAULT_SESSION;
 use lexopt::ValueExt;
 
 pub(crate) const HELP: &str = "\
-Usage: chat [--user NAME] [--session NAME] [QUESTION]
+Usage: chat [--user NAME] [--session NAME] [QUESTION]...
 
-A chat agent that remembers. Without a question it talks until /quit or the end of its input.
+A chat agent that remembers. It answers the questions, each in quotes; without any it talks until
+/quit or the end of its input.
 
   --user NAME     whose conversation it is; without it $USER, or \"you\"
   --session NAME  which of their conversations
@@ -27,7 +28,7 @@ pub(crate) struct Args {
 
 pub(crate) enum Request {
     Talk,
-    Ask(String),
+    Ask(Vec<String>),
     Forget,
     Help,
 }
@@ -51,9 +52,11 @@ impl Args {
                 Long("forget") if matches!(args.request, Request::Talk) => {
                     args.request = Request::Forget;
                 }
-                Value(question) if matches!(args.request, Request::Talk) => {
-                    args.request = Request::Ask(question.string()?);
-                }
+                Value(question) => match &mut args.request {
+                    Request::Ask(questions) => questions.push(question.string()?),
+                    Request::Talk => args.request = Request::Ask(vec![question.string()?]),
+                    Request::Forget | Request::Help => return Err(Value(question).unexpected()),
+                },
                 other => return Err(other.unexpected()),
             }
         }

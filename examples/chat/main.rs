@@ -152,8 +152,11 @@ async fn run(args: Args) -> Result<()> {
             let count = tools::forget(&user_id).await?;
             println!("Forgot {} of {user_id}.", plural(count, "state"));
         }
-        Request::Ask(question) => {
-            println!("{}", turn(&user_id, &session, &Model::from_env(), &question).await?);
+        Request::Ask(questions) => {
+            let model = Model::from_env();
+            for question in &questions {
+                println!("{}", turn(&user_id, &session, &model, question).await?);
+            }
         }
         Request::Talk => talk(&user_id, &session, &Model::from_env()).await?,
     }
