@@ -31,11 +31,12 @@ struct Url {
     backend: &'static str,
 }
 
-const URLS: [Url; 9] = [
+const URLS: [Url; 10] = [
     Url { scheme: "memory", rest: "", backend: "memory" },
     Url { scheme: "file", rest: "data/agents", backend: "file" },
     Url { scheme: "redis", rest: "//host/0", backend: "redis" },
     Url { scheme: "rediss", rest: "//host/0", backend: "redis" },
+    Url { scheme: "redis+unix", rest: "///run/redis.sock", backend: "redis" },
     Url { scheme: "sqlite", rest: "//agents.db", backend: "sqlite" },
     Url { scheme: "postgres", rest: "//host/agents", backend: "postgres" },
     Url { scheme: "postgresql", rest: "//host/agents", backend: "postgres" },

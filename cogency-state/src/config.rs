@@ -7,6 +7,8 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{Handle, Id};
 
+#[cfg(feature = "redis")]
+use crate::backend::RedisBackend;
 use crate::backend::{FileBackend, MemoryBackend};
 use crate::error::Error;
 use crate::manager::StateManager;
@@ -16,7 +18,18 @@ const DEFAULT_STATE_DIR: &str = ".cogency/state";
 /// The environment variable that names another.
 const STATE_DIR_VARIABLE: &str = "COGENCY_STATE_DIR";
 
+/// The server of `persist = "redis"`, unless the environment names another.
+#[cfg(feature = "redis")]
+const DEFAULT_REDIS_URL: &str = "redis://127.0.0.1:6379";
+/// The environment variable that names another.
+#[cfg(feature = "redis")]
+const REDIS_URL_VARIABLE: &str = "COGENCY_REDIS_URL";
+
 /// What a URL can begin with, for messages.
+#[cfg(feature = "redis")]
+const LEGAL: &str =
+    "`memory:`, `file:<folder>`, `file:<folder>?process=<id>` or `redis://<host>`";
+#[cfg(not(feature = "redis"))]
 const LEGAL: &str = "`memory:`, `file:<folder>` or `file:<folder>?process=<id>`";
 
 impl StateManager {
@@ -27,8 +40,10 @@ impl StateManager {
     /// | `memory:` | a new [`MemoryBackend`] |
     /// | `file:data/agents`, `file:/srv/agents`, `file:///srv/agents` | a [`FileBackend`] |
     /// | `file:data/agents?process=worker-1` | the same, [isolated](FileBackend::isolated_as) |
+    /// | `redis://host/0`, `rediss://host/0`, `redis+unix:///run/redis.sock` | a `RedisBackend` (cargo feature `redis`) |
     ///
-    /// A path is taken as it stands, without percent-encoding.
+    /// A server is connected to at once. The path of a file is taken as it stands, without
+    /// percent-encoding.
     ///
     /// ```
     /// use cogency_state::StateManager;
@@ -41,10 +56,15 @@ impl StateManager {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Config`] if the URL names no backend.
-    // Servers are connected to; files and memory have nothing to wait for.
-    #[expect(clippy::unused_async)]
+    /// [`Error::Config`] if the URL names no backend, [`Error::Backend`] if it is a server that
+    /// cannot be used.
+    // Files and memory have nothing to wait for.
+    #[cfg_attr(not(feature = "redis"), expect(clippy::unused_async))]
     pub async fn connect(url: &str) -> Result<Self, Error> {
+        #[cfg(feature = "redis")]
+        if is_redis(url) {
+            return Ok(Self::new(RedisBackend::connect(url).await?));
+        }
         from_url(url)
     }
 
@@ -163,6 +183,8 @@ fn from_name_or_url(name_or_url: &str) -> Result<StateManager, Error> {
     match name_or_url {
         "memory" => from_url("memory:"),
         "file" => Ok(StateManager::new(FileBackend::new(state_dir()))),
+        #[cfg(feature = "redis")]
+        "redis" => redis_of_environment(),
         url => from_url(url),
     }
 }
@@ -182,6 +204,8 @@ fn from_url(url: &str) -> Result<StateManager, Error> {
     match scheme {
         "memory" if rest.is_empty() => Ok(StateManager::new(MemoryBackend::new())),
         "file" => file(rest),
+        #[cfg(feature = "redis")]
+        _ if is_redis(url) => Ok(StateManager::new(RedisBackend::new(url)?)),
         // Not the rest: it may hold a password.
         _ => Err(Error::Config {
             reason: format!("no backend is called {scheme:?} in this version: give {LEGAL}"),
@@ -205,5 +229,20 @@ fn file(rest: &str) -> Result<StateManager, Error> {
             });
         }
     };
+    Ok(StateManager::new(backend))
+}
+
+#[cfg(feature = "redis")]
+fn is_redis(url: &str) -> bool {
+    ["redis:", "rediss:", "redis+unix:"].iter().any(|scheme| url.starts_with(scheme))
+}
+
+#[cfg(feature = "redis")]
+fn redis_of_environment() -> Result<StateManager, Error> {
+    let url = std::env::var(REDIS_URL_VARIABLE).ok().filter(|url| !url.is_empty());
+    let backend = RedisBackend::new(url.as_deref().unwrap_or(DEFAULT_REDIS_URL));
+    let backend = backend.map_err(|error| Error::Config {
+        reason: format!("the environment variable {REDIS_URL_VARIABLE}: {error}"),
+    })?;
     Ok(StateManager::new(backend))
 }

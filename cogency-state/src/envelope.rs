@@ -105,6 +105,30 @@ pub(crate) fn around(record: &Record) -> Result<(Vec<u8>, &'static [u8]), serde_
     Ok((text, END))
 }
 
+/// How the document of this revision begins, and that of no other: up to its write id.
+#[cfg(feature = "redis")]
+pub(crate) fn beginning(key: &StateKey, revision: Revision) -> Result<Vec<u8>, Error> {
+    #[derive(Serialize)]
+    struct Beginning<'a> {
+        schema_version: &'a str,
+        user_id: &'a str,
+        session_id: &'a str,
+        version: u64,
+        write_id: WriteId,
+    }
+    let beginning = Beginning {
+        schema_version: SCHEMA_VERSION,
+        user_id: key.user_id(),
+        session_id: key.session_id(),
+        version: revision.version,
+        write_id: revision.write_id,
+    };
+    let mut text = serde_json::to_vec_pretty(&beginning)
+        .map_err(|error| Error::backend(Some(key), "the envelope", "write the ids of", error))?;
+    text.truncate(text.len() - b"\n}".len());
+    Ok(text)
+}
+
 /// Reads a document.
 pub(crate) fn decode(key: &StateKey, document: &Bytes) -> Result<Record, Unreadable> {
     let record = match split(document) {

@@ -37,6 +37,7 @@
 //! # Cargo features
 //!
 //! - `conformance`: the suite for authors of backends. Not needed by a program that keeps states.
+//! - `redis`: `RedisBackend`, for states that many processes and hosts share.
 
 mod backend;
 mod codec;
@@ -56,6 +57,8 @@ pub use backend::{
     Capabilities, Durability, FileBackend, Lease, LeaseAttempt, MemoryBackend, Opened, Sharing,
     StateBackend, Write,
 };
+#[cfg(feature = "redis")]
+pub use backend::{RedisBackend, RedisBackendBuilder, RedisDurability};
 pub use error::{BoxError, Error};
 pub use holder::Holder;
 pub use key::{DEFAULT_SESSION, KeyProblem, MAX_ID_BYTES, StateKey};

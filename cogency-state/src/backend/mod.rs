@@ -7,6 +7,8 @@ mod capabilities;
 mod file;
 mod lease;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 
 use std::fmt;
 
@@ -21,6 +23,8 @@ pub use capabilities::{Capabilities, Durability, Sharing};
 pub use file::FileBackend;
 pub use lease::{Lease, LeaseAttempt};
 pub use memory::MemoryBackend;
+#[cfg(feature = "redis")]
+pub use self::redis::{RedisBackend, RedisBackendBuilder, RedisDurability};
 
 /// A place that keeps one [`Record`] for each [`StateKey`].
 ///

@@ -3,14 +3,22 @@
 //! backend or the error that names the feature.
 
 /// `persist = "redis"` or `persist = "redis://..."`
+#[cfg(feature = "redis")]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __persist_redis {
     ($url:literal) => {
-        ::core::compile_error!(
-            "this `persist` needs the cargo feature `redis` of cogency-state, which does not \
-             exist in this version"
-        )
+        $crate::private::Persist::url($url)
+    };
+}
+
+/// `persist = "redis"` or `persist = "redis://..."`
+#[cfg(not(feature = "redis"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __persist_redis {
+    ($url:literal) => {
+        ::core::compile_error!("this `persist` needs the cargo feature `redis` of cogency-state")
     };
 }
 

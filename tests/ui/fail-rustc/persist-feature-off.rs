@@ -2,16 +2,6 @@
 #![allow(unused)]
 use cogency_state::{Error, robust};
 
-#[robust(persist = "redis")]
-async fn redis(state: &mut u32, user_id: &str) -> Result<(), Error> {
-    Ok(())
-}
-
-#[robust(persist = "rediss://host/0")]
-async fn redis_url(state: &mut u32, user_id: &str) -> Result<(), Error> {
-    Ok(())
-}
-
 #[robust(persist = "database")]
 async fn database(state: &mut u32, user_id: &str) -> Result<(), Error> {
     Ok(())

@@ -1,0 +1,232 @@
+//! Settings of a `RedisBackend`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::io::tcp::TcpSettings;
+use redis::{Client, ClientTlsConfig, ConnectionAddr, TlsCertificates};
+
+use super::connection::{Link, Patience};
+use super::keys::Keys;
+use super::known::Known;
+use super::records::Records;
+use super::url::{self, Target};
+use super::{RedisBackend, RedisDurability};
+use crate::backend::Durability;
+use crate::error::Error;
+
+const PREFIX: &str = "cogency";
+const LEASE_TTL: Duration = Duration::from_secs(5);
+/// A shorter lease could not be renewed in time over a network.
+const MIN_LEASE_TTL: Duration = Duration::from_millis(100);
+/// A longer one is not worth its name; the server sweeps leases after a day.
+const MAX_LEASE_TTL: Duration = Duration::from_secs(60 * 60);
+const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(2),
+    respond: Duration::from_secs(5),
+    retry: Duration::from_secs(5),
+};
+const KNOWN_BYTES: usize = 64 << 20;
+
+/// Settings of a [`RedisBackend`].
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use cogency_state::{RedisBackend, RedisDurability, StateManager};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cogency_state::Error> {
+/// let backend = RedisBackend::builder("redis://redis.internal/0")
+///     .prefix("agents")
+///     .lease_ttl(Duration::from_secs(2))
+///     .require(RedisDurability::Always)
+///     .connect()
+///     .await?;
+/// let manager = StateManager::new(backend);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+pub struct RedisBackendBuilder {
+    url: String,
+    prefix: Option<String>,
+    lease_ttl: Option<Duration>,
+    require: Option<RedisDurability>,
+    patience: Patience,
+    known_bytes: usize,
+    root_certificates: Option<Vec<u8>>,
+    client_certificate: Option<ClientTlsConfig>,
+}
+
+impl RedisBackendBuilder {
+    pub(super) fn new(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            prefix: None,
+            lease_ttl: None,
+            require: None,
+            patience: PATIENCE,
+            known_bytes: KNOWN_BYTES,
+            root_certificates: None,
+            client_certificate: None,
+        }
+    }
+
+    /// What all keys on the server begin with, `cogency` unless told. It has no braces and no
+    /// control characters. States of different prefixes have nothing to do with each other.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// How long a key stays taken after its holder died, 5 seconds unless told; 100 milliseconds
+    /// to an hour. A lease is renewed three times in this time.
+    pub fn lease_ttl(mut self, ttl: Duration) -> Self {
+        self.lease_ttl = Some(ttl);
+        self
+    }
+
+    /// Refuses a server whose configuration gives less than this, or does not show what it gives.
+    /// It is looked at with each new connection.
+    pub fn require(mut self, durability: RedisDurability) -> Self {
+        self.require = Some(durability);
+        self
+    }
+
+    /// The longest that connecting may take, 2 seconds unless told.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.patience.connect = timeout;
+        self
+    }
+
+    /// The longest that an answer may take, 5 seconds unless told. A large state has another
+    /// second for each MiB.
+    pub fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.patience.respond = timeout;
+        self
+    }
+
+    /// How long a server that is away, or is starting, is asked again; 5 seconds unless told. A
+    /// save whose answer was lost is looked for at least once, even later.
+    pub fn retry_for(mut self, duration: Duration) -> Self {
+        self.patience.retry = duration;
+        self
+    }
+
+    /// How many bytes of large states stay in memory, 64 MiB unless told: the server does not
+    /// send a state that did not change. With 0 it sends each.
+    pub fn known_bytes(mut self, bytes: usize) -> Self {
+        self.known_bytes = bytes;
+        self
+    }
+
+    /// The certificates (PEM) of those who may vouch for the server, instead of the system's.
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificates = Some(pem.into());
+        self
+    }
+
+    /// The certificate and the private key (PEM) that this program shows to the server.
+    pub fn client_certificate(
+        mut self,
+        certificate: impl Into<Vec<u8>>,
+        key: impl Into<Vec<u8>>,
+    ) -> Self {
+        let (client_cert, client_key) = (certificate.into(), key.into());
+        self.client_certificate = Some(ClientTlsConfig { client_cert, client_key });
+        self
+    }
+
+    /// The backend. It connects with the first use, so that the server may start later.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the URL or a setting is wrong.
+    pub fn build(self) -> Result<RedisBackend, Error> {
+        let Target { server, location, options } = url::parse(&self.url)?;
+        let prefix = valid_prefix(self.prefix.or(options.prefix))?;
+        let lease_ttl = valid_ttl(self.lease_ttl.or(options.lease_ttl))?;
+        let require = self.require.or(options.require);
+        let is_tls = matches!(server.addr(), ConnectionAddr::TcpTls { .. });
+        let server = server.set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        let certificates =
+            TlsCertificates { client_tls: self.client_certificate, root_cert: self.root_certificates };
+        let client = if is_tls {
+            use_ring();
+            Client::build_with_tls(server, certificates)
+        } else {
+            Client::open(server)
+        };
+        let client = client.map_err(|_| config("a TLS certificate or key is not PEM"))?;
+        let location = format!("{location}/{prefix}");
+        let records = Records {
+            link: Link::new(client, location, self.patience, require),
+            keys: Keys::new(&prefix),
+            lease_ttl,
+            known: Known::new(self.known_bytes),
+        };
+        Ok(RedisBackend { records: Arc::new(records), durability: durability(require) })
+    }
+
+    /// The backend, connected.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the URL or a setting is wrong, [`Error::Backend`] if the server cannot
+    /// be reached, does not let this program in, or gives less durability than is required.
+    pub async fn connect(self) -> Result<RedisBackend, Error> {
+        let mut backend = self.build()?;
+        let found = backend.records.connect().await?;
+        backend.durability = backend.durability.max(durability(found));
+        Ok(backend)
+    }
+}
+
+/// What records survive: all processes that use them in any case, for they are on a server.
+fn durability(of_server: Option<RedisDurability>) -> Durability {
+    match of_server {
+        Some(RedisDurability::Always) => Durability::PowerCut,
+        _ => Durability::Restart,
+    }
+}
+
+fn valid_prefix(prefix: Option<String>) -> Result<String, Error> {
+    let prefix = prefix.unwrap_or_else(|| PREFIX.to_owned());
+    if prefix.is_empty() || prefix.contains(|c: char| c.is_control() || "{}".contains(c)) {
+        return Err(config("the prefix is empty, or has a brace or a control character"));
+    }
+    Ok(prefix)
+}
+
+fn valid_ttl(ttl: Option<Duration>) -> Result<Duration, Error> {
+    let ttl = ttl.unwrap_or(LEASE_TTL);
+    if !(MIN_LEASE_TTL..=MAX_LEASE_TTL).contains(&ttl) {
+        return Err(config("the time that a lease lasts is not between 100 milliseconds and an hour"));
+    }
+    Ok(ttl)
+}
+
+fn config(problem: &str) -> Error {
+    Error::Config { reason: format!("Redis cannot be used so: {problem}") }
+}
+
+/// The client's TLS uses what the process has chosen for its cryptography. Where it has not and
+/// several could be chosen, that would end in a panic.
+fn use_ring() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // Somebody else may have chosen at this moment.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}
+
+/// The URL and the key are secrets.
+impl std::fmt::Debug for RedisBackendBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisBackendBuilder")
+            .field("prefix", &self.prefix)
+            .field("lease_ttl", &self.lease_ttl)
+            .field("require", &self.require)
+            .field("patience", &self.patience)
+            .field("known_bytes", &self.known_bytes)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,195 @@
+//! The names of what is kept on the server.
+//!
+//! ```text
+//! cogency:state:alice:default                 a record
+//! cogency:lease:{cogency:state:alice:default} who holds its lease; braces keep it on the record's
+//!                                             node of a cluster
+//! cogency:tmp:{cogency:state:alice:default}:… a large value on its way to the record
+//! cogency:index:alice                         the user's sessions that have a record
+//! ```
+//!
+//! Ids stand as they are, but for the characters that mean something here or that could forge a
+//! line of a log: these are `%` and two digits for each byte (as in RFC 3986). So two keys that
+//! differ have different names, and plain ones have the name that the original gives them.
+
+use crate::key::StateKey;
+use crate::record::WriteId;
+
+/// Makes names below a prefix.
+#[derive(Debug)]
+pub(super) struct Keys {
+    prefix: String,
+}
+
+/// The names that belong to one record.
+#[derive(Debug)]
+pub(super) struct Names {
+    pub(super) record: String,
+    pub(super) lease: String,
+    pub(super) index: String,
+    prefix: String,
+}
+
+impl Names {
+    /// Where a large value waits for the script that puts it in place.
+    pub(super) fn temporary(&self, write_id: WriteId) -> String {
+        format!("{}:tmp:{{{}}}:{write_id}", self.prefix, self.record)
+    }
+}
+
+impl Keys {
+    pub(super) fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned() }
+    }
+
+    pub(super) fn of(&self, key: &StateKey) -> Names {
+        let record = self.record(key);
+        Names {
+            lease: format!("{}:lease:{{{record}}}", self.prefix),
+            index: self.index(key.user_id()),
+            record,
+            prefix: self.prefix.clone(),
+        }
+    }
+
+    pub(super) fn record(&self, key: &StateKey) -> String {
+        let mut name = self.before_records();
+        push(&mut name, key.user_id());
+        name.push(':');
+        push(&mut name, key.session_id());
+        name
+    }
+
+    pub(super) fn index(&self, user_id: &str) -> String {
+        let mut name = format!("{}:index:", self.prefix);
+        push(&mut name, user_id);
+        name
+    }
+
+    /// A pattern that all records' names match.
+    pub(super) fn any_record(&self) -> String {
+        let mut pattern = String::new();
+        for c in self.before_records().chars() {
+            if "*?[]^\\".contains(c) {
+                pattern.push('\\');
+            }
+            pattern.push(c);
+        }
+        pattern.push('*');
+        pattern
+    }
+
+    /// The key of a record's name, also of one that the original gave without escapes: a session
+    /// of the original's has no colon.
+    pub(super) fn key_of(&self, name: &str) -> Option<StateKey> {
+        let ids = name.strip_prefix(&self.before_records())?;
+        let own = || {
+            let (user, session) = ids.split_once(':')?;
+            let key = StateKey::new(id_of(user)?, id_of(session)?).ok()?;
+            (self.record(&key) == name).then_some(key)
+        };
+        let original = || {
+            let (user, session) = ids.rsplit_once(':')?;
+            StateKey::new(user, session).ok()
+        };
+        own().or_else(original)
+    }
+
+    fn before_records(&self) -> String {
+        format!("{}:state:", self.prefix)
+    }
+}
+
+fn push(name: &mut String, id: &str) {
+    use std::fmt::Write as _;
+    for c in id.chars() {
+        if c.is_control() || "%:{}".contains(c) {
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                // Writing to a string cannot fail.
+                let _ = write!(name, "%{byte:02X}");
+            }
+        } else {
+            name.push(c);
+        }
+    }
+}
+
+fn id_of(name: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(name.len());
+    let mut rest = name.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digits = [rest.next()?, rest.next()?];
+            bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    const IDS: [&str; 16] = [
+        "alice", "Alice", "a:b", "a%3Ab", "a%b", "%", "%%", "{a}", "{", "}", "a b", "*", "a\nb",
+        "日本", "\u{85}", "default",
+    ];
+
+    fn key(user_id: &str, session_id: &str) -> StateKey {
+        StateKey::new(user_id, session_id).unwrap()
+    }
+
+    #[test]
+    fn plain_ids_have_the_names_that_the_original_gives_them() {
+        let keys = Keys::new("cogency");
+        assert_eq!(keys.record(&key("alice", "default")), "cogency:state:alice:default");
+        assert_eq!(keys.record(&key("ünï-日本/b *", "x.y")), "cogency:state:ünï-日本/b *:x.y");
+    }
+
+    #[test]
+    fn two_keys_that_differ_have_different_names_and_a_name_gives_its_key_back() {
+        let keys = Keys::new("cogency");
+        let mut names = HashSet::new();
+        for user in IDS {
+            for session in IDS {
+                let key = key(user, session);
+                let name = keys.record(&key);
+                assert_eq!(keys.key_of(&name), Some(key));
+                assert!(names.insert(name));
+            }
+        }
+    }
+
+    #[test]
+    fn what_belongs_to_a_record_is_in_its_slot_of_a_cluster() {
+        // What stands between the first brace and the next closing one decides.
+        let names = Keys::new("cogency").of(&key("{a}:{b}", "}{"));
+        assert!(!names.record.contains(['{', '}']));
+        let temporary = names.temporary(WriteId::generate());
+        for name in [&names.lease, &temporary] {
+            let tag = name.split_once('{').unwrap().1.split_once('}').unwrap().0;
+            assert_eq!(tag, names.record);
+        }
+    }
+
+    #[test]
+    fn a_name_without_escapes_is_the_originals() {
+        let keys = Keys::new("cogency");
+        for user in ["ünï-日本:a/b", "100%", "{a}"] {
+            let name = format!("cogency:state:{user}:default");
+            assert_eq!(keys.key_of(&name), Some(key(user, "default")));
+        }
+        for name in ["cogency:state:alice", "cogency:state::default", "other:state:alice:default"] {
+            assert_eq!(keys.key_of(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_no_pattern() {
+        assert_eq!(Keys::new("a*[b]").any_record(), "a\\*\\[b\\]:state:*");
+    }
+}

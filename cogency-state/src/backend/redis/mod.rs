@@ -1,0 +1,203 @@
+//! Records on a Redis server: many processes and hosts share them.
+//!
+//! A record is one string, the JSON document of the module `envelope`, under a key that the
+//! original would give it (module `keys`). Whatever changes one is a script, which the server runs
+//! as one step (`scripts`). A script or command may be sent again when its answer was lost
+//! (`connection`): it recognizes what an earlier try of it did.
+
+mod acquiring;
+mod builder;
+mod connection;
+mod durability;
+mod index;
+mod keys;
+mod known;
+mod leases;
+mod problem;
+mod records;
+mod request;
+mod saving;
+mod scripts;
+mod url;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use self::records::Records;
+use super::{Capabilities, Durability, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write};
+use crate::error::Error;
+use crate::holder::Holder;
+use crate::key::StateKey;
+use crate::record::Record;
+
+pub use builder::RedisBackendBuilder;
+pub use durability::RedisDurability;
+
+/// Keeps records on a Redis server (7 or newer, or Valkey), for all processes and hosts that
+/// reach it. Needs the cargo feature `redis`.
+///
+/// | URL | |
+/// |---|---|
+/// | `redis://host`, `redis://host:6379/0` | a host, a port, a database number |
+/// | `redis://user:password@host` | a user of the server's access rules (ACL) |
+/// | `rediss://host` | TLS; the certificate is checked |
+/// | `redis+unix:///run/redis.sock?db=0&user=name&pass=word` | a Unix socket |
+///
+/// Behind a `?` may stand `prefix=name`, `lease_ttl=5s` and `require=always`, as in
+/// [`RedisBackendBuilder`].
+///
+/// # What it promises
+/// A save is one step on the server, fenced and compared with the record's write id. A lease ends
+/// by the server's clock, [`lease_ttl`](RedisBackendBuilder::lease_ttl) after its holder died.
+/// What an acknowledged save survives is what the server's configuration gives: it is read with
+/// each connection, logged, and can be [required](RedisBackendBuilder::require).
+/// [`Capabilities::durability`] is [`Durability::PowerCut`] if `appendfsync always` was found by
+/// `connect` or is required, else [`Durability::Restart`]: records survive the processes that use
+/// them, and the server as its configuration says.
+///
+/// A server that is away or restarts is connected to again without help, within bounds.
+///
+/// # What is stored
+/// `cogency:state:<user>:<session>` is one JSON document, `json.loads(redis.get(key))` in Python.
+/// In ids `%`, `:`, `{`, `}` and control characters are percent-encoded. Beside it are the lease
+/// (`cogency:lease:…`) and an index for each user (`cogency:index:<user>`). Set
+/// `maxmemory-policy` to `noeviction`.
+#[derive(Clone, Debug)]
+pub struct RedisBackend {
+    records: Arc<Records>,
+    durability: Durability,
+}
+
+impl RedisBackend {
+    /// A backend that connects with its first use, so that the server may start later.
+    ///
+    /// ```
+    /// use cogency_state::{RedisBackend, StateManager};
+    ///
+    /// let manager = StateManager::new(RedisBackend::new("redis://127.0.0.1")?);
+    /// # Ok::<(), cogency_state::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`] if that is not the URL of a Redis server.
+    pub fn new(url: &str) -> Result<Self, Error> {
+        Self::builder(url).build()
+    }
+
+    /// A backend that is connected.
+    ///
+    /// ```no_run
+    /// use cogency_state::{RedisBackend, StateManager};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cogency_state::Error> {
+    /// let manager = StateManager::new(RedisBackend::connect("redis://127.0.0.1").await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`] if that is not the URL of a Redis server, [`Error::Backend`] if the
+    /// server cannot be reached or does not let this program in.
+    pub async fn connect(url: &str) -> Result<Self, Error> {
+        Self::builder(url).connect().await
+    }
+
+    /// A backend with settings of its own.
+    pub fn builder(url: &str) -> RedisBackendBuilder {
+        RedisBackendBuilder::new(url)
+    }
+
+    /// How durable the server is by its configuration, which was read when the connection was
+    /// made; `None` if the server does not show it (`CONFIG GET` is forbidden).
+    ///
+    /// # Errors
+    /// [`Error::Backend`] if there is no connection and the server cannot be reached.
+    pub async fn durability(&self) -> Result<Option<RedisDurability>, Error> {
+        self.records.connect().await
+    }
+
+    /// Takes in the records that another program wrote under the same rule, such as the original:
+    /// from then on [`list_states`](StateBackend::list_states) shows them. Gives how many there
+    /// were.
+    ///
+    /// A record whose key is not written as ours are (because of a colon in the user id, for
+    /// example) is renamed. Where there is another one of that name it is left, with a warning.
+    ///
+    /// It goes through all keys of the database, in parts: the server stays responsive. Loading
+    /// and saving need none of this; a state that is saved over is taken in by that.
+    ///
+    /// ```no_run
+    /// use cogency_state::RedisBackend;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cogency_state::Error> {
+    /// let backend = RedisBackend::connect("redis://127.0.0.1").await?;
+    /// println!("{} states of other programs", backend.adopt().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Backend`] if the server fails; some may have been taken in then.
+    ///
+    /// # Cancellation
+    /// Dropped, it stops between two records. It may be called again.
+    pub async fn adopt(&self) -> Result<usize, Error> {
+        self.records.adopt().await
+    }
+}
+
+#[async_trait]
+impl StateBackend for RedisBackend {
+    fn location(&self) -> &str {
+        self.records.location()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::none()
+            .with_durability(self.durability)
+            .with_sharing(Sharing::Network)
+            .with_lease_ttl(Some(self.records.lease_ttl))
+    }
+
+    async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {
+        Ok(match self.records.acquire(key, holder, false).await? {
+            Opened::Acquired { lease, .. } => LeaseAttempt::Acquired(lease),
+            Opened::Held(holder) => LeaseAttempt::Held(holder),
+        })
+    }
+
+    async fn renew_lease(&self, lease: &Lease) -> Result<(), Error> {
+        self.records.renew(lease).await
+    }
+
+    async fn release_lease(&self, lease: &Lease) -> Result<(), Error> {
+        self.records.release(lease).await
+    }
+
+    async fn load_state(&self, key: &StateKey) -> Result<Option<Record>, Error> {
+        self.records.load(key).await
+    }
+
+    async fn save_state(&self, lease: &Lease, write: &Write) -> Result<(), Error> {
+        self.records.save(lease, write, false).await
+    }
+
+    async fn delete_state(&self, lease: &Lease) -> Result<bool, Error> {
+        self.records.delete(lease).await
+    }
+
+    async fn list_states(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
+        self.records.list(user_id).await
+    }
+
+    async fn acquire_and_load(&self, key: &StateKey, holder: &Holder) -> Result<Opened, Error> {
+        self.records.acquire(key, holder, true).await
+    }
+
+    async fn save_and_release(&self, lease: &Lease, write: &Write) -> Result<(), Error> {
+        self.records.save(lease, write, true).await
+    }
+}

@@ -1,0 +1,128 @@
+//! Why the server did not do what it was asked for.
+
+use std::fmt;
+use std::time::Duration;
+
+use redis::{RedisError, ServerError};
+
+use super::RedisDurability;
+
+/// A request that failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) problem: Problem,
+    /// Whether it may have been done all the same: it went out, and its answer was lost.
+    pub(super) is_doubtful: bool,
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self { problem, is_doubtful: false }
+    }
+}
+
+/// What is wrong, and what to do about it. Holds nothing of what was sent.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Problem {
+    #[error("there is no tokio runtime here")]
+    NoRuntime,
+
+    #[error("it cannot be reached ({0}): see whether it runs, and whether the URL is right")]
+    Unreachable(#[source] RedisError),
+
+    #[error("it did not take a connection within {0:?}: see whether it runs and is reached")]
+    NoConnection(Duration),
+
+    #[error("it does not let this program in ({0}): look at the URL's user and password")]
+    NotLetIn(#[source] RedisError),
+
+    #[error("the connection was lost before the answer came ({0})")]
+    Lost(#[source] RedisError),
+
+    #[error("it gave no answer within {0:?}: see what keeps it busy, or allow more time")]
+    TooSlow(Duration),
+
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+
+    #[error(
+        "its answer is not one that Redis gives ({0}): see what is listening there, or whether \
+         another program changed keys of this one"
+    )]
+    Strange(&'static str),
+
+    #[error(
+        "it evicted the new value before it was in place: set its `maxmemory-policy` to \
+         `noeviction`"
+    )]
+    Evicted,
+
+    #[error(
+        "the server is to keep states with the durability `{required}`, and {}: change its \
+         `appendonly`, `appendfsync` and `save`, or require less",
+        .found.map_or_else(
+            || "does not let this program see what it gives (CONFIG GET)".to_owned(),
+            |found| format!("gives `{found}`")
+        )
+    )]
+    NotDurable { required: RedisDurability, found: Option<RedisDurability> },
+}
+
+/// An error that the server answered with.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    code: String,
+    detail: String,
+}
+
+impl Refusal {
+    pub(super) fn of(error: &ServerError) -> Self {
+        let detail = error.details().unwrap_or_default();
+        // To a command that it does not know the server replies with the command's arguments.
+        let detail = detail.split(", with args").next().unwrap_or_default();
+        Self { code: error.code().to_owned(), detail: detail.to_owned() }
+    }
+
+    pub(super) fn is_unknown_script(&self) -> bool {
+        self.code == "NOSCRIPT"
+    }
+
+    /// Whether it may go well in a moment; nothing was done yet.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(&*self.code, "LOADING" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN")
+    }
+
+    /// Whether another connection may lead to a server that does it.
+    pub(super) fn is_of_this_server(&self) -> bool {
+        self.code == "READONLY"
+    }
+
+    fn advice(&self) -> &'static str {
+        match &*self.code {
+            "OOM" => "it has no memory left: raise its `maxmemory`, or delete states",
+            "MISCONF" => "it cannot write to its disk: look at its log and its disk",
+            "READONLY" => "it is a replica: connect to the master",
+            "LOADING" => "it is still reading its data: try again",
+            "BUSY" => "a script keeps it busy: see whose it is",
+            "WRONGTYPE" => {
+                "the key holds another type of value, which another program wrote: remove it, or \
+                 choose another prefix"
+            }
+            "NOAUTH" => "it wants a password: write it into the URL",
+            "NOPERM" => "its access rules (ACL) forbid it: allow the user this command and key",
+            _ => "look at its log",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server answered `{}", self.code)?;
+        if !self.detail.is_empty() {
+            write!(f, " {}", self.detail)?;
+        }
+        write!(f, "`: {}", self.advice())
+    }
+}
+
+impl std::error::Error for Refusal {}

@@ -1,0 +1,37 @@
+//! What the server does as one step.
+//!
+//! A script names every key that it touches, and does first what a server without memory left
+//! refuses: so it does all of its work or nothing.
+
+use std::sync::LazyLock;
+
+/// A script, and the name that the server knows it by.
+#[derive(Debug)]
+pub(super) struct Script {
+    pub(super) source: &'static str,
+    pub(super) hash: String,
+}
+
+impl Script {
+    fn new(source: &'static str) -> Self {
+        Self { source, hash: redis::Script::new(source).get_hash().to_owned() }
+    }
+}
+
+macro_rules! scripts {
+    ($($name:ident = $file:literal;)*) => {
+        $(pub(super) static $name: LazyLock<Script> =
+            LazyLock::new(|| Script::new(include_str!(concat!("scripts/", $file))));)*
+    };
+}
+
+scripts! {
+    ACQUIRE = "acquire.lua";
+    RENEW = "renew.lua";
+    RELEASE = "release.lua";
+    LOAD = "load.lua";
+    SAVE = "save.lua";
+    DELETE = "delete.lua";
+    ADOPT = "adopt.lua";
+    PRUNE = "prune.lua";
+}

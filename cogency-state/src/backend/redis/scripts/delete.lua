@@ -1,0 +1,25 @@
+-- Removes a record, if the lease on it is the newest.
+--
+-- KEYS  record, lease, the user's index
+-- ARGV  token, attempt, session
+--
+-- done, none or lost
+
+local token, attempt = unpack(redis.call('HMGET', KEYS[2], 'token', 'deleted'))
+if token ~= ARGV[1] then
+  return 'lost'
+end
+-- An earlier try of this same delete did it.
+if attempt == ARGV[2] then
+  return 'done'
+end
+-- Fails if the key is no string, and so no record.
+redis.call('STRLEN', KEYS[1])
+local removed = redis.call('UNLINK', KEYS[1])
+redis.call('HDEL', KEYS[3], ARGV[3])
+if removed == 0 then
+  return 'none'
+end
+-- A full server may refuse this, and the record is gone all the same.
+redis.pcall('HSET', KEYS[2], 'deleted', ARGV[2])
+return 'done'
