@@ -7,4 +7,5 @@ mod broken;
 mod fault;
 mod file;
 mod memory;
+mod redis;
 mod table;

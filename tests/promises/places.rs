@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cogency_state::{
-    FileBackend, MemoryBackend, StateBackend, StateKey, StateManager, StateManagerBuilder,
+    FileBackend, MemoryBackend, RedisBackend, StateBackend, StateKey, StateManager,
+    StateManagerBuilder,
 };
+use cogency_state_tests::redis::{fresh_prefix, shared};
 use tempfile::TempDir;
 
 /// A place of one test's own, that several managers can be opened over.
@@ -32,6 +34,20 @@ impl Place {
         let path = folder.path().join("state");
         let backend = Box::new(move || Arc::new(FileBackend::new(&path)) as Arc<dyn StateBackend>);
         Self { backend, folder: Some(folder) }
+    }
+
+    /// On a server of this process's own.
+    pub(crate) fn redis() -> Self {
+        Self::redis_with_leases(Duration::from_secs(5))
+    }
+
+    pub(crate) fn redis_with_leases(ttl: Duration) -> Self {
+        let prefix = fresh_prefix();
+        let backend = move || {
+            let builder = RedisBackend::builder(&shared().url()).prefix(&*prefix).lease_ttl(ttl);
+            Arc::new(builder.build().unwrap()) as Arc<dyn StateBackend>
+        };
+        Self { backend: Box::new(backend), folder: None }
     }
 
     /// Another manager over the same records, as another part of the program would have.
@@ -69,6 +85,13 @@ macro_rules! on_every_backend {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $name() { super::$name(crate::places::Place::file()).await }
+            )*
+        }
+
+        mod redis {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() { super::$name(crate::places::Place::redis()).await }
             )*
         }
     };

@@ -1,0 +1,5 @@
+//! Redis servers of the tests' own.
+
+mod server;
+
+pub use server::{RedisServer, fresh_prefix, shared};
