@@ -27,8 +27,7 @@ const REDIS_URL_VARIABLE: &str = "COGENCY_REDIS_URL";
 
 /// What a URL can begin with, for messages.
 #[cfg(feature = "redis")]
-const LEGAL: &str =
-    "`memory:`, `file:<folder>`, `file:<folder>?process=<id>` or `redis://<host>`";
+const LEGAL: &str = "`memory:`, `file:<folder>`, `file:<folder>?process=<id>` or `redis://<host>`";
 #[cfg(not(feature = "redis"))]
 const LEGAL: &str = "`memory:`, `file:<folder>` or `file:<folder>?process=<id>`";
 

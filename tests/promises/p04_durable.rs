@@ -1,6 +1,7 @@
 //! 4. Durable: what was acknowledged survives. The power cuts are in `file_crash`.
 
-use cogency_state::{Durability, Sharing};
+use cogency_state::{Durability, RedisBackend, RedisDurability, Sharing, StateBackend as _};
+use cogency_state_tests::redis::shared;
 
 use crate::places::{Place, key};
 
@@ -16,6 +17,17 @@ async fn file_says_that_a_record_survives_a_power_cut() {
     let capabilities = Place::file().manager().backend().capabilities();
     assert_eq!(capabilities.durability, Durability::PowerCut);
     assert_eq!(capabilities.sharing, Sharing::Host);
+}
+
+#[tokio::test]
+async fn redis_says_what_its_servers_configuration_gives() {
+    // Connected later, it does not know yet.
+    let capabilities = Place::redis().manager().backend().capabilities();
+    assert_eq!(capabilities.durability, Durability::Restart);
+    assert_eq!(capabilities.sharing, Sharing::Network);
+    let connected = RedisBackend::connect(&shared().url()).await.unwrap();
+    assert_eq!(connected.capabilities().durability, Durability::PowerCut);
+    assert_eq!(connected.durability().await.unwrap(), Some(RedisDurability::Always));
 }
 
 #[test]

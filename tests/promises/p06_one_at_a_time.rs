@@ -138,57 +138,61 @@ const TTL: Duration = Duration::from_millis(150);
 
 #[tokio::test]
 async fn a_lease_is_renewed_while_the_body_runs_however_long() {
-    let place = Place::memory_with_leases(TTL);
-    let (slow, other) = (place.manager(), place.manager());
-    let inside = AtomicU32::new(0);
-    let (slow, refused) = tokio::join!(alone(&slow, "alice", 1, &inside, TTL * 6), async {
-        tokio::time::sleep(TTL * 2).await;
-        // Not through the queue of this process: as another process would ask.
-        other.backend().acquire_lease(&key("alice"), &Holder::current()).await.unwrap()
-    });
-    assert!(matches!(refused, LeaseAttempt::Held(_)));
-    assert_eq!(slow.unwrap(), [1]);
+    for place in Place::with_leases(TTL) {
+        let (slow, other) = (place.manager(), place.manager());
+        let inside = AtomicU32::new(0);
+        let (slow, refused) = tokio::join!(alone(&slow, "alice", 1, &inside, TTL * 6), async {
+            tokio::time::sleep(TTL * 2).await;
+            // Not through the queue of this process: as another process would ask.
+            other.backend().acquire_lease(&key("alice"), &Holder::current()).await.unwrap()
+        });
+        assert!(matches!(refused, LeaseAttempt::Held(_)));
+        assert_eq!(slow.unwrap(), [1]);
+    }
 }
 
 #[tokio::test]
 async fn a_lease_is_renewed_while_the_body_keeps_its_thread_busy() {
-    let place = Place::memory_with_leases(TTL);
-    let manager = place.manager();
-    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let busy = runtime.spawn(async move {
-        let call = manager.begin::<u32>(&key("alice")).await.unwrap();
-        std::thread::sleep(TTL * 4);
-        call.commit().await
-    });
-    tokio::time::sleep(TTL * 2).await;
-    let backend = Arc::clone(place.manager().backend());
-    let refused = backend.acquire_lease(&key("alice"), &Holder::current()).await.unwrap();
-    assert!(matches!(refused, LeaseAttempt::Held(_)));
-    busy.await.unwrap().unwrap();
-    runtime.shutdown_background();
+    for place in Place::with_leases(TTL) {
+        let manager = place.manager();
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let busy = runtime.spawn(async move {
+            let call = manager.begin::<u32>(&key("alice")).await.unwrap();
+            std::thread::sleep(TTL * 4);
+            call.commit().await
+        });
+        tokio::time::sleep(TTL * 2).await;
+        let backend = Arc::clone(place.manager().backend());
+        let refused = backend.acquire_lease(&key("alice"), &Holder::current()).await.unwrap();
+        assert!(matches!(refused, LeaseAttempt::Held(_)));
+        busy.await.unwrap().unwrap();
+        runtime.shutdown_background();
+    }
 }
 
 #[tokio::test]
 async fn a_lease_that_ran_out_but_that_nobody_took_still_counts() {
-    let place = Place::memory_with_leases(TTL);
-    let manager = place.manager();
-    let call = manager.begin::<u32>(&key("alice")).await.unwrap();
-    // The whole runtime stands still: nothing is renewed.
-    std::thread::sleep(TTL * 3);
-    call.commit().await.unwrap();
+    for place in Place::with_leases(TTL) {
+        let manager = place.manager();
+        let call = manager.begin::<u32>(&key("alice")).await.unwrap();
+        // The whole runtime stands still: nothing is renewed.
+        std::thread::sleep(TTL * 3);
+        call.commit().await.unwrap();
+    }
 }
 
 #[tokio::test]
 async fn a_holder_that_lost_its_lease_cannot_save() {
-    let place = Place::memory_with_leases(TTL);
-    let manager = place.manager();
-    let mut call = manager.begin::<u32>(&key("alice")).await.unwrap();
-    call.state = 1;
-    std::thread::sleep(TTL * 2);
-    let backend = place.manager().backend().clone();
-    let taken = backend.acquire_lease(&key("alice"), &Holder::current()).await.unwrap();
-    assert!(matches!(taken, LeaseAttempt::Acquired(_)));
-    let error = call.commit().await.unwrap_err();
-    assert!(matches!(error, Error::LeaseLost { .. }), "{error}");
-    assert!(backend.load_state(&key("alice")).await.unwrap().is_none());
+    for place in Place::with_leases(TTL) {
+        let manager = place.manager();
+        let mut call = manager.begin::<u32>(&key("alice")).await.unwrap();
+        call.state = 1;
+        std::thread::sleep(TTL * 2);
+        let backend = place.manager().backend().clone();
+        let taken = backend.acquire_lease(&key("alice"), &Holder::current()).await.unwrap();
+        assert!(matches!(taken, LeaseAttempt::Acquired(_)));
+        let error = call.commit().await.unwrap_err();
+        assert!(matches!(error, Error::LeaseLost { .. }), "{error}");
+        assert!(backend.load_state(&key("alice")).await.unwrap().is_none());
+    }
 }

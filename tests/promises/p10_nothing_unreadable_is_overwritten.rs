@@ -1,8 +1,5 @@
 //! 10. Nothing unreadable is overwritten: it is refused, and left as it is.
 
-use std::fs;
-use std::path::PathBuf;
-
 use cogency_state::{Error, StateManager, robust};
 use serde::{Deserialize, Serialize};
 
@@ -82,32 +79,29 @@ on_every_backend! {
     }
 }
 
-fn state_file(place: &Place) -> PathBuf {
-    place.folder().join("state/alice/default/state.json")
-}
-
-/// Each with a record that somebody damaged, as the file holds it.
+/// Each with a record that somebody damaged, as it is stored.
 async fn refused_and_left(damage: impl Fn(String) -> String, is_expected: fn(&Error) -> bool) {
-    let place = Place::file();
-    let warm = place.manager();
-    say(&warm, "alice").await.unwrap();
-    let damaged = damage(fs::read_to_string(state_file(&place)).unwrap());
-    fs::write(state_file(&place), &damaged).unwrap();
-    for manager in [warm, place.manager()] {
-        let error = say(&manager, "alice").await.unwrap_err();
-        assert!(is_expected(&error), "{error:?}");
-        let error = manager.load_state::<chat::State>(&key("alice")).await.unwrap_err();
-        assert!(is_expected(&error), "{error:?}");
-        let error =
-            manager.save_state(&key("alice"), chat::State::default(), None).await.unwrap_err();
-        assert!(is_expected(&error), "{error:?}");
-        assert_eq!(fs::read_to_string(state_file(&place)).unwrap(), damaged);
+    for place in Place::with_documents() {
+        let warm = place.manager();
+        say(&warm, "alice").await.unwrap();
+        let damaged = damage(place.document("alice"));
+        place.put_document("alice", &damaged);
+        for manager in [warm, place.manager()] {
+            let error = say(&manager, "alice").await.unwrap_err();
+            assert!(is_expected(&error), "{error:?}");
+            let error = manager.load_state::<chat::State>(&key("alice")).await.unwrap_err();
+            assert!(is_expected(&error), "{error:?}");
+            let error =
+                manager.save_state(&key("alice"), chat::State::default(), None).await.unwrap_err();
+            assert!(is_expected(&error), "{error:?}");
+            assert_eq!(place.document("alice"), damaged);
+        }
+        // Listed all the same, and deleted when asked to.
+        let manager = place.manager();
+        assert_eq!(manager.list_states("alice").await.unwrap(), [key("alice")]);
+        assert!(manager.delete_state(&key("alice")).await.unwrap());
+        assert_eq!(say(&manager, "alice").await.unwrap(), 1);
     }
-    // Listed all the same, and deleted when asked to.
-    let manager = place.manager();
-    assert_eq!(manager.list_states("alice").await.unwrap(), [key("alice")]);
-    assert!(manager.delete_state(&key("alice")).await.unwrap());
-    assert_eq!(say(&manager, "alice").await.unwrap(), 1);
 }
 
 fn is_corrupt(error: &Error) -> bool {
@@ -115,33 +109,31 @@ fn is_corrupt(error: &Error) -> bool {
 }
 
 #[tokio::test]
-async fn a_file_that_is_cut_off_is_refused_and_left() {
+async fn a_document_that_is_cut_off_is_refused_and_left() {
     refused_and_left(|text| text[..text.len() - 10].to_owned(), is_corrupt).await;
     refused_and_left(|text| text[..40].to_owned(), is_corrupt).await;
 }
 
 #[tokio::test]
-async fn an_empty_file_is_refused_and_left() {
+async fn an_empty_document_is_refused_and_left() {
     refused_and_left(|_| String::new(), is_corrupt).await;
 }
 
 #[tokio::test]
-async fn a_file_whose_state_was_changed_is_refused_and_left() {
+async fn a_document_whose_state_was_changed_is_refused_and_left() {
     refused_and_left(|text| text.replace("hello", "jello"), is_corrupt).await;
 }
 
 #[tokio::test]
-async fn a_file_whose_fields_were_changed_is_refused_and_left() {
+async fn a_document_whose_fields_were_changed_is_refused_and_left() {
     refused_and_left(|text| text.replace("\"version\": 1", "\"version\": 7"), is_corrupt).await;
 }
 
 #[tokio::test]
-async fn a_file_of_another_key_is_refused_and_left() {
-    let bobs = {
-        let place = Place::file();
-        say(&place.manager(), "bob").await.unwrap();
-        fs::read_to_string(place.folder().join("state/bob/default/state.json")).unwrap()
-    };
+async fn a_document_of_another_key_is_refused_and_left() {
+    let place = Place::file();
+    say(&place.manager(), "bob").await.unwrap();
+    let bobs = place.document("bob");
     refused_and_left(move |_| bobs.clone(), is_corrupt).await;
 }
 
@@ -173,14 +165,16 @@ async fn a_state_that_no_longer_fits_its_type_is_refused_with_the_path_and_left(
 
 #[tokio::test]
 async fn an_edit_by_hand_is_accepted_when_the_checksum_is_removed() {
-    let place = Place::file();
-    let warm = place.manager();
-    say(&warm, "alice").await.unwrap();
-    let text = fs::read_to_string(state_file(&place)).unwrap().replace("hello", "edited");
-    let lines = text.lines().filter(|line| !line.contains("\"checksum\""));
-    fs::write(state_file(&place), lines.collect::<Vec<_>>().join("\n")).unwrap();
-    assert_eq!(say(&warm, "alice").await.unwrap(), 2);
-    let loaded = place.manager().load_state::<chat::State>(&key("alice")).await.unwrap().unwrap();
-    assert_eq!(loaded.state.turns, ["edited", "hello"]);
-    assert_eq!(loaded.revision.version, 2);
+    for place in Place::with_documents() {
+        let warm = place.manager();
+        say(&warm, "alice").await.unwrap();
+        let text = place.document("alice").replace("hello", "edited");
+        let lines: Vec<_> = text.lines().filter(|line| !line.contains("\"checksum\"")).collect();
+        place.put_document("alice", &lines.join("\n"));
+        assert_eq!(say(&warm, "alice").await.unwrap(), 2);
+        let manager = place.manager();
+        let loaded = manager.load_state::<chat::State>(&key("alice")).await.unwrap().unwrap();
+        assert_eq!(loaded.state.turns, ["edited", "hello"]);
+        assert_eq!(loaded.revision.version, 2);
+    }
 }

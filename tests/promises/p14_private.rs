@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use cogency_state::{Error, StateManager, robust};
 use serde::{Deserialize, Serialize};
@@ -115,21 +116,23 @@ impl Subscriber for Log {
 
 #[tokio::test]
 async fn the_logs_hold_no_contents() {
-    let log = Log::default();
-    let _logging = tracing::subscriber::set_default(log.clone());
-    tracing::info!("the log is on");
-    let place = Place::memory_with_leases(std::time::Duration::from_millis(30));
-    let manager = place.manager();
-    chat(&manager, "alice").await.unwrap();
-    // A lease is lost, which is logged.
-    let mut call = manager.begin::<Chat>(&key("alice")).await.unwrap();
-    call.state.turns.push(SECRET.to_owned());
-    std::thread::sleep(std::time::Duration::from_millis(60));
-    let holder = cogency_state::Holder::current();
-    let _taken = manager.backend().acquire_lease(&key("alice"), &holder).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(60)).await;
-    call.commit().await.unwrap_err();
-    let log = log.0.lock().unwrap().clone();
-    assert!(log.contains("the log is on") && log.contains("lost"), "{log}");
-    assert!(!log.contains(SECRET), "{log}");
+    const TTL: Duration = Duration::from_millis(100);
+    for place in Place::with_leases(TTL) {
+        let log = Log::default();
+        let _logging = tracing::subscriber::set_default(log.clone());
+        tracing::info!("the log is on");
+        let manager = place.manager();
+        chat(&manager, "alice").await.unwrap();
+        // A lease is lost, which is logged.
+        let mut call = manager.begin::<Chat>(&key("alice")).await.unwrap();
+        call.state.turns.push(SECRET.to_owned());
+        std::thread::sleep(TTL * 2);
+        let holder = cogency_state::Holder::current();
+        let _taken = manager.backend().acquire_lease(&key("alice"), &holder).await.unwrap();
+        tokio::time::sleep(TTL).await;
+        call.commit().await.unwrap_err();
+        let log = log.0.lock().unwrap().clone();
+        assert!(log.contains("the log is on") && log.contains("lost"), "{log}");
+        assert!(!log.contains(SECRET), "{log}");
+    }
 }

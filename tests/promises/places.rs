@@ -1,6 +1,7 @@
 //! Where the tests keep their states: the list of backends.
 
-use std::path::Path;
+use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,26 +15,28 @@ use tempfile::TempDir;
 /// A place of one test's own, that several managers can be opened over.
 pub(crate) struct Place {
     backend: Box<dyn Fn() -> Arc<dyn StateBackend> + Send + Sync>,
-    folder: Option<TempDir>,
+    kept: Kept,
+}
+
+/// Where what is stored can be looked at.
+enum Kept {
+    Nowhere,
+    Folder(TempDir),
+    /// Below a prefix on the server.
+    Redis(String),
 }
 
 impl Place {
     pub(crate) fn memory() -> Self {
         let backend = MemoryBackend::new();
-        Self { backend: Box::new(move || Arc::new(backend.clone())), folder: None }
-    }
-
-    /// Memory with leases that run out, as those of a server do.
-    pub(crate) fn memory_with_leases(ttl: Duration) -> Self {
-        let backend = MemoryBackend::new().with_lease_ttl(ttl);
-        Self { backend: Box::new(move || Arc::new(backend.clone())), folder: None }
+        Self { backend: Box::new(move || Arc::new(backend.clone())), kept: Kept::Nowhere }
     }
 
     pub(crate) fn file() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
         let backend = Box::new(move || Arc::new(FileBackend::new(&path)) as Arc<dyn StateBackend>);
-        Self { backend, folder: Some(folder) }
+        Self { backend, kept: Kept::Folder(folder) }
     }
 
     /// On a server of this process's own.
@@ -41,13 +44,46 @@ impl Place {
         Self::redis_with_leases(Duration::from_secs(5))
     }
 
-    pub(crate) fn redis_with_leases(ttl: Duration) -> Self {
+    fn redis_with_leases(ttl: Duration) -> Self {
         let prefix = fresh_prefix();
+        let kept = Kept::Redis(prefix.clone());
         let backend = move || {
             let builder = RedisBackend::builder(&shared().url()).prefix(&*prefix).lease_ttl(ttl);
             Arc::new(builder.build().unwrap()) as Arc<dyn StateBackend>
         };
-        Self { backend: Box::new(backend), folder: None }
+        Self { backend: Box::new(backend), kept }
+    }
+
+    /// Everywhere where leases run out.
+    pub(crate) fn with_leases(ttl: Duration) -> [Self; 2] {
+        let backend = MemoryBackend::new().with_lease_ttl(ttl);
+        let memory = Box::new(move || Arc::new(backend.clone()) as Arc<dyn StateBackend>);
+        [Self { backend: memory, kept: Kept::Nowhere }, Self::redis_with_leases(ttl)]
+    }
+
+    /// Everywhere where a record is a document that others can read and write.
+    pub(crate) fn with_documents() -> [Self; 2] {
+        [Self::file(), Self::redis()]
+    }
+
+    /// The document of a user's default session.
+    pub(crate) fn document(&self, user_id: &str) -> String {
+        match &self.kept {
+            Kept::Nowhere => panic!("it keeps no documents"),
+            Kept::Folder(folder) => fs::read_to_string(state_file(folder, user_id)).unwrap(),
+            Kept::Redis(prefix) => shared().run(&["GET", &redis_key(prefix, user_id)]),
+        }
+    }
+
+    /// Puts a document there, as another program or a careless hand would.
+    pub(crate) fn put_document(&self, user_id: &str, document: &str) {
+        match &self.kept {
+            Kept::Nowhere => panic!("it keeps no documents"),
+            Kept::Folder(folder) => fs::write(state_file(folder, user_id), document).unwrap(),
+            Kept::Redis(prefix) => {
+                shared().run::<()>(&["SET", &redis_key(prefix, user_id), document]);
+            }
+        }
     }
 
     /// Another manager over the same records, as another part of the program would have.
@@ -58,11 +94,14 @@ impl Place {
     pub(crate) fn builder(&self) -> StateManagerBuilder {
         StateManagerBuilder::over((self.backend)())
     }
+}
 
-    /// Where the files are, for what only a file can suffer.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.as_ref().unwrap().path()
-    }
+fn state_file(folder: &TempDir, user_id: &str) -> PathBuf {
+    folder.path().join("state").join(user_id).join("default/state.json")
+}
+
+fn redis_key(prefix: &str, user_id: &str) -> String {
+    format!("{prefix}:state:{user_id}:default")
 }
 
 pub(crate) fn key(user_id: &str) -> StateKey {

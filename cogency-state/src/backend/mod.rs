@@ -19,12 +19,12 @@ use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::record::{Record, Revision};
 
+#[cfg(feature = "redis")]
+pub use self::redis::{RedisBackend, RedisBackendBuilder, RedisDurability};
 pub use capabilities::{Capabilities, Durability, Sharing};
 pub use file::FileBackend;
 pub use lease::{Lease, LeaseAttempt};
 pub use memory::MemoryBackend;
-#[cfg(feature = "redis")]
-pub use self::redis::{RedisBackend, RedisBackendBuilder, RedisDurability};
 
 /// A place that keeps one [`Record`] for each [`StateKey`].
 ///

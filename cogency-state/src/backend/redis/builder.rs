@@ -149,8 +149,10 @@ impl RedisBackendBuilder {
         let require = self.require.or(options.require);
         let is_tls = matches!(server.addr(), ConnectionAddr::TcpTls { .. });
         let server = server.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        let certificates =
-            TlsCertificates { client_tls: self.client_certificate, root_cert: self.root_certificates };
+        let certificates = TlsCertificates {
+            client_tls: self.client_certificate,
+            root_cert: self.root_certificates,
+        };
         let client = if is_tls {
             use_ring();
             Client::build_with_tls(server, certificates)
@@ -200,7 +202,9 @@ fn valid_prefix(prefix: Option<String>) -> Result<String, Error> {
 fn valid_ttl(ttl: Option<Duration>) -> Result<Duration, Error> {
     let ttl = ttl.unwrap_or(LEASE_TTL);
     if !(MIN_LEASE_TTL..=MAX_LEASE_TTL).contains(&ttl) {
-        return Err(config("the time that a lease lasts is not between 100 milliseconds and an hour"));
+        return Err(config(
+            "the time that a lease lasts is not between 100 milliseconds and an hour",
+        ));
     }
     Ok(ttl)
 }

@@ -152,14 +152,14 @@ impl Link {
         if refusal.is_of_this_server() {
             self.forget(connected);
         }
-        if refusal.is_passing() { Miss::NotYet(refusal.into()) } else { Miss::Final(refusal.into()) }
+        if refusal.is_passing() {
+            Miss::NotYet(refusal.into())
+        } else {
+            Miss::Final(refusal.into())
+        }
     }
 
-    async fn send(
-        &self,
-        connected: &mut Connected,
-        request: &Request,
-    ) -> Result<Vec<Value>, Miss> {
+    async fn send(&self, connected: &mut Connected, request: &Request) -> Result<Vec<Value>, Miss> {
         let within = self.patience.respond + request.allowance();
         let sending =
             connected.connection.send_packed_commands(&request.pipeline, 0, request.commands);
@@ -194,9 +194,8 @@ impl Link {
     async fn open(&self) -> Result<Connected, Miss> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         // The time-outs are ours: they depend on what is sent.
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(None)
-            .set_response_timeout(None);
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
         let mut connection = connecting.await.map_err(not_connected)?;
         let server = durability::ask(&mut connection).await.map_err(|problem| match &problem {

@@ -48,12 +48,7 @@ impl Records {
         Acquiring::new(self, taking).await
     }
 
-    async fn take(
-        &self,
-        key: &StateKey,
-        holder: &Holder,
-        and_load: bool,
-    ) -> Result<Opened, Error> {
+    async fn take(&self, key: &StateKey, holder: &Holder, and_load: bool) -> Result<Opened, Error> {
         let known = if and_load { self.known.get(key) } else { None };
         let known_as = known.as_ref().map(|known| (&*known.beginning, known.length));
         let request = self.acquire_request(&self.keys.of(key), holder, and_load, known_as);

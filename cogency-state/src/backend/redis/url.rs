@@ -43,8 +43,9 @@ pub(super) fn parse(text: &str) -> Result<Target, Error> {
     for (name, value) in url.query_pairs() {
         options.take(&name, &value, is_unix)?;
     }
-    let server =
-        url.into_connection_info().map_err(|_| wrong("has no host or path, or no such database"))?;
+    let server = url
+        .into_connection_info()
+        .map_err(|_| wrong("has no host or path, or no such database"))?;
     let location = format!("{scheme}://{}/{}", address(&server), server.redis_settings().db());
     Ok(Target { server, location, options })
 }
