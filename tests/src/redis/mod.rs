@@ -1,5 +1,7 @@
 //! Redis servers of the tests' own.
 
+mod proxy;
 mod server;
 
+pub use proxy::{Cut, DELAY, Proxy};
 pub use server::{RedisServer, fresh_prefix, shared};

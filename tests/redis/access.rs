@@ -1,0 +1,1 @@
+//! The ways in: TLS, a Unix socket, users, passwords, databases.

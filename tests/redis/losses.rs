@@ -1,0 +1,182 @@
+//! The connection is lost at each command of a call, in every way: the result is right, or an
+//! error that is true; nothing happens twice.
+
+use std::time::Duration;
+
+use cogency_state::{
+    Error, Holder, Opened, RedisBackend, StateBackend as _, StateKey, StateManager, robust,
+};
+use cogency_state_tests::redis::{Cut, DELAY, Proxy, fresh_prefix, shared};
+
+use crate::{impatient, key, lease};
+
+/// No call has as many commands.
+const MOST_COMMANDS: usize = 50;
+
+/// Appends a number; the second element is as large as the test wants it.
+#[robust(persist = manager)]
+async fn append(
+    state: &mut (Vec<u32>, String),
+    manager: &StateManager,
+    user_id: &str,
+    padding: usize,
+) -> Result<usize, Error> {
+    let next = u32::try_from(state.0.len()).unwrap();
+    state.0.push(next);
+    state.1 = "x".repeat(padding);
+    Ok(state.0.len())
+}
+
+/// A way to the shared server that can be cut, and one that cannot.
+struct Ways {
+    proxy: Proxy,
+    prefix: String,
+    direct: StateManager,
+}
+
+impl Ways {
+    fn new() -> Self {
+        let prefix = fresh_prefix();
+        let direct = RedisBackend::builder(&shared().url()).prefix(&*prefix).build().unwrap();
+        Self { proxy: Proxy::to(shared().port()), prefix, direct: StateManager::new(direct) }
+    }
+
+    fn backend(&self) -> RedisBackend {
+        let builder = impatient(&self.proxy.url()).lease_ttl(Duration::from_secs(1));
+        builder.prefix(&*self.prefix).build().unwrap()
+    }
+
+    async fn stored(&self, key: &StateKey) -> usize {
+        let loaded = self.direct.load_state::<(Vec<u32>, String)>(key).await.unwrap();
+        loaded.map_or(0, |loaded| {
+            let numbers = loaded.state.0;
+            assert!(numbers.iter().zip(0..).all(|(found, due)| *found == due), "{numbers:?}");
+            numbers.len()
+        })
+    }
+}
+
+async fn a_call_survives_one_loss(padding: usize) {
+    let ways = Ways::new();
+    for cut in Cut::ALL {
+        let user = format!("{cut:?}");
+        let manager = StateManager::new(ways.backend());
+        let mut length = append(&manager, &user, padding).await.unwrap();
+        for command in 0..MOST_COMMANDS {
+            ways.proxy.cut(cut, command, false);
+            let result = append(&manager, &user, padding).await;
+            let was_cut = ways.proxy.mend();
+            assert_eq!(result.unwrap(), length + 1, "{cut:?} at command {command}");
+            length += 1;
+            assert_eq!(ways.stored(&key(&user)).await, length, "{cut:?} at command {command}");
+            if !was_cut {
+                break;
+            }
+            assert!(command + 1 < MOST_COMMANDS);
+        }
+        // What was held back does nothing when it comes.
+        tokio::time::sleep(DELAY).await;
+        assert_eq!(ways.stored(&key(&user)).await, length, "{cut:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_whose_connection_is_lost_at_any_command_counts_once() {
+    a_call_survives_one_loss(10).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_with_a_large_state_whose_connection_is_lost_counts_once() {
+    a_call_survives_one_loss(200_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_whose_server_does_not_come_back_says_what_is_true() {
+    let ways = Ways::new();
+    for cut in Cut::ALL {
+        let user = format!("{cut:?}");
+        for command in 0..MOST_COMMANDS {
+            let before = ways.stored(&key(&user)).await;
+            let manager = StateManager::new(ways.backend());
+            manager.load_state::<(Vec<u32>, String)>(&key(&user)).await.unwrap();
+            ways.proxy.cut(cut, command, true);
+            let result = append(&manager, &user, 10).await;
+            let was_cut = ways.proxy.mend();
+            tokio::time::sleep(DELAY).await;
+            let after = ways.stored(&key(&user)).await;
+            let when = format!("{cut:?} at command {command}: {before}, then {after}, {result:?}");
+            match result {
+                Ok(length) => assert_eq!((length, after), (before + 1, before + 1), "{when}"),
+                Err(Error::OutcomeUnknown { write_id, .. }) => {
+                    // It can be told from the record.
+                    let record = ways.direct.backend().load_state(&key(&user)).await.unwrap();
+                    let found = record.map(|record| record.revision.write_id);
+                    assert_eq!(after == before + 1, found == write_id, "{when}");
+                }
+                Err(_) => assert_eq!(after, before, "{when}"),
+            }
+            if !was_cut {
+                break;
+            }
+            assert!(command + 1 < MOST_COMMANDS);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delete_whose_connection_is_lost_tells_what_it_did() {
+    let ways = Ways::new();
+    for cut in Cut::ALL {
+        let (backend, key) = (ways.backend(), key(&format!("{cut:?}")));
+        ways.direct.save_state(&key, 1_u32, None).await.unwrap();
+        let held = lease(&backend, &key).await;
+        ways.proxy.cut(cut, 0, false);
+        assert!(backend.delete_state(&held).await.unwrap(), "{cut:?}");
+        assert!(ways.proxy.mend());
+        assert!(!backend.delete_state(&held).await.unwrap(), "{cut:?}");
+        // One that comes late does not delete what was made anew.
+        backend.release_lease(&held).await.unwrap();
+        ways.direct.save_state(&key, 2_u32, None).await.unwrap();
+        tokio::time::sleep(DELAY).await;
+        assert!(ways.direct.load_state::<u32>(&key).await.unwrap().is_some(), "{cut:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_whose_connection_is_lost_is_taken_renewed_and_given_back_once() {
+    let ways = Ways::new();
+    for cut in Cut::ALL {
+        let (backend, key) = (ways.backend(), key(&format!("{cut:?}")));
+        backend.load_state(&key).await.unwrap();
+        ways.proxy.cut(cut, 0, false);
+        let opened = backend.acquire_and_load(&key, &Holder::current()).await.unwrap();
+        let Opened::Acquired { lease, record: None } = opened else { panic!("{cut:?}: held") };
+        assert!(ways.proxy.mend());
+        ways.proxy.cut(cut, 0, false);
+        backend.renew_lease(&lease).await.unwrap();
+        assert!(ways.proxy.mend());
+        ways.proxy.cut(cut, 0, false);
+        backend.release_lease(&lease).await.unwrap();
+        assert!(ways.proxy.mend());
+        // A late attempt may take the lease once more, until it runs out; a late renewal may not.
+        tokio::time::sleep(DELAY).await;
+        let next = ways.direct.begin::<u32>(&key).await.unwrap();
+        next.rollback().await;
+        assert!(matches!(backend.renew_lease(&lease).await, Err(Error::LeaseLost { .. })));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_whose_connection_is_lost_is_right() {
+    let ways = Ways::new();
+    ways.direct.save_state(&key("alice"), 1_u32, None).await.unwrap();
+    let backend = ways.backend();
+    for cut in Cut::ALL {
+        for command in 0..2 {
+            backend.load_state(&key("alice")).await.unwrap();
+            ways.proxy.cut(cut, command, false);
+            assert_eq!(backend.list_states("alice").await.unwrap(), [key("alice")]);
+            assert!(ways.proxy.mend());
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The Redis backend against real servers: what only a server can do to it.
+
+// All of this is tests, also what clippy does not take for one.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod access;
+mod documents;
+mod losses;
+mod outages;
+mod refusals;
+mod sizes;
+
+use std::time::Duration;
+
+use cogency_state::{
+    Holder, Lease, LeaseAttempt, RedisBackend, RedisBackendBuilder, StateBackend as _, StateKey,
+    StateManager,
+};
+use cogency_state_tests::redis::fresh_prefix;
+
+fn key(user_id: &str) -> StateKey {
+    StateKey::for_user(user_id).unwrap()
+}
+
+/// One that gives up soon.
+fn impatient(url: &str) -> RedisBackendBuilder {
+    RedisBackend::builder(url)
+        .prefix(fresh_prefix())
+        .connect_timeout(Duration::from_millis(500))
+        .response_timeout(Duration::from_millis(500))
+        .retry_for(Duration::from_millis(500))
+}
+
+fn manager(backend: RedisBackend) -> StateManager {
+    StateManager::new(backend)
+}
+
+async fn lease(backend: &RedisBackend, key: &StateKey) -> Lease {
+    match backend.acquire_lease(key, &Holder::current()).await.unwrap() {
+        LeaseAttempt::Acquired(lease) => lease,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// All that an error says, through all its sources.
+fn all_of(error: &cogency_state::Error) -> String {
+    let mut text = format!("{error:?} {error}");
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        text = format!("{text} {error} {error:?}");
+        source = error.source();
+    }
+    text
+}
