@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use cogency_state::{
     Holder, Lease, LeaseAttempt, RedisBackend, RedisBackendBuilder, StateBackend as _, StateKey,
-    StateManager,
 };
 use cogency_state_tests::redis::fresh_prefix;
 
@@ -29,10 +28,6 @@ fn impatient(url: &str) -> RedisBackendBuilder {
         .connect_timeout(Duration::from_millis(500))
         .response_timeout(Duration::from_millis(500))
         .retry_for(Duration::from_millis(500))
-}
-
-fn manager(backend: RedisBackend) -> StateManager {
-    StateManager::new(backend)
 }
 
 async fn lease(backend: &RedisBackend, key: &StateKey) -> Lease {
