@@ -1,1 +1,232 @@
-//! The ways in: TLS, a Unix socket, users, passwords, databases.
+//! The ways in: TLS, a Unix socket, users, passwords, databases; and what is required of a server.
+
+use cogency_state::{
+    Durability, Error, RedisBackend, RedisDurability, StateBackend as _, StateManager,
+};
+use cogency_state_tests::redis::{RedisServer, free_port, shared};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+
+use crate::{all_of, key};
+
+const SECRET: &str = "hunter2 :/@%";
+const IN_A_URL: &str = "hunter2%20%3A%2F%40%25";
+
+/// Saves and loads one state.
+async fn works(backend: RedisBackend) {
+    let manager = StateManager::new(backend);
+    let mut call = manager.begin::<u32>(&key("alice")).await.unwrap();
+    call.state += 1;
+    let number = call.state;
+    call.commit().await.unwrap();
+    let loaded = manager.load_state::<u32>(&key("alice")).await.unwrap().unwrap();
+    assert_eq!(loaded.state, number);
+}
+
+/// Fails unless connecting ends in an error that says this, and no password.
+async fn is_refused(url: &str, saying: &str) {
+    let error = RedisBackend::connect(url).await.unwrap_err();
+    let text = all_of(&error);
+    assert!(text.contains(saying), "{text}");
+    for secret in [SECRET, IN_A_URL, "hunter2"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_password_lets_in_and_a_wrong_one_does_not() {
+    let server = RedisServer::start();
+    server.run::<()>(&["CONFIG", "SET", "requirepass", SECRET]);
+    let url = |user: &str| server.url().replace("://", &format!("://{user}@"));
+    works(RedisBackend::connect(&url(&format!(":{IN_A_URL}"))).await.unwrap()).await;
+    is_refused(&server.url(), "NOAUTH").await;
+    is_refused(&url(":wrong"), "user and password").await;
+    let backend = RedisBackend::connect(&url(&format!(":{IN_A_URL}"))).await.unwrap();
+    let shown = format!("{backend:?} {:#?} {}", backend, backend.location());
+    assert!(!shown.contains("hunter2"), "{shown}");
+    let shown = format!("{:?}", RedisBackend::builder(&url(&format!(":{IN_A_URL}"))));
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_user_with_the_least_rights_can_do_everything_but_ask_for_the_configuration() {
+    let server = RedisServer::start();
+    let rules = "on ~cogency:* +@scripting +@string +@hash +@keyspace +@connection +time";
+    let password = format!(">{SECRET}");
+    let mut command = vec!["ACL", "SETUSER", "agent", &password];
+    command.extend(rules.split(' '));
+    server.run::<()>(&command);
+    let url = server.url().replace("://", &format!("://agent:{IN_A_URL}@"));
+    let backend = RedisBackend::connect(&url).await.unwrap();
+    assert_eq!(backend.durability().await.unwrap(), None);
+    assert_eq!(backend.capabilities().durability, Durability::Restart);
+    works(backend.clone()).await;
+    assert_eq!(backend.list_states("alice").await.unwrap(), [key("alice")]);
+
+    let error = RedisBackend::builder(&url).require(RedisDurability::Sometimes).connect().await;
+    let text = error.unwrap_err().to_string();
+    assert!(text.contains("CONFIG GET"), "{text}");
+    let other = RedisBackend::builder(&url).prefix("other").connect().await.unwrap();
+    let error = other.load_state(&key("alice")).await.unwrap_err().to_string();
+    assert!(error.contains("NOPERM") && error.contains("ACL"), "{error}");
+    is_refused(&url.replace("agent", "nobody"), "user and password").await;
+    is_refused(&url.replace(IN_A_URL, "wrong"), "user and password").await;
+}
+
+#[tokio::test]
+async fn databases_have_nothing_to_do_with_each_other() {
+    let server = RedisServer::start();
+    for database in [0, 1] {
+        let url = format!("{}/{database}", server.url());
+        let backend = RedisBackend::connect(&url).await.unwrap();
+        assert!(backend.load_state(&key("alice")).await.unwrap().is_none());
+        works(backend).await;
+    }
+    is_refused(&format!("{}/99", server.url()), "database").await;
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_a_way_in() {
+    let path = shared().socket();
+    let url = format!("redis+unix://{}?db=7", path.display());
+    let backend = RedisBackend::connect(&url).await.unwrap();
+    assert_eq!(backend.location(), format!("redis+unix://{}/7/cogency", path.display()));
+    works(backend).await;
+    StateManager::connect(&url).await.unwrap();
+    is_refused("redis+unix:///nowhere/redis.sock", "whether it runs").await;
+}
+
+#[tokio::test]
+async fn what_the_configuration_gives_is_told_and_can_be_required() {
+    let server = RedisServer::start();
+    for (only, fsync, save, durability) in [
+        ("yes", "always", "", RedisDurability::Always),
+        ("yes", "everysec", "", RedisDurability::EverySecond),
+        ("yes", "no", "", RedisDurability::Sometimes),
+        ("no", "always", "3600 1", RedisDurability::Sometimes),
+        ("no", "always", "", RedisDurability::Never),
+    ] {
+        for (name, value) in [("appendonly", only), ("appendfsync", fsync), ("save", save)] {
+            server.run::<()>(&["CONFIG", "SET", name, value]);
+        }
+        let backend = RedisBackend::connect(&server.url()).await.unwrap();
+        assert_eq!(backend.durability().await.unwrap(), Some(durability));
+        let survives = if durability == RedisDurability::Always {
+            Durability::PowerCut
+        } else {
+            Durability::Restart
+        };
+        assert_eq!(backend.capabilities().durability, survives);
+
+        for required in ["sometimes", "everysec", "always"] {
+            let url = format!("{}?require={required}", server.url());
+            let connected = RedisBackend::connect(&url).await;
+            let order = ["never", "sometimes", "everysec", "always"];
+            let place = |word: &str| order.iter().position(|known| *known == word).unwrap();
+            if place(&durability.to_string()) >= place(required) {
+                works(connected.unwrap()).await;
+            } else {
+                let text = connected.unwrap_err().to_string();
+                let found = format!("gives `{durability}`");
+                assert!(text.contains(required) && text.contains(&found), "{text}");
+                // Nor does one that connects later get through.
+                let later = RedisBackend::new(&url).unwrap();
+                later.load_state(&key("alice")).await.unwrap_err();
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_requirement_holds_for_every_new_connection() {
+    let server = RedisServer::start();
+    let url = format!("{}?require=always", server.url());
+    let backend = RedisBackend::new(&url).unwrap();
+    assert_eq!(backend.capabilities().durability, Durability::PowerCut);
+    works(backend.clone()).await;
+    server.run::<()>(&["CONFIG", "SET", "appendfsync", "everysec"]);
+    server.run::<()>(&["CLIENT", "KILL", "TYPE", "normal"]);
+    let error = backend.load_state(&key("alice")).await.unwrap_err();
+    assert!(matches!(error, Error::Backend { .. }), "{error}");
+    assert!(error.to_string().contains("everysec"), "{error}");
+}
+
+/// Certificates of an authority of the test's own, in a server's folder.
+struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new([]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        Self { issuer }
+    }
+
+    /// A certificate and its key, for a name.
+    fn issue(&self, name: &str) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        // Of the same name as its issuer it would be taken for one that signed itself.
+        params.distinguished_name.push(DnType::CommonName, name);
+        (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+    }
+
+    fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+}
+
+/// A server that takes TLS on its port, and clients with or without certificates.
+fn with_tls(authority: &Authority, name: &str, clients: &str) -> (RedisServer, String) {
+    let (certificate, private) = authority.issue(name);
+    let server = RedisServer::start();
+    let files = [("ca", authority.pem()), ("cert", certificate), ("key", private)];
+    let [ca, cert, key] = files.map(|(file, pem)| {
+        let path = server.folder().join(file);
+        std::fs::write(&path, pem).unwrap();
+        path.to_str().unwrap().to_owned()
+    });
+    let port = free_port().to_string();
+    let mut command = vec!["CONFIG", "SET", "tls-port", &port, "tls-auth-clients", clients];
+    command.extend(["tls-ca-cert-file", &ca, "tls-cert-file", &cert, "tls-key-file", &key]);
+    server.run::<()>(&command);
+    (server, format!("rediss://localhost:{port}"))
+}
+
+#[tokio::test]
+async fn tls_lets_in_who_trusts_the_servers_certificate() {
+    let authority = Authority::new();
+    let (_server, url) = with_tls(&authority, "localhost", "no");
+    let trusting = RedisBackend::builder(&url).root_certificates(authority.pem());
+    let backend = trusting.connect().await.unwrap();
+    assert_eq!(backend.location(), format!("{url}/0/cogency"));
+    works(backend).await;
+}
+
+#[tokio::test]
+async fn tls_refuses_a_certificate_that_is_not_trusted_or_of_another_name() {
+    let authority = Authority::new();
+    let (_server, url) = with_tls(&authority, "elsewhere", "no");
+    let stranger = Authority::new().pem();
+    let of_another = RedisBackend::builder(&url).root_certificates(authority.pem()).connect().await;
+    let not_trusted = RedisBackend::builder(&url).root_certificates(stranger).connect().await;
+    let of_system = RedisBackend::connect(&url).await;
+    for refused in [of_another, not_trusted, of_system] {
+        let text = all_of(&refused.unwrap_err());
+        assert!(text.contains("certificate"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn tls_shows_the_clients_certificate_to_a_server_that_wants_one() {
+    let authority = Authority::new();
+    let (_server, url) = with_tls(&authority, "localhost", "yes");
+    let trusting = || RedisBackend::builder(&url).root_certificates(authority.pem());
+    let (certificate, private) = authority.issue("agent");
+    works(trusting().client_certificate(certificate, private).connect().await.unwrap()).await;
+    trusting().connect().await.unwrap_err();
+    let error = trusting().client_certificate("no PEM", "hunter2").connect().await.unwrap_err();
+    assert!(matches!(error, Error::Config { .. }), "{error}");
+    assert!(!all_of(&error).contains("hunter2"));
+}

@@ -49,9 +49,13 @@ fn backend(prefix: &str) -> RedisBackend {
 async fn a_record_is_one_json_string_under_the_originals_key() {
     let manager = StateManager::connect(&format!("{}/5", shared().url())).await.unwrap();
     manager.save_state(&key("alice"), json!({"turns": ["hello"]}), None).await.unwrap();
-    let found: Vec<String> = shared().run(&["EVAL", "redis.call('SELECT', 5) return {\
+    let found: Vec<String> = shared().run(&[
+        "EVAL",
+        "redis.call('SELECT', 5) return {\
         redis.call('GET', 'cogency:state:alice:default'),\
-        redis.call('TYPE', 'cogency:state:alice:default').ok}", "0"]);
+        redis.call('TYPE', 'cogency:state:alice:default').ok}",
+        "0",
+    ]);
     let document: Value = serde_json::from_str(&found[0]).unwrap();
     assert_eq!(document["schema_version"], "1.0");
     assert_eq!(document["state"], json!({"turns": ["hello"]}));
@@ -116,7 +120,8 @@ async fn records_of_other_programs_are_listed_once_they_are_adopted_or_saved_ove
     let prefix = fresh_prefix();
     let backend = backend(&prefix);
     let manager = StateManager::new(backend.clone());
-    let entries: Vec<_> = entries().into_iter().filter(|entry| entry.not_strict.is_empty()).collect();
+    let entries: Vec<_> =
+        entries().into_iter().filter(|entry| entry.not_strict.is_empty()).collect();
     for entry in &entries {
         entry.store(&prefix);
         assert!(backend.list_states(entry.state_key().user_id()).await.unwrap().is_empty());

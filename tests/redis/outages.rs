@@ -97,7 +97,10 @@ async fn a_server_that_is_away_gets_a_clear_error_in_time() {
     assert!(started.elapsed() < Duration::from_secs(1), "connecting does not wait for it");
     assert!(matches!(error, Error::Backend { operation: "connect", .. }), "{error}");
     let text = error.to_string();
-    assert!(text.contains(&server.port().to_string()) && text.contains("whether it runs"), "{text}");
+    assert!(
+        text.contains(&server.port().to_string()) && text.contains("whether it runs"),
+        "{text}"
+    );
 
     let manager = StateManager::new(impatient(&server.url()).build().unwrap());
     let started = Instant::now();

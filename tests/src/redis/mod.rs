@@ -4,4 +4,4 @@ mod proxy;
 mod server;
 
 pub use proxy::{Cut, DELAY, Proxy};
-pub use server::{RedisServer, fresh_prefix, shared};
+pub use server::{RedisServer, free_port, fresh_prefix, shared};

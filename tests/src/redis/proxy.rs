@@ -190,9 +190,8 @@ fn length_of(bytes: &[u8]) -> Option<usize> {
             let length = usize::try_from(number()).map_or(line, |length| line + length + 2);
             (bytes.len() >= length).then_some(length)
         }
-        b'*' => (0..number()).try_fold(line, |length, _| {
-            Some(length + length_of(bytes.get(length..)?)?)
-        }),
+        b'*' => (0..number())
+            .try_fold(line, |length, _| Some(length + length_of(bytes.get(length..)?)?)),
         _ => Some(line),
     }
 }

@@ -93,7 +93,7 @@ impl Records {
             &ACQUIRE,
             &[&names.record, &names.lease],
             &[
-                Uuid::new_v4().as_bytes(),
+                Uuid::new_v4().to_string().as_bytes(),
                 &holder,
                 millis(self.lease_ttl).as_bytes(),
                 millis(REMEMBERED).as_bytes(),

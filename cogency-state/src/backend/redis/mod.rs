@@ -61,8 +61,16 @@ pub use durability::RedisDurability;
 /// # What is stored
 /// `cogency:state:<user>:<session>` is one JSON document, `json.loads(redis.get(key))` in Python.
 /// In ids `%`, `:`, `{`, `}` and control characters are percent-encoded. Beside it are the lease
-/// (`cogency:lease:…`) and an index for each user (`cogency:index:<user>`). Set
-/// `maxmemory-policy` to `noeviction`.
+/// (`cogency:lease:…`) and an index for each user (`cogency:index:<user>`).
+///
+/// # What the server has to allow
+/// Set `maxmemory-policy` to `noeviction`. A user with the least rights is
+///
+/// ```text
+/// ACL SETUSER agent on >password ~cogency:* +@scripting +@string +@hash +@keyspace +@connection +time +config|get
+/// ```
+///
+/// Without `config|get` the durability is unknown and cannot be required.
 #[derive(Clone, Debug)]
 pub struct RedisBackend {
     records: Arc<Records>,

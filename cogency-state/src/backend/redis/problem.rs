@@ -98,6 +98,8 @@ impl Refusal {
     }
 
     fn advice(&self) -> &'static str {
+        const ACL: &str = "its access rules (ACL) forbid it: allow the user the commands and keys \
+                           that the documentation of `RedisBackend` names";
         match &*self.code {
             "OOM" => "it has no memory left: raise its `maxmemory`, or delete states",
             "MISCONF" => "it cannot write to its disk: look at its log and its disk",
@@ -109,7 +111,9 @@ impl Refusal {
                  choose another prefix"
             }
             "NOAUTH" => "it wants a password: write it into the URL",
-            "NOPERM" => "its access rules (ACL) forbid it: allow the user this command and key",
+            "NOPERM" => ACL,
+            // In a script it has no code of its own.
+            "ERR" if self.detail.contains("can't run this command") => ACL,
             _ => "look at its log",
         }
     }

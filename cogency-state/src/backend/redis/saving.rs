@@ -131,11 +131,11 @@ impl Records {
 
     pub(super) async fn delete(&self, lease: &Lease) -> Result<bool, Error> {
         let (key, names) = (lease.key(), self.keys.of(lease.key()));
-        let token = lease.token().to_string();
+        let (token, attempt) = (lease.token().to_string(), Uuid::new_v4().to_string());
         let request = Request::new().then_script(
             &DELETE,
             &[&names.record, &names.lease, &names.index],
-            &[token.as_bytes(), Uuid::new_v4().as_bytes(), key.session_id().as_bytes()],
+            &[token.as_bytes(), attempt.as_bytes(), key.session_id().as_bytes()],
         );
         self.known.remove(key);
         let in_doubt = |source| Error::outcome_unknown(key, self.location(), None, source);
