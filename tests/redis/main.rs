@@ -1,7 +1,7 @@
 //! The Redis backend against real servers: what only a server can do to it.
 
 // All of this is tests, also what clippy does not take for one.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![expect(clippy::unwrap_used, clippy::panic)]
 
 mod access;
 mod documents;

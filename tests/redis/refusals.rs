@@ -132,7 +132,7 @@ async fn a_key_of_another_type_is_refused_and_left() {
         assert_eq!(shared().run::<Vec<String>>(&["LRANGE", name, "0", "-1"]), [SECRET]);
         // Nothing else was made, and no key stays taken.
         let found: Vec<String> = shared().run(&["KEYS", &format!("{prefix}:*{user}*")]);
-        assert_eq!(found, [name.clone()]);
+        assert_eq!(found, [name.as_str()]);
         shared().run::<()>(&["DEL", name]);
         assert_eq!(say(&manager, user, "again").await.unwrap(), 1);
     }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use cogency_state::{Error, RedisBackend, StateBackend as _, StateKey, StateManager};
-use cogency_state_tests::redis::{RedisServer, fresh_prefix, shared};
+use cogency_state_tests::redis::{Proxy, RedisServer, SLOW, fresh_prefix, shared};
 
 use crate::key;
 
@@ -120,4 +120,25 @@ async fn states_of_64_mib_travel_both_ways_at_once() {
         }
     };
     tokio::join!(turn(1), turn(2));
+}
+
+#[tokio::test]
+async fn a_large_state_on_a_slow_network_keeps_nobody_else_waiting() {
+    let proxy = Proxy::to(shared().port());
+    let builder = RedisBackend::builder(&proxy.url()).prefix(fresh_prefix());
+    let manager = StateManager::new(builder.build().unwrap());
+    manager.save_state(&key("bob"), 1_u32, None).await.unwrap();
+    proxy.slow_down_large();
+    let large = {
+        let manager = manager.clone();
+        tokio::spawn(async move {
+            manager.save_state(&key("alice"), "x".repeat(2 * MIB), None).await.unwrap();
+        })
+    };
+    tokio::time::sleep(SLOW / 3).await;
+    let started = Instant::now();
+    manager.load_state::<u32>(&key("bob")).await.unwrap().unwrap();
+    assert!(started.elapsed() < SLOW / 3, "{:?}", started.elapsed());
+    assert!(!large.is_finished());
+    large.await.unwrap();
 }

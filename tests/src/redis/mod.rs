@@ -1,7 +1,10 @@
 //! Redis servers of the tests' own.
 
+// As every test, it panics where something is not as it should be.
+#![expect(clippy::missing_panics_doc)]
+
 mod proxy;
 mod server;
 
-pub use proxy::{Cut, DELAY, Proxy};
+pub use proxy::{Cut, DELAY, Proxy, SLOW};
 pub use server::{RedisServer, free_port, fresh_prefix, shared};

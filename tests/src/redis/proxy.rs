@@ -2,12 +2,16 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 /// How long a delayed command is held back.
 pub const DELAY: Duration = Duration::from_millis(300);
+
+/// How long a large command takes on a slow network.
+pub const SLOW: Duration = Duration::from_secs(3);
 
 /// Where a connection is lost, with respect to one command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,26 +59,26 @@ struct Plan {
 pub struct Proxy {
     port: u16,
     plan: Arc<Mutex<Plan>>,
+    is_slow: Arc<AtomicBool>,
 }
 
 impl Proxy {
     /// A way to the server on this port.
-    ///
-    /// # Panics
-    /// If there is no port for it.
     #[must_use]
     pub fn to(server: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let plan = Arc::new(Mutex::new(Plan::default()));
-        let proxy = Self { port, plan: Arc::clone(&plan) };
+        let is_slow = Arc::new(AtomicBool::new(false));
+        let proxy = Self { port, plan: Arc::clone(&plan), is_slow: Arc::clone(&is_slow) };
         thread::spawn(move || {
             while let Ok((client, _)) = listener.accept() {
                 if plan.lock().unwrap().is_down {
                     continue;
                 }
-                let (plan, server) = (Arc::clone(&plan), connect(server));
-                thread::spawn(move || carry(client, server, &plan));
+                let (plan, is_slow) = (Arc::clone(&plan), Arc::clone(&is_slow));
+                let server = TcpStream::connect(("127.0.0.1", server)).unwrap();
+                thread::spawn(move || carry(client, server, &plan, &is_slow));
             }
         });
         proxy
@@ -90,6 +94,11 @@ impl Proxy {
     pub fn cut(&self, cut: Cut, passing: usize, stays_down: bool) {
         let cut = Some(cut);
         *self.plan.lock().unwrap() = Plan { passing, cut, stays_down, ..Plan::default() };
+    }
+
+    /// Holds back what is larger than a MiB for some seconds.
+    pub fn slow_down_large(&self) {
+        self.is_slow.store(true, Ordering::SeqCst);
     }
 
     /// Lets everything pass again; whether it has cut.
@@ -114,16 +123,14 @@ impl Plan {
     }
 }
 
-fn connect(port: u16) -> TcpStream {
-    TcpStream::connect(("127.0.0.1", port)).unwrap()
-}
-
 /// Carries commands one after the other: what was sent together is answered one by one.
-fn carry(mut client: TcpStream, mut server: TcpStream, plan: &Mutex<Plan>) {
+fn carry(mut client: TcpStream, mut server: TcpStream, plan: &Mutex<Plan>, is_slow: &AtomicBool) {
     let (mut commands, mut replies) = (Buffer::default(), Buffer::default());
-    loop {
-        let Some(command) = commands.next(&mut client) else { break };
+    while let Some(command) = commands.next(&mut client) {
         let cut = plan.lock().unwrap().next();
+        if command.len() > 1 << 20 && is_slow.load(Ordering::SeqCst) {
+            thread::sleep(SLOW);
+        }
         let half = &command[..command.len() / 2];
         match cut {
             Some(Cut::BeforeRequest) => break,

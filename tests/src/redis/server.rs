@@ -33,7 +33,7 @@ pub struct RedisServer {
     port: u16,
     settings: Vec<String>,
     running: Mutex<Option<Running>>,
-    _owned: Option<TempDir>,
+    owned: Option<TempDir>,
 }
 
 #[derive(Debug)]
@@ -78,15 +78,12 @@ impl RedisServer {
     fn start_in(folder: PathBuf, owned: Option<TempDir>, settings: &[&str]) -> Self {
         let settings = settings.iter().map(ToString::to_string).collect();
         let running = Mutex::new(None);
-        let server = Self { folder, port: free_port(), settings, running, _owned: owned };
+        let server = Self { folder, port: free_port(), settings, running, owned };
         server.restart();
         server
     }
 
     /// Starts it again, as it was.
-    ///
-    /// # Panics
-    /// If it does not come.
     pub fn restart(&self) {
         self.start_without_waiting();
         self.wait_until_ready();
@@ -101,7 +98,7 @@ impl RedisServer {
         command.args(["-c", GUARD, "sh", "--port", &port, "--bind", "127.0.0.1"]);
         command.arg("--unixsocket").arg(socket).args(DURABLE).args(&self.settings);
         command.current_dir(&self.folder).stdin(Stdio::piped()).stdout(Stdio::piped());
-        if self._owned.is_none() {
+        if self.owned.is_none() {
             command.env("REMOVE", &self.folder);
         }
         let mut guard = command.spawn().unwrap();
@@ -183,10 +180,7 @@ impl RedisServer {
         &self.folder
     }
 
-    /// Sends it a command, as an operator would.
-    ///
-    /// # Panics
-    /// If it refuses.
+    /// Sends it a command, as an operator would; it must not refuse.
     pub fn run<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
         self.send(command).unwrap()
     }
@@ -210,9 +204,6 @@ impl Drop for RedisServer {
 }
 
 /// A port that nobody listens on.
-///
-/// # Panics
-/// If there is none.
 #[must_use]
 pub fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()

@@ -13,10 +13,10 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::durability::{self, RedisDurability};
 use super::problem::{Failure, Problem, Refusal};
-use super::request::Request;
+use super::request::{Request, Size};
 
-/// How many runtimes of a process keep their connection. One more makes the oldest connect anew.
-const MAX_LANES: NonZeroUsize = NonZeroUsize::new(16).unwrap();
+/// How many connections are kept. One more, and the oldest is made anew when it is needed.
+const MAX_LANES: NonZeroUsize = NonZeroUsize::new(32).unwrap();
 
 /// Between two tries.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -37,11 +37,12 @@ pub(super) struct Link {
     location: String,
     patience: Patience,
     require: Option<RedisDurability>,
-    /// A connection belongs to the runtime that made it.
-    lanes: Mutex<LruCache<runtime::Id, Arc<Lane>>>,
+    /// A connection belongs to the runtime that made it. Large requests have one of their own: a
+    /// lease would run out while its renewal waits behind them.
+    lanes: Mutex<LruCache<(runtime::Id, Size), Arc<Lane>>>,
 }
 
-/// The connection of one runtime.
+/// A connection, and who makes it.
 #[derive(Default)]
 struct Lane {
     connected: Mutex<Option<Connected>>,
@@ -98,7 +99,7 @@ impl Link {
     /// it.
     pub(super) async fn connect(&self) -> Result<Option<RedisDurability>, Problem> {
         let deadline = Instant::now() + self.patience.connect;
-        match self.connected(deadline).await {
+        match self.connected(&*self.lane(Size::Small)?, deadline).await {
             Ok(connected) => Ok(connected.durability),
             Err(Miss::Final(problem) | Miss::NotYet(problem) | Miss::Doubtful(problem)) => {
                 Err(problem)
@@ -106,8 +107,7 @@ impl Link {
         }
     }
 
-    /// Sends a request until it is answered, within bounds. The answers to its commands are no
-    /// errors.
+    /// Sends a request until it is answered, within bounds, and with no error that counts.
     pub(super) async fn ask(&self, request: &Request) -> Result<Answer, Failure> {
         let deadline = Instant::now() + self.patience.retry;
         let (mut is_doubtful, mut pause) = (false, FIRST_PAUSE);
@@ -131,35 +131,30 @@ impl Link {
     }
 
     async fn try_once(&self, request: &Request, deadline: Instant) -> Result<Vec<Value>, Miss> {
-        let mut connected = self.connected(deadline).await?;
-        let values = self.send(&mut connected, request).await?;
-        let Some(refusal) = refusal(&values) else { return Ok(values) };
+        let lane = self.lane(request.size())?;
+        let mut connected = self.connected(&lane, deadline).await?;
+        let values = self.send(&lane, &mut connected, request).await?;
+        let Some(refusal) = request.refusal(&values) else { return Ok(values) };
         let Some(script) = request.script.filter(|_| refusal.is_unknown_script()) else {
-            return Err(self.refused(&connected, refusal));
+            return Err(refused(&lane, &connected, refusal));
         };
         // A new server, or one that was told to forget its scripts.
-        let mut load = redis::cmd("SCRIPT");
-        load.arg("LOAD").arg(script.source);
-        let loaded = self.send(&mut connected, &Request::one(load)).await?;
-        if let Some(refusal) = self::refusal(&loaded) {
-            return Err(self.refused(&connected, refusal));
+        let mut answers = Vec::new();
+        for request in [&Request::load(script), request] {
+            answers = self.send(&lane, &mut connected, request).await?;
+            if let Some(refusal) = request.refusal(&answers) {
+                return Err(refused(&lane, &connected, refusal));
+            }
         }
-        let values = self.send(&mut connected, request).await?;
-        self::refusal(&values).map_or(Ok(values), |refusal| Err(self.refused(&connected, refusal)))
+        Ok(answers)
     }
 
-    fn refused(&self, connected: &Connected, refusal: Refusal) -> Miss {
-        if refusal.is_of_this_server() {
-            self.forget(connected);
-        }
-        if refusal.is_passing() {
-            Miss::NotYet(refusal.into())
-        } else {
-            Miss::Final(refusal.into())
-        }
-    }
-
-    async fn send(&self, connected: &mut Connected, request: &Request) -> Result<Vec<Value>, Miss> {
+    async fn send(
+        &self,
+        lane: &Lane,
+        connected: &mut Connected,
+        request: &Request,
+    ) -> Result<Vec<Value>, Miss> {
         let within = self.patience.respond + request.allowance();
         let sending =
             connected.connection.send_packed_commands(&request.pipeline, 0, request.commands);
@@ -170,23 +165,22 @@ impl Link {
             Err(_) => Problem::TooSlow(within),
         };
         // Its answer may come yet, where the next one is waited for.
-        self.forget(connected);
+        lane.forget(connected);
         Err(Miss::Doubtful(problem))
     }
 
-    async fn connected(&self, deadline: Instant) -> Result<Connected, Miss> {
-        let lane = self.lane()?;
+    async fn connected(&self, lane: &Lane, deadline: Instant) -> Result<Connected, Miss> {
         if let Some(connected) = lane.current() {
             return Ok(connected);
         }
         let within = self.patience.connect;
-        let late = || Miss::NotYet(Problem::NoConnection(within));
+        let too_late = || Miss::NotYet(Problem::NoConnection(within));
         let deadline = deadline.max(Instant::now() + within);
-        let _turn = timeout_at(deadline, lane.connecting.lock()).await.map_err(|_| late())?;
+        let _turn = timeout_at(deadline, lane.connecting.lock()).await.map_err(|_| too_late())?;
         if let Some(connected) = lane.current() {
             return Ok(connected);
         }
-        let connected = timeout(within, self.open()).await.map_err(|_| late())??;
+        let connected = timeout(within, self.open()).await.map_err(|_| too_late())??;
         lane.set(Some(connected.clone()));
         Ok(connected)
     }
@@ -225,19 +219,10 @@ impl Link {
         }
     }
 
-    fn lane(&self) -> Result<Arc<Lane>, Miss> {
-        let no_runtime = |_| Miss::Final(Problem::NoRuntime);
-        let runtime = Handle::try_current().map_err(no_runtime)?.id();
+    fn lane(&self, size: Size) -> Result<Arc<Lane>, Problem> {
+        let runtime = Handle::try_current().map_err(|_| Problem::NoRuntime)?.id();
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Arc::clone(lanes.get_or_insert(runtime, Arc::default)))
-    }
-
-    /// Connects anew for the next request, unless somebody has done so.
-    fn forget(&self, lost: &Connected) {
-        let Ok(lane) = self.lane() else { return };
-        if lane.current().is_some_and(|current| current.number == lost.number) {
-            lane.set(None);
-        }
+        Ok(Arc::clone(lanes.get_or_insert((runtime, size), Arc::default)))
     }
 }
 
@@ -249,14 +234,26 @@ impl Lane {
     fn set(&self, connected: Option<Connected>) {
         *self.connected.lock().unwrap_or_else(PoisonError::into_inner) = connected;
     }
+
+    /// Connects anew for the next request, unless somebody has done so.
+    fn forget(&self, lost: &Connected) {
+        if self.current().is_some_and(|current| current.number == lost.number) {
+            self.set(None);
+        }
+    }
 }
 
-/// The first error among answers.
-fn refusal(values: &[Value]) -> Option<Refusal> {
-    values.iter().find_map(|value| match value {
-        Value::ServerError(error) => Some(Refusal::of(error)),
-        _ => None,
-    })
+impl From<Problem> for Miss {
+    fn from(problem: Problem) -> Self {
+        Self::Final(problem)
+    }
+}
+
+fn refused(lane: &Lane, connected: &Connected, refusal: Refusal) -> Miss {
+    if refusal.is_of_this_server() {
+        lane.forget(connected);
+    }
+    if refusal.is_passing() { Miss::NotYet(refusal.into()) } else { Miss::Final(refusal.into()) }
 }
 
 fn not_connected(error: RedisError) -> Miss {

@@ -113,7 +113,7 @@ impl Records {
             &[key.session_id().as_bytes()],
         );
         let answer = self.word(&request).await;
-        let (word, _) = answer.map_err(|failure| self.failed(Some(&key), "adopt", failure))?;
+        let word = answer.map_err(|failure| self.failed(Some(&key), "adopt", failure))?.word;
         if word == "taken" {
             tracing::warn!(%key, found = name, "not adopted: there is another record of this key");
         }

@@ -117,7 +117,7 @@ impl Records {
             ],
         );
         match self.word(&request).await {
-            Ok((word, _)) if word == "done" => Ok(()),
+            Ok(said) if said.word == "done" => Ok(()),
             Ok(_) => Err(self.lost(lease)),
             Err(failure) => Err(self.failed(Some(lease.key()), "renew the lease on", failure)),
         }

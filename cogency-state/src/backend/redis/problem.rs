@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use redis::{RedisError, ServerError};
+use redis::{RedisError, ServerError, Value};
 
 use super::RedisDurability;
 
@@ -76,6 +76,13 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
+    pub(super) fn in_answer(answer: &Value) -> Option<Self> {
+        match answer {
+            Value::ServerError(error) => Some(Self::of(error)),
+            _ => None,
+        }
+    }
+
     pub(super) fn of(error: &ServerError) -> Self {
         let detail = error.details().unwrap_or_default();
         // To a command that it does not know the server replies with the command's arguments.

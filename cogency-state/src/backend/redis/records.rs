@@ -10,7 +10,7 @@ use super::RedisDurability;
 use super::connection::Link;
 use super::keys::Keys;
 use super::known::{Known, KnownRecord};
-use super::problem::{Failure, Problem};
+use super::problem::{Failure, Problem, Refusal};
 use super::request::Request;
 use super::scripts::LOAD;
 use crate::backend::Lease;
@@ -28,6 +28,15 @@ pub(super) struct Records {
     pub(super) keys: Keys,
     pub(super) lease_ttl: Duration,
     pub(super) known: Known,
+}
+
+/// What a script said.
+pub(super) struct Said {
+    pub(super) word: String,
+    /// Whether an earlier try of it may have been done too.
+    pub(super) is_doubtful: bool,
+    /// Why what prepares it was refused.
+    pub(super) ahead: Option<Refusal>,
 }
 
 impl Records {
@@ -96,12 +105,13 @@ impl Records {
         Ok(self.link.ask(request).await?.last()?)
     }
 
-    /// Runs a script whose answer is a word; whether an earlier try of it may have been done too.
-    pub(super) async fn word(&self, request: &Request) -> Result<(String, bool), Failure> {
+    /// Runs a script whose answer is a word.
+    pub(super) async fn word(&self, request: &Request) -> Result<Said, Failure> {
         let answer = self.link.ask(request).await?;
         let is_doubtful = answer.is_doubtful;
+        let ahead = answer.values.iter().find_map(Refusal::in_answer);
         match redis::from_redis_value(answer.last()?) {
-            Ok(word) => Ok((word, is_doubtful)),
+            Ok(word) => Ok(Said { word, is_doubtful, ahead }),
             Err(_) => Err(Failure { problem: Problem::Strange("not a word"), is_doubtful }),
         }
     }

@@ -2,17 +2,25 @@
 
 use std::time::Duration;
 
-use redis::{Cmd, Pipeline};
+use redis::{Cmd, Pipeline, Value};
 
+use super::problem::Refusal;
 use super::scripts::Script;
 
-/// Some commands, at most one of them a script. A request may be sent again and does no harm.
+/// Some commands, or a script with what prepares it. It may be sent again and does no harm.
 pub(super) struct Request {
     pub(super) pipeline: Pipeline,
     pub(super) commands: usize,
     pub(super) script: Option<&'static Script>,
     /// How many bytes of values go out or come back, where that is many.
-    pub(super) bytes: usize,
+    bytes: usize,
+}
+
+/// Whether a request holds up those behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Size {
+    Small,
+    Large,
 }
 
 impl Request {
@@ -23,6 +31,13 @@ impl Request {
     /// One command.
     pub(super) fn one(command: Cmd) -> Self {
         Self::new().then(command)
+    }
+
+    /// Tells the server a script.
+    pub(super) fn load(script: &Script) -> Self {
+        let mut command = redis::cmd("SCRIPT");
+        command.arg("LOAD").arg(script.source);
+        Self::one(command)
     }
 
     pub(super) fn then(mut self, command: Cmd) -> Self {
@@ -46,10 +61,21 @@ impl Request {
         Self { bytes, ..self }
     }
 
+    pub(super) fn size(&self) -> Size {
+        if self.bytes == 0 { Size::Small } else { Size::Large }
+    }
+
     /// How much longer than a small one it may take.
     pub(super) fn allowance(&self) -> Duration {
         /// What a slow network does.
         const BYTES_PER_SECOND: usize = 1 << 20;
         Duration::from_secs((self.bytes / BYTES_PER_SECOND) as u64)
+    }
+
+    /// The error that its answers amount to. Of a script it is the script's: it may have done its
+    /// work although what prepares it was refused, because an earlier try had prepared it.
+    pub(super) fn refusal(&self, answers: &[Value]) -> Option<Refusal> {
+        let counted = if self.script.is_some() { answers.len().saturating_sub(1) } else { 0 };
+        answers.iter().skip(counted).find_map(Refusal::in_answer)
     }
 }

@@ -70,15 +70,15 @@ impl Records {
         let mut expected = Expected::of(write)?;
         let mut is_doubtful = false;
         loop {
-            let (word, in_doubt) = match self.word(&save.request(self, &expected)).await {
-                Ok(answer) => answer,
+            let said = match self.word(&save.request(self, &expected)).await {
+                Ok(said) => said,
                 Err(failure) => {
-                    is_doubtful |= failure.is_doubtful;
+                    let is_doubtful = is_doubtful || failure.is_doubtful;
                     return Err(self.not_saved(&save, is_doubtful, failure.problem));
                 }
             };
-            is_doubtful |= in_doubt;
-            match &*word {
+            is_doubtful |= said.is_doubtful;
+            match &*said.word {
                 "done" => {
                     self.remember(&write.record, &save.document);
                     return Ok(());
@@ -88,7 +88,10 @@ impl Records {
                 "lost" => return Err(self.lost(lease)),
                 // The lease is ours: what an earlier try saved would still be there.
                 "stale" => expected = self.look(&save, &expected).await?,
-                "gone" => return Err(self.not_saved(&save, is_doubtful, Problem::Evicted)),
+                "gone" => {
+                    let problem = said.ahead.map_or(Problem::Evicted, Problem::from);
+                    return Err(self.not_saved(&save, is_doubtful, problem));
+                }
                 _ => {
                     let strange = Problem::Strange("not what the script for saves gives");
                     return Err(self.not_saved(&save, true, strange));
@@ -140,10 +143,10 @@ impl Records {
         self.known.remove(key);
         let in_doubt = |source| Error::outcome_unknown(key, self.location(), None, source);
         match self.word(&request).await {
-            Ok((word, _)) if word == "done" => Ok(true),
-            Ok((word, _)) if word == "none" => Ok(false),
-            Ok((_, true)) => Err(in_doubt(BoxError::from(self.lost(lease)))),
-            Ok((_, false)) => Err(self.lost(lease)),
+            Ok(said) if said.word == "done" => Ok(true),
+            Ok(said) if said.word == "none" => Ok(false),
+            Ok(said) if said.is_doubtful => Err(in_doubt(BoxError::from(self.lost(lease)))),
+            Ok(_) => Err(self.lost(lease)),
             Err(failure) if failure.is_doubtful => Err(in_doubt(failure.problem.into())),
             Err(failure) => Err(self.failed(Some(key), "delete", failure)),
         }
