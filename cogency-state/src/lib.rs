@@ -29,7 +29,8 @@
 //! - [`#[robust]`](macro@robust) makes one call of a function one step of its state;
 //! - [`StateManager`] loads and saves typed states by hand, over any backend;
 //! - [`StateBackend`] is the contract of a place that keeps [`Record`]s: [`MemoryBackend`],
-//!   [`FileBackend`], or one of your own, which the checks in `conformance` (a cargo feature) try.
+//!   [`FileBackend`], `RedisBackend` (a cargo feature), or one of your own, which the checks in
+//!   `conformance` (another) try.
 //!
 //! What is promised, and how each promise is proven, stands in the
 //! [README](https://github.com/cogency-state/cogency-state#guarantees-and-their-proofs).

@@ -1,9 +1,11 @@
 //! The ways in: TLS, a Unix socket, users, passwords, databases; and what is required of a server.
 
+use std::process::Command;
+
 use cogency_state::{
-    Durability, Error, RedisBackend, RedisDurability, StateBackend as _, StateManager,
+    Durability, Error, RedisBackend, RedisDurability, StateBackend as _, StateManager, robust,
 };
-use cogency_state_tests::redis::{RedisServer, free_port, shared};
+use cogency_state_tests::redis::{RedisServer, free_port, fresh_prefix, shared};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 use crate::{all_of, key};
@@ -148,6 +150,47 @@ async fn a_requirement_holds_for_every_new_connection() {
     let error = backend.load_state(&key("alice")).await.unwrap_err();
     assert!(matches!(error, Error::Backend { .. }), "{error}");
     assert!(error.to_string().contains("everysec"), "{error}");
+}
+
+#[robust(persist = "redis")]
+async fn count(state: &mut u32, user_id: &str) -> Result<u32, Error> {
+    *state += 1;
+    Ok(*state)
+}
+
+/// Runs the test of this name again in a process whose environment names a server.
+fn again_with(test: &str, url: &str) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test]).env("COGENCY_REDIS_URL", url).env("IS_CHILD", "yes");
+    let output = command.output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && shown.contains("1 passed"), "{shown}");
+}
+
+#[tokio::test]
+async fn the_environment_names_the_server_of_persist_redis() {
+    if std::env::var_os("IS_CHILD").is_some() {
+        assert_eq!(count("alice").await.unwrap(), 1);
+        return;
+    }
+    let prefix = fresh_prefix();
+    let url = format!("{}?prefix={prefix}", shared().url());
+    again_with("access::the_environment_names_the_server_of_persist_redis", &url);
+    let backend = RedisBackend::connect(&url).await.unwrap();
+    assert!(backend.load_state(&key("alice")).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn an_environment_that_names_no_server_is_told_and_not_repeated() {
+    if std::env::var_os("IS_CHILD").is_some() {
+        let error = count("alice").await.unwrap_err();
+        assert!(matches!(error, Error::Config { .. }), "{error}");
+        let text = all_of(&error);
+        assert!(text.contains("COGENCY_REDIS_URL") && !text.contains("hunter2"), "{text}");
+        return;
+    }
+    let test = "access::an_environment_that_names_no_server_is_told_and_not_repeated";
+    again_with(test, "http://:hunter2@host");
 }
 
 /// Certificates of an authority of the test's own, in a server's folder.

@@ -212,3 +212,38 @@ async fn a_holder_that_stood_still_beyond_its_lease_cannot_save() {
     assert!(matches!(error, Error::LeaseLost { .. }), "{error}");
     assert!(other.load_state(&key("alice")).await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn a_lease_that_nobody_waits_for_any_more_is_given_back() {
+    const LONG: Duration = Duration::from_secs(600);
+    let server = RedisServer::start();
+    let builder = RedisBackend::builder(&server.url()).lease_ttl(LONG);
+    let backend = builder.build().unwrap();
+    backend.load_state(&key("alice")).await.unwrap();
+    for _ in 0..20 {
+        let holder = Holder::current();
+        let mut acquiring = backend.acquire_lease(&key("alice"), &holder);
+        // The command is on its way, and its answer is not there.
+        assert!(poll_once(&mut acquiring).await.is_pending());
+        tokio::task::yield_now().await;
+        drop(acquiring);
+        let free = async {
+            loop {
+                match backend.acquire_lease(&key("alice"), &Holder::current()).await.unwrap() {
+                    LeaseAttempt::Acquired(lease) => return lease,
+                    _ => tokio::time::sleep(Duration::from_millis(1)).await,
+                }
+            }
+        };
+        let lease = tokio::time::timeout(Duration::from_secs(10), free).await.unwrap();
+        backend.release_lease(&lease).await.unwrap();
+    }
+}
+
+/// Polls once.
+async fn poll_once<F: Future + Unpin>(future: &mut F) -> std::task::Poll<F::Output> {
+    std::future::poll_fn(|context| {
+        std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(context))
+    })
+    .await
+}
