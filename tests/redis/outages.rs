@@ -221,8 +221,8 @@ async fn a_lease_that_nobody_waits_for_any_more_is_given_back() {
     let backend = builder.build().unwrap();
     backend.load_state(&key("alice")).await.unwrap();
     for _ in 0..20 {
-        let holder = Holder::current();
-        let mut acquiring = backend.acquire_lease(&key("alice"), &holder);
+        let (alice, holder) = (key("alice"), Holder::current());
+        let mut acquiring = backend.acquire_lease(&alice, &holder);
         // The command is on its way, and its answer is not there.
         assert!(poll_once(&mut acquiring).await.is_pending());
         tokio::task::yield_now().await;
