@@ -110,8 +110,8 @@ async fn what_another_program_changed_since_it_was_loaded_is_not_saved_over() {
     for changed in [entry.value.replace("fast", "deep"), format!("{} ", entry.value)] {
         assert_ne!(changed, entry.value);
         shared().run::<()>(&["SET", &name, &changed]);
-        let save = manager.save_state(&entry.state_key(), json!("ours"), Some(loaded.revision));
-        let save = save.await;
+        let key = entry.state_key();
+        let save = manager.save_state(&key, json!("ours"), Some(loaded.revision)).await;
         assert!(matches!(save, Err(Error::Conflict { .. })), "{save:?}");
         assert_eq!(shared().run::<String>(&["GET", &name]), changed);
     }
