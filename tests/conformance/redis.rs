@@ -5,25 +5,26 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cogency_state::conformance::Harness;
-use cogency_state::{RedisBackend, StateBackend, StateKey};
-use cogency_state_tests::redis::{fresh_prefix, shared};
+use cogency_state::{RedisBackend, RedisBackendBuilder, StateBackend, StateKey};
+use cogency_state_tests::redis::{fresh_prefix, shared, shared_tls};
 
 const TTL: Duration = Duration::from_secs(1);
 
 struct Redis {
     prefix: String,
+    way: fn() -> RedisBackendBuilder,
 }
 
 impl Redis {
-    fn new() -> Self {
-        Self { prefix: fresh_prefix() }
+    fn by(way: fn() -> RedisBackendBuilder) -> Self {
+        Self { prefix: fresh_prefix(), way }
     }
 }
 
 #[async_trait]
 impl Harness for Redis {
     async fn open(&self) -> Arc<dyn StateBackend> {
-        let builder = RedisBackend::builder(&shared().url()).prefix(&self.prefix).lease_ttl(TTL);
+        let builder = (self.way)().prefix(&self.prefix).lease_ttl(TTL);
         Arc::new(builder.connect().await.unwrap())
     }
 
@@ -40,4 +41,17 @@ impl Harness for Redis {
     }
 }
 
-cogency_state::conformance_tests!(Redis::new());
+mod plain {
+    use super::*;
+
+    cogency_state::conformance_tests!(Redis::by(|| RedisBackend::builder(&shared().url())));
+}
+
+mod tls {
+    use super::*;
+
+    cogency_state::conformance_tests!(Redis::by(|| {
+        let (url, certificate) = shared_tls();
+        RedisBackend::builder(url).root_certificates(certificate.as_str())
+    }));
+}

@@ -5,8 +5,7 @@ use std::process::Command;
 use cogency_state::{
     Durability, Error, RedisBackend, RedisDurability, StateBackend as _, StateManager, robust,
 };
-use cogency_state_tests::redis::{RedisServer, free_port, fresh_prefix, shared};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use cogency_state_tests::redis::{Authority, RedisServer, fresh_prefix, shared};
 
 use crate::{all_of, key};
 
@@ -193,48 +192,11 @@ async fn an_environment_that_names_no_server_is_told_and_not_repeated() {
     again_with(test, "http://:hunter2@host");
 }
 
-/// Certificates of an authority of the test's own, in a server's folder.
-struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new([]).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        Self { issuer }
-    }
-
-    /// A certificate and its key, for a name.
-    fn issue(&self, name: &str) -> (String, String) {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
-        // Of the same name as its issuer it would be taken for one that signed itself.
-        params.distinguished_name.push(DnType::CommonName, name);
-        (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
-    }
-
-    fn pem(&self) -> String {
-        self.issuer.pem()
-    }
-}
-
-/// A server that takes TLS on its port, and clients with or without certificates.
+/// A server of this name that takes TLS, and its URL.
 fn with_tls(authority: &Authority, name: &str, clients: &str) -> (RedisServer, String) {
-    let (certificate, private) = authority.issue(name);
     let server = RedisServer::start();
-    let files = [("ca", authority.pem()), ("cert", certificate), ("key", private)];
-    let [ca, cert, key] = files.map(|(file, pem)| {
-        let path = server.folder().join(file);
-        std::fs::write(&path, pem).unwrap();
-        path.to_str().unwrap().to_owned()
-    });
-    let port = free_port().to_string();
-    let mut command = vec!["CONFIG", "SET", "tls-port", &port, "tls-auth-clients", clients];
-    command.extend(["tls-ca-cert-file", &ca, "tls-cert-file", &cert, "tls-key-file", &key]);
-    server.run::<()>(&command);
-    (server, format!("rediss://localhost:{port}"))
+    let url = authority.equip(&server, name, clients);
+    (server, url)
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@
 
 mod proxy;
 mod server;
+mod tls;
 
 pub use proxy::{Cut, DELAY, Proxy, SLOW};
-pub use server::{RedisServer, free_port, fresh_prefix, shared};
+pub use server::{RedisServer, fresh_prefix, shared};
+pub use tls::{Authority, shared_tls};

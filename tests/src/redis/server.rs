@@ -78,15 +78,43 @@ impl RedisServer {
     fn start_in(folder: PathBuf, owned: Option<TempDir>, settings: &[&str]) -> Self {
         let settings = settings.iter().map(ToString::to_string).collect();
         let running = Mutex::new(None);
-        let server = Self { folder, port: free_port(), settings, running, owned };
-        server.restart();
+        let mut server = Self { folder, port: free_port(), settings, running, owned };
+        while !server.comes() {
+            server.port = free_port();
+        }
         server
     }
 
     /// Starts it again, as it was.
     pub fn restart(&self) {
+        let begun = Instant::now();
+        while !self.comes() {
+            assert!(begun.elapsed() < PATIENCE, "the port {} stays taken", self.port);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Starts it and waits; `false` if somebody else has taken its port.
+    fn comes(&self) -> bool {
+        let _ = std::fs::remove_file(self.log());
         self.start_without_waiting();
-        self.wait_until_ready();
+        let begun = Instant::now();
+        while !self.is_ready() {
+            let log = std::fs::read_to_string(self.log()).unwrap_or_default();
+            if log.contains("Address already in use") {
+                return false;
+            }
+            assert!(
+                begun.elapsed() < PATIENCE && !log.contains("not found"),
+                "redis-server does not start (`tests/run` installs it): {log}"
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        true
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.join("log")
     }
 
     /// Starts it again; it may still be reading its data.
@@ -106,18 +134,6 @@ impl RedisServer {
         BufReader::new(guard.stdout.take().unwrap()).read_line(&mut pid).unwrap();
         let (input, pid) = (guard.stdin.take().unwrap(), pid.trim().parse().unwrap());
         *self.running.lock().unwrap() = Some(Running { guard, input, pid });
-    }
-
-    fn wait_until_ready(&self) {
-        let begun = Instant::now();
-        while !self.is_ready() {
-            let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-            assert!(
-                begun.elapsed() < PATIENCE && !log.contains("not found"),
-                "redis-server does not start (`tests/run` installs it): {log}"
-            );
-            std::thread::sleep(Duration::from_millis(5));
-        }
     }
 
     fn is_ready(&self) -> bool {
@@ -204,7 +220,6 @@ impl Drop for RedisServer {
 }
 
 /// A port that nobody listens on.
-#[must_use]
-pub fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
