@@ -66,9 +66,15 @@ async fn a_large_state_that_did_not_change_is_not_sent_again() {
     assert!(sent(&server) - before < MIB / 10, "to whom loaded it");
     call.state.push('y');
     call.commit().await.unwrap();
-    // The first one gets what changed.
+    // The first one gets what changed, also what is as long as what it knows.
     let call = manager.begin::<String>(&key("alice")).await.unwrap();
     assert_eq!(call.state.len(), MIB + 1);
+    call.rollback().await;
+    let mut call = other.begin::<String>(&key("alice")).await.unwrap();
+    call.state.replace_range(..1, "z");
+    call.commit().await.unwrap();
+    let call = manager.begin::<String>(&key("alice")).await.unwrap();
+    assert!(call.state.starts_with('z'));
     call.rollback().await;
 }
 

@@ -1,7 +1,7 @@
 //! What the server does as one step.
 //!
-//! A script names every key that it touches, and does first what a server without memory left
-//! refuses: so it does all of its work or nothing.
+//! A script names every key that it touches, and looks at everything that it could fail on before
+//! it changes anything: it does all of its work or nothing.
 
 use std::sync::LazyLock;
 

@@ -20,6 +20,6 @@ redis.call('HDEL', KEYS[3], ARGV[3])
 if removed == 0 then
   return 'none'
 end
--- A full server may refuse this, and the record is gone all the same.
-redis.pcall('HSET', KEYS[2], 'deleted', ARGV[2])
+-- A full server refuses a script's first write, and nothing after one that it allowed.
+redis.call('HSET', KEYS[2], 'deleted', ARGV[2])
 return 'done'

@@ -44,8 +44,8 @@ if KEYS[4] and redis.call('EXISTS', KEYS[4]) == 0 then
   return 'gone'
 end
 
--- What a full server refuses comes first, so that nothing is ever done by half. Another program's
--- record, which is compared as a whole, may not be in the index.
+-- A full server refuses a script's first write or none, so nothing is ever done by half. Another
+-- program's record, which is compared as a whole, may not be in the index.
 if is_new or ARGV[4] ~= '-1' then
   local time = redis.call('TIME')
   redis.call('HSET', KEYS[3], ARGV[6], time[1] .. ':' .. ARGV[7])
