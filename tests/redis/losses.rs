@@ -94,9 +94,11 @@ async fn a_call_with_a_large_state_whose_connection_is_lost_counts_once() {
 async fn a_call_whose_server_does_not_come_back_says_what_is_true() {
     let ways = Ways::new();
     for cut in Cut::ALL {
-        let user = format!("{cut:?}");
+        let mut was_unknown = false;
         for command in 0..MOST_COMMANDS {
-            let before = ways.stored(&key(&user)).await;
+            // A key of its own: the lease of the call before may not have been given back.
+            let user = format!("{cut:?} {command}");
+            assert_eq!(append(&ways.direct, &user, 10).await.unwrap(), 1);
             let manager = StateManager::new(ways.backend());
             manager.load_state::<(Vec<u32>, String)>(&key(&user)).await.unwrap();
             ways.proxy.cut(cut, command, true);
@@ -104,22 +106,68 @@ async fn a_call_whose_server_does_not_come_back_says_what_is_true() {
             let was_cut = ways.proxy.mend();
             tokio::time::sleep(DELAY).await;
             let after = ways.stored(&key(&user)).await;
-            let when = format!("{cut:?} at command {command}: {before}, then {after}, {result:?}");
+            let when = format!("{cut:?} at command {command}: {after}, {result:?}");
             match result {
-                Ok(length) => assert_eq!((length, after), (before + 1, before + 1), "{when}"),
+                Ok(length) => assert_eq!((length, after), (2, 2), "{when}"),
                 Err(Error::OutcomeUnknown { write_id, .. }) => {
+                    was_unknown = true;
                     // It can be told from the record.
                     let record = ways.direct.backend().load_state(&key(&user)).await.unwrap();
                     let found = record.map(|record| record.revision.write_id);
-                    assert_eq!(after == before + 1, found == write_id, "{when}");
+                    assert_eq!(after == 2, found == write_id, "{when}");
                 }
-                Err(_) => assert_eq!(after, before, "{when}"),
+                Err(_) => assert_eq!(after, 1, "{when}"),
             }
             if !was_cut {
                 break;
             }
             assert!(command + 1 < MOST_COMMANDS);
         }
+        assert!(was_unknown, "{cut:?} at a save");
+    }
+}
+
+/// Takes over a key, once it is free, and replaces what is stored.
+async fn take_over(ways: &Ways, key: &StateKey) {
+    let mut call = ways.direct.begin::<u32>(key).await.unwrap();
+    call.state += 100;
+    call.commit().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_save_that_somebody_saved_over_before_it_could_be_looked_for_is_in_doubt() {
+    let ways = Ways::new();
+    for cut in [Cut::BeforeRequest, Cut::BeforeReply] {
+        let (alice, builder) = (key(&format!("{cut:?}")), impatient(&ways.proxy.url()));
+        let builder = builder.prefix(&*ways.prefix).lease_ttl(Duration::from_millis(300));
+        let backend = builder.retry_for(Duration::from_secs(10)).build().unwrap();
+        let manager = StateManager::new(backend);
+        let mut call = manager.begin::<u32>(&alice).await.unwrap();
+        call.state = 1;
+        ways.proxy.cut(cut, 0, true);
+        let committing = tokio::spawn(call.commit());
+        take_over(&ways, &alice).await;
+        assert!(ways.proxy.mend());
+        let error = committing.await.unwrap().unwrap_err();
+        assert!(matches!(error, Error::OutcomeUnknown { .. }), "{cut:?}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delete_whose_key_was_taken_before_it_could_be_looked_for_is_in_doubt() {
+    let ways = Ways::new();
+    for cut in [Cut::BeforeRequest, Cut::BeforeReply] {
+        let (alice, builder) = (key(&format!("{cut:?}")), impatient(&ways.proxy.url()));
+        ways.direct.save_state(&alice, 1_u32, None).await.unwrap();
+        let builder = builder.prefix(&*ways.prefix).lease_ttl(Duration::from_millis(300));
+        let backend = builder.retry_for(Duration::from_secs(10)).build().unwrap();
+        let held = lease(&backend, &alice).await;
+        ways.proxy.cut(cut, 0, true);
+        let deleting = tokio::spawn(async move { backend.delete_state(&held).await });
+        take_over(&ways, &alice).await;
+        assert!(ways.proxy.mend());
+        let error = deleting.await.unwrap().unwrap_err();
+        assert!(matches!(error, Error::OutcomeUnknown { write_id: None, .. }), "{cut:?}: {error}");
     }
 }
 
