@@ -28,7 +28,9 @@ impl StateManager {
     /// | `file:data/agents`, `file:/srv/agents`, `file:///srv/agents` | a [`FileBackend`] |
     /// | `file:data/agents?process=worker-1` | the same, [isolated](FileBackend::isolated_as) |
     ///
-    /// A path is taken as it stands, without percent-encoding.
+    /// A path is taken as it stands, without percent-encoding. A name, `file` or `memory`, gives a
+    /// manager over what `persist = "<name>"` stands for unless another one is
+    /// [installed](Self::install).
     ///
     /// ```
     /// use cogency_state::StateManager;
@@ -44,11 +46,11 @@ impl StateManager {
     /// [`Error::Config`] if the URL names no backend.
     // Servers are connected to; files and memory have nothing to wait for.
     #[expect(clippy::unused_async)]
-    pub async fn connect(url: &str) -> Result<Self, Error> {
-        from_url(url)
+    pub async fn connect(name_or_url: &str) -> Result<Self, Error> {
+        from_name_or_url(name_or_url)
     }
 
-    /// Makes this manager the one that `persist = "<name>"` stands for on this runtime, for
+    /// Makes this manager the one that `persist = "<name or URL>"` stands for on this runtime, for
     /// example `"file"`: at the start of a program, or of a test that needs one of its own.
     ///
     /// ```
@@ -62,20 +64,23 @@ impl StateManager {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Config`] if the name is in use on this runtime: one half of the program would
-    /// save where the other does not look. [`Error::NoRuntime`] outside of one.
-    pub fn install(self, name: &'static str) -> Result<(), Error> {
+    /// [`Error::Config`] if that is neither the name nor the URL of a backend, or if it is in use
+    /// on this runtime: one half of the program would save where the other does not look.
+    /// [`Error::NoRuntime`] outside of one.
+    pub fn install(self, name_or_url: &str) -> Result<(), Error> {
         let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
-        of_runtime(&runtime, |managers| match managers.entry(name.into()) {
+        // Nothing would ever ask for a misspelled one.
+        from_name_or_url(name_or_url)?;
+        of_runtime(&runtime, |managers| match managers.entry(name_or_url.into()) {
             Entry::Vacant(entry) => {
                 entry.insert(self);
                 Ok(())
             }
+            // Without the URL: it may hold a password.
             Entry::Occupied(_) => Err(Error::Config {
-                reason: format!(
-                    "`persist = {name:?}` is in use on this runtime already: install another \
-                     manager before the first call"
-                ),
+                reason: "that name or URL is in use on this runtime already: install another \
+                         manager before the first call"
+                    .to_owned(),
             }),
         })
     }

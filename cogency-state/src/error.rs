@@ -66,7 +66,8 @@ pub enum Error {
     /// This call's lease went to somebody else while it ran. Nothing was saved.
     #[error(
         "the lease on {key} in {backend} was lost (fencing token {token} is no longer the \
-         newest), nothing was saved: call again, and look for what paused this process"
+         newest), nothing was saved: call again, and look for what paused this process or \
+         removed its lock"
     )]
     #[non_exhaustive]
     LeaseLost {

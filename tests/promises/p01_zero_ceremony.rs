@@ -73,6 +73,12 @@ async fn a_name_that_is_in_use_cannot_be_replaced() {
 }
 
 #[tokio::test]
+async fn a_misspelled_name_cannot_be_replaced() {
+    let error = StateManager::new(MemoryBackend::new()).install("fiel").unwrap_err();
+    assert!(matches!(error, Error::Config { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn a_url_gives_a_manager_over_its_backend() {
     let folder = tempfile::tempdir().unwrap();
     let manager =

@@ -1,9 +1,11 @@
 //! 2. All or nothing: error, panic, time-out and cancellation leave what was stored.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use cogency_state::{Error, StateManager, robust};
+use tokio::time::Instant;
 
 use crate::places::{Place, key, on_every_backend};
 
@@ -47,6 +49,32 @@ async fn third_time_lucky(
         anyhow::bail!("not yet");
     }
     Ok(state.len())
+}
+
+/// How long one call pauses before each of its attempts but the first.
+async fn pauses() -> Vec<Duration> {
+    #[robust(retry = 12, backoff = "100ms")]
+    async fn never(started: &Mutex<Vec<Instant>>) -> anyhow::Result<()> {
+        started.lock().unwrap().push(Instant::now());
+        anyhow::bail!("refused")
+    }
+    let started = Mutex::default();
+    never(&started).await.unwrap_err();
+    let started = started.into_inner().unwrap();
+    started.windows(2).map(|two| two[1] - two[0]).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn pauses_between_attempts_double_up_to_30_s_and_differ_from_call_to_call() {
+    let (one, other) = (pauses().await, pauses().await);
+    assert_ne!(one, other);
+    let longest = Duration::from_secs(30);
+    for (number, pause) in (0..).zip(&one) {
+        let least = longest.min(Duration::from_millis(100) * 2_u32.pow(number));
+        // Timers are as fine as a millisecond.
+        let most = longest.min(least * 2) + Duration::from_millis(2);
+        assert!((least..=most).contains(pause), "pause {number} of {pause:?}");
+    }
 }
 
 async fn stored(place: &Place) -> usize {

@@ -184,3 +184,52 @@ async fn an_edit_by_hand_is_accepted_when_the_checksum_is_removed() {
     assert_eq!(loaded.state.turns, ["edited", "hello"]);
     assert_eq!(loaded.revision.version, 2);
 }
+
+/// The record of alice, without its checksum and as an edit leaves it.
+fn edit(place: &Place, edit: impl Fn(&str) -> String) {
+    let text = fs::read_to_string(state_file(place)).unwrap();
+    let lines: Vec<_> = text.lines().filter(|line| !line.contains("\"checksum\"")).collect();
+    fs::write(state_file(place), edit(&lines.join("\n"))).unwrap();
+}
+
+#[tokio::test]
+async fn a_state_that_is_null_after_an_edit_is_a_state() {
+    let place = Place::file();
+    let manager = place.manager();
+    manager.save_state(&key("alice"), None::<u32>, None).await.unwrap();
+    edit(&place, str::to_owned);
+    let loaded = manager.load_state::<Option<u32>>(&key("alice")).await.unwrap().unwrap();
+    assert_eq!(loaded.state, None);
+    manager.save_state(&key("alice"), Some(1), Some(loaded.revision)).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_last_version_can_be_saved_over_and_a_larger_one_is_refused() {
+    let place = Place::file();
+    let manager = place.manager();
+    say(&manager, "alice").await.unwrap();
+    edit(&place, |text| text.replace("\"version\": 1", &format!("\"version\": {}", i64::MAX)));
+    for turns in 2..=3 {
+        assert_eq!(say(&manager, "alice").await.unwrap(), turns);
+    }
+    edit(&place, |text| text.replace(&i64::MAX.to_string(), &u64::MAX.to_string()));
+    let error = say(&manager, "alice").await.unwrap_err();
+    assert!(is_corrupt(&error), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_record_says_about_itself_stays_with_it_from_save_to_save() {
+    let place = Place::file();
+    let manager = place.manager();
+    say(&manager, "alice").await.unwrap();
+    edit(&place, |text| {
+        text.replace("\"llm_model\":\"unknown\"", "\"llm_model\":\"large\",\"team\":[\"blue\"]")
+    });
+    assert_eq!(say(&manager, "alice").await.unwrap(), 2);
+    let loaded = manager.load_state::<chat::State>(&key("alice")).await.unwrap().unwrap();
+    manager.save_state(&key("alice"), loaded.state, Some(loaded.revision)).await.unwrap();
+    let again = manager.load_state::<chat::State>(&key("alice")).await.unwrap().unwrap();
+    assert_eq!(again.metadata.llm_model, "large");
+    assert_eq!(again.metadata.custom["team"], serde_json::json!(["blue"]));
+    assert_ne!(again.metadata.saved_at, loaded.metadata.saved_at);
+}

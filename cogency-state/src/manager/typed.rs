@@ -14,7 +14,7 @@ use crate::record::{Metadata, Record, Revision};
 /// as long as a worker thread should be kept.
 const MAX_INLINE_BYTES: usize = 256 << 10;
 
-/// A save that is ready to go.
+/// A save that is ready to go, but for its metadata.
 pub(crate) struct Prepared {
     pub(crate) write: Box<Write>,
     /// What the next call would load.
@@ -125,8 +125,14 @@ fn prepare(
     let revision = Revision::after(expected);
     let warm = Warm { revision, checksum, bytes: json.len(), state: read_back };
     let state_type = Some(Cow::Borrowed(state_type));
-    let record =
-        Record::with_checksum(key.clone(), revision, state_type, Metadata::now(), json, checksum);
+    let record = Record::with_checksum(
+        key.clone(),
+        revision,
+        state_type,
+        Metadata::default(),
+        json,
+        checksum,
+    );
     Prepared { write: Box::new(Write::new(record, expected)), warm }
 }
 

@@ -35,6 +35,9 @@ const PROCESSES: &str = "@processes";
 /// A save is atomic and survives a power cut. A lease is a lock of the operating system's: it is
 /// free the moment that its holder dies. Files are readable by their owner only.
 ///
+/// Each open call holds one file descriptor, and its work runs on the threads of tokio's blocking
+/// pool: a process with thousands of calls at once needs a limit above that (`ulimit -n`).
+///
 /// ```
 /// use cogency_state::{FileBackend, StateManager};
 ///
@@ -48,7 +51,8 @@ pub struct FileBackend {
 impl FileBackend {
     /// Keeps records below this folder, which is made with the first of them.
     ///
-    /// A relative path counts from the current directory of this moment.
+    /// A relative path counts from the current directory of this moment, and links in it are
+    /// followed now.
     pub fn new(folder: impl AsRef<Path>) -> Self {
         Self { root: Arc::new(Root::new(folder.as_ref())) }
     }
