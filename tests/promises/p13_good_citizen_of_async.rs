@@ -88,7 +88,7 @@ on_every_backend! {
 
     async fn a_dropped_call_frees_its_key_though_nobody_runs_its_runtime(place: Place) {
         let idle = Builder::new_current_thread().enable_all().build().unwrap();
-        let (manager, idle) = tokio::task::spawn_blocking(move || {
+        let (place, idle) = tokio::task::spawn_blocking(move || {
             let manager = place.manager();
             idle.block_on(async {
                 let held = manager.begin::<usize>(&key("alice")).await.unwrap();
@@ -98,8 +98,9 @@ on_every_backend! {
                 });
                 assert!(in_time.await.is_err());
             });
-            (place.builder().wait(Duration::from_secs(5)).build(), idle)
+            (place, idle)
         }).await.unwrap();
+        let manager = place.builder().wait(Duration::from_secs(5)).build();
         manager.begin::<usize>(&key("alice")).await.unwrap();
         idle.shutdown_background();
     }
