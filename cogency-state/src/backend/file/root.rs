@@ -115,7 +115,7 @@ impl Root {
         root.location = match root.path().to_str() {
             Some(path) => format!("file:{path}"),
             // Escaped: two folders must not have the same.
-            None => format!("file:{:?}", root.path()),
+            None => format!("file:{}", root.path().as_os_str().as_encoded_bytes().escape_ascii()),
         };
         root
     }
