@@ -108,11 +108,21 @@ fn state_name(plan: &Plan) -> Ident {
     Ident::new("state", mixed_at(place))
 }
 
-// Output: let mut query = Reuse::reuse(&query);
+// Output:
+//     let mut query = Reuse::reuse(&query);
+//     let _ = &query;
+//
+// The second line only where the key uses the argument too: then it is not "unused" although the
+// body does without it.
 fn reuse(Reused { mutability, name }: &Reused, plan: &Plan) -> TokenStream {
     let span = mixed_at(name.span());
     let runtime = plan.runtime.at(name.span());
-    quote_spanned!(span=> let #mutability #name = #runtime::Reuse::reuse(&#name);)
+    let used = plan
+        .kept
+        .as_ref()
+        .filter(|kept| kept.mentions(name))
+        .map(|_| quote_spanned!(span=> let _ = &#name;));
+    quote_spanned!(span=> let #mutability #name = #runtime::Reuse::reuse(&#name); #used)
 }
 
 // Input: { BODY }

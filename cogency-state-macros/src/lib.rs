@@ -9,6 +9,7 @@ mod boxed;
 mod expand;
 mod fallback;
 mod function;
+mod mentions;
 mod parameters;
 mod persist;
 mod plan;
