@@ -17,6 +17,7 @@ mod problems;
 mod retry;
 mod runtime;
 mod state;
+mod url;
 mod validate;
 mod value;
 

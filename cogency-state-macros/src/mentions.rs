@@ -62,10 +62,10 @@ fn is_other_name(before: [char; 2], after: [char; 2]) -> bool {
     match (before, after) {
         // A range: `0..query`
         (['.', '.'], _) => false,
-        // A field or method, a path, a label: `a.query`, `a::query`, `'query`
-        ([_, '.' | '\''] | [':', ':'], _) => true,
-        // A field or the begin of a path, a macro: `query: 1`, `query::a`, `query!(...)`
-        (_, [':', _] | ['!', '(']) => true,
+        // A field or method, a label, a path: `a.query`, `'query`, `a::query`
+        ([_, '.' | '\''] | [':', ':'], _)
+        // A field, the begin of a path, a macro: `query: 1`, `query::a`, `query!(...)`
+        | (_, [':', _] | ['!', '(']) => true,
         _ => false,
     }
 }
