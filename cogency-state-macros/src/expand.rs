@@ -7,6 +7,7 @@ use quote::quote_spanned;
 use syn::Expr;
 use syn::ext::IdentExt as _;
 
+use crate::function::Body;
 use crate::persist::Persist;
 use crate::plan::{Kept, Plan};
 use crate::retry::Reused;
@@ -138,7 +139,10 @@ fn reuse(Reused { mutability, name }: &Reused, plan: &Plan) -> TokenStream {
 fn body(plan: &Plan) -> TokenStream {
     let span = Span::mixed_site();
     let output = &plan.output;
-    let statements = plan.function.body.statements();
+    let statements = match (&plan.function.body, &plan.kept) {
+        (Body::Boxed(boxed), Some(kept)) => boxed.statements_beside(|name| kept.mentions(name)),
+        (body, _) => body.statements(),
+    };
     let block = quote_spanned!(mixed_at(plan.function.braces)=> { #statements });
     let capture = (!plan.lends_self).then(|| quote_spanned!(span=> move));
     let state = plan.kept.as_ref().map(|Kept { state, .. }| {
