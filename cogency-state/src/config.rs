@@ -196,11 +196,14 @@ fn from_url(url: &str) -> Result<StateManager, Error> {
 
 fn file(rest: &str) -> Result<StateManager, Error> {
     let (path, query) = rest.split_once('?').map_or((rest, None), |(path, q)| (path, Some(q)));
-    let path = path.strip_prefix("//").unwrap_or(path);
-    if path.is_empty() {
+    let folder = path.strip_prefix("//").unwrap_or(path);
+    if folder.is_empty() {
         return Err(Error::Config { reason: format!("the URL names no folder: give {LEGAL}") });
     }
-    let backend = FileBackend::new(path);
+    if folder != path && !folder.starts_with('/') {
+        return Err(Error::Config { reason: format!("a file URL has no host: give {LEGAL}") });
+    }
+    let backend = FileBackend::new(folder);
     let backend = match query.map(|query| query.split_once('=')) {
         None => backend,
         Some(Some(("process", id))) if !id.is_empty() => backend.isolated_as(id),

@@ -99,6 +99,18 @@ async fn a_url_that_names_no_backend_gives_an_error_that_names_those_that_exist(
 }
 
 #[tokio::test]
+async fn a_file_url_has_no_host_but_may_have_the_place_of_one() {
+    let error = StateManager::connect("file://host/agents").await.unwrap_err();
+    assert!(matches!(error, Error::Config { .. }), "{error}");
+    assert!(error.to_string().contains("no host"), "{error}");
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", folder.path().display());
+    chat(&StateManager::connect(&url).await.unwrap(), "alice", "hello").await.unwrap();
+    let same = StateManager::new(FileBackend::new(folder.path()));
+    assert_eq!(chat(&same, "alice", "again").await.unwrap(), "hello again");
+}
+
+#[tokio::test]
 async fn an_isolated_process_sees_only_its_own_states_and_finds_them_again_by_its_id() {
     let folder = tempfile::tempdir().unwrap();
     let shared = StateManager::new(FileBackend::new(folder.path()));
