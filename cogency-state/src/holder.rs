@@ -1,7 +1,7 @@
 //! Who is at work on a state.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
@@ -43,7 +43,29 @@ impl fmt::Display for Holder {
             return f.write_str("an unknown holder");
         }
         let Self { process, host, since } = self;
-        let since = humantime::format_rfc3339_millis(*since);
-        write!(f, "process {process} on {host:?} (since {since})")
+        write!(f, "process {process} on {host:?}")?;
+        // It may come out of a file, with a year that has no such form.
+        let mut text = String::new();
+        match write!(text, "{}", humantime::format_rfc3339_millis(*since)) {
+            Ok(()) => write!(f, " (since {text})"),
+            Err(fmt::Error) => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_holder_is_shown_with_any_host_and_time() {
+        let shown = |secs| {
+            let since = SystemTime::UNIX_EPOCH + Duration::from_secs(secs);
+            Holder { process: 7, host: "a\nb".into(), since }.to_string()
+        };
+        assert_eq!(shown(0), r#"process 7 on "a\nb" (since 1970-01-01T00:00:00.000Z)"#);
+        assert_eq!(shown(1 << 40), r#"process 7 on "a\nb""#);
     }
 }

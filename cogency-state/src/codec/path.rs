@@ -55,7 +55,9 @@ mod tests {
 
     fn path(steps_from_inside: &[Step]) -> String {
         let trail = Trail::default();
-        steps_from_inside.iter().for_each(|step| trail.add(*step));
+        for step in steps_from_inside {
+            trail.add(*step);
+        }
         trail.into_path()
     }
 

@@ -196,7 +196,7 @@ fn nothing_that_a_custom_deserialize_says_is_shown() {
 #[test]
 fn nothing_that_a_visitor_expects_is_shown() {
     struct Below(String);
-    impl<'de> Visitor<'de> for Below {
+    impl Visitor<'_> for Below {
         type Value = ();
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             f.write_str(&self.0)

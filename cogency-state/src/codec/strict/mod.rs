@@ -148,8 +148,8 @@ impl<'a, S: Serializer> Strict<'a, S> {
 const RAW_VALUE: &str = "$serde_json::private::RawValue";
 
 const TOO_DEEP: &str = "it is nested deeper than 127 levels";
-const SOME_NULL: &str = "JSON writes what is inside `Some` as null, which would come back as \
-                         `None`: use an enum of your own, or leave out one of the two";
+const SOME_NULL: &str = "JSON writes what this `Some` holds as null, which would come back as \
+                         `None`: use an enum with a variant for each case";
 const NOT_FINITE: &str = "NaN and infinity have no form in JSON";
 
 macro_rules! hand_on {
@@ -361,6 +361,7 @@ mod tests {
         struct Wrapped(Option<u32>);
         #[derive(serde::Serialize)]
         struct Limits {
+            #[expect(clippy::option_option)]
             limit: Option<Option<u32>>,
         }
         let found = refusal(&vec![Limits { limit: Some(Some(1)) }, Limits { limit: Some(None) }]);
