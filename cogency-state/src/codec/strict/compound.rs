@@ -27,7 +27,10 @@ impl<'a, C> Compound<'a, C> {
 
     fn at<R, E>(&self, step: Step, result: Result<R, E>) -> Result<R, E> {
         result.inspect_err(|_| {
-            self.trace.trail.add(step);
+            // What a `RawValue` is for `serde_json` is no part of the state.
+            if self.null != Null::NoneAsText {
+                self.trace.trail.add(step);
+            }
             if let Some(variant) = self.variant {
                 self.trace.trail.add(Step::Name(variant));
             }

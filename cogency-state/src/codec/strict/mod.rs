@@ -376,6 +376,7 @@ mod tests {
         ] {
             assert_eq!(reason, SOME_NULL);
         }
+        assert_eq!(refusal(&[Some(raw("null"))]).path, "[0]");
         let kept = (Some(json!([null])), (), Value::Null, Some("null"), Some(raw("\"null\"")));
         let json = to_json(&(kept, raw("null")), usize::MAX, 0).unwrap();
         assert_eq!(json, br#"[[[null],null,null,"null","null"],null]"#);
