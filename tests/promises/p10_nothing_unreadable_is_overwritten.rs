@@ -39,6 +39,73 @@ mod moved {
     }
 }
 
+/// A state with sets and lists, before and after it was moved.
+mod tagged {
+    pub(super) mod before {
+        use std::collections::HashSet;
+
+        #[derive(Default, serde::Serialize, serde::Deserialize)]
+        pub(crate) struct State {
+            pub(crate) tags: HashSet<u32>,
+            pub(crate) turns: Vec<Turn>,
+            pub(crate) note: Option<String>,
+        }
+
+        #[derive(Default, serde::Serialize, serde::Deserialize)]
+        pub(crate) struct Turn {
+            pub(crate) words: u32,
+            pub(crate) role: Option<String>,
+        }
+    }
+
+    /// With new fields, and without what stood for nothing.
+    pub(super) mod grown {
+        use std::collections::HashSet;
+
+        #[derive(Default, serde::Serialize, serde::Deserialize)]
+        #[serde(default)]
+        pub(crate) struct State {
+            pub(crate) at: u64,
+            pub(crate) tags: HashSet<u32>,
+            pub(crate) turns: Vec<Turn>,
+        }
+
+        #[derive(Default, serde::Serialize, serde::Deserialize)]
+        #[serde(default)]
+        pub(crate) struct Turn {
+            pub(crate) cost: f64,
+            pub(crate) words: u32,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub(crate) role: Option<String>,
+        }
+    }
+
+    /// With turns that have lost their roles.
+    pub(super) mod shrunk {
+        use std::collections::HashSet;
+
+        #[derive(Default, serde::Serialize, serde::Deserialize)]
+        pub(crate) struct State {
+            pub(crate) tags: HashSet<u32>,
+            pub(crate) turns: Vec<Turn>,
+            pub(crate) note: Option<String>,
+        }
+
+        #[derive(Default, serde::Serialize, serde::Deserialize)]
+        pub(crate) struct Turn {
+            pub(crate) words: u32,
+        }
+    }
+}
+
+/// A tagged state with two turns.
+async fn tagged(manager: &StateManager, role: Option<String>) {
+    use tagged::before::{State, Turn};
+    let turns = vec![Turn { words: 2, role }, Turn { words: 1, role: None }];
+    let state = State { tags: (0..100).collect(), turns, note: None };
+    manager.save_state(&key("tagged"), state, None).await.unwrap();
+}
+
 #[robust(persist = manager)]
 async fn say(
     state: &mut chat::State,
@@ -55,6 +122,30 @@ async fn state_is_intact(place: &Place) {
 }
 
 on_every_backend! {
+    async fn a_type_that_was_moved_and_has_new_fields_keeps_its_states(place: Place) {
+        let manager = place.manager();
+        tagged(&manager, Some("user".to_owned())).await;
+        let mut call = manager.begin::<tagged::grown::State>(&key("tagged")).await.unwrap();
+        assert_eq!((call.state.tags.len(), call.state.turns.len(), call.state.at), (100, 2, 0));
+        assert!(call.state.turns[0].words == 2 && call.state.turns[0].role.is_some());
+        call.state.at = 7;
+        call.commit().await.unwrap();
+        let manager = place.manager();
+        let call = manager.begin::<tagged::grown::State>(&key("tagged")).await.unwrap();
+        assert_eq!((call.state.tags.len(), call.state.at), (100, 7));
+        call.rollback().await;
+    }
+
+    async fn a_type_that_was_moved_and_would_lose_something_deep_inside_is_refused(place: Place) {
+        let manager = place.manager();
+        tagged(&manager, Some("user".to_owned())).await;
+        let error = manager.begin::<tagged::shrunk::State>(&key("tagged")).await.unwrap_err();
+        assert!(matches!(error, Error::StateType { .. }), "{error}");
+        let loaded = manager.load_state::<tagged::before::State>(&key("tagged")).await.unwrap();
+        let tagged::before::State { turns, note, .. } = loaded.unwrap().state;
+        assert!(turns[0].role.is_some() && note.is_none());
+    }
+
     async fn a_state_of_another_type_is_refused_and_left(place: Place) {
         let manager = place.manager();
         say(&manager, "alice").await.unwrap();

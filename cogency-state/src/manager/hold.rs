@@ -12,7 +12,7 @@ use super::StateManager;
 use super::held;
 use super::queue::{Place, Ticket};
 use crate::backend::{Lease, LeaseAttempt, Opened, StateBackend, Write};
-use crate::error::Error;
+use crate::error::{Error, stopped};
 use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::record::{Record, Revision};
@@ -101,8 +101,8 @@ impl Hold {
         let (backend, write_id) = (Arc::clone(&self.backend), write.record.revision.write_id);
         let key = write.record.key.clone();
         let saved = tokio::spawn(self.save_here(write)).await;
-        saved.unwrap_or_else(|stopped| {
-            Err(Error::outcome_unknown(&key, backend.location(), Some(write_id), stopped))
+        saved.unwrap_or_else(|error| {
+            Err(Error::outcome_unknown(&key, backend.location(), Some(write_id), stopped(error)))
         })
     }
 

@@ -117,6 +117,9 @@ impl StateManager {
     /// [`Error::Encode`] if the state cannot be kept, [`Error::Backend`] if the backend fails: in
     /// all of these nothing changed. [`Error::OutcomeUnknown`] if it may have.
     ///
+    /// A panic of the type's own `Serialize` or `Deserialize` goes on as that panic, on whatever
+    /// thread it happened, and nothing changed.
+    ///
     /// # Cancellation
     /// Dropped before the save begins, nothing happens. A save that has begun runs to its end.
     pub async fn save_state<T>(

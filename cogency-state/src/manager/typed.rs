@@ -1,6 +1,7 @@
 //! Between records and typed states, off the runtime's threads where it takes long.
 
 use std::borrow::Cow;
+use std::panic::resume_unwind;
 
 use super::StateManager;
 use super::warm::Warm;
@@ -142,8 +143,9 @@ async fn off_thread<R: Send + 'static>(
     work: impl FnOnce() -> R + Send + 'static,
 ) -> Result<R, Error> {
     let runtime = tokio::runtime::Handle::try_current().map_err(|_| Error::NoRuntime)?;
-    runtime
-        .spawn_blocking(work)
-        .await
-        .map_err(|stopped| Error::backend(Some(key), "the blocking pool", operation, stopped))
+    runtime.spawn_blocking(work).await.map_err(|stopped| match stopped.try_into_panic() {
+        // It is the state type's own, and goes on as it would have on this thread.
+        Ok(panic) => resume_unwind(panic),
+        Err(ended) => Error::backend(Some(key), "the blocking pool", operation, ended),
+    })
 }

@@ -22,7 +22,7 @@ use async_trait::async_trait;
 
 use self::root::{Held, Root};
 use super::{Capabilities, Durability, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write};
-use crate::error::Error;
+use crate::error::{Error, stopped};
 use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::record::{Record, WriteId};
@@ -91,8 +91,8 @@ impl FileBackend {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| Error::NoRuntime)?;
         let root = Arc::clone(&self.root);
         let done = runtime.spawn_blocking(move || work(&root)).await;
-        done.unwrap_or_else(|stopped| {
-            Err(Error::backend(key, &self.root.location, "finish its work on", stopped))
+        done.unwrap_or_else(|error| {
+            Err(Error::backend(key, &self.root.location, "finish its work on", stopped(error)))
         })
     }
 
