@@ -181,9 +181,11 @@ impl Root {
                 Attempt::Gone => {}
                 Attempt::Held(holder) => return Ok(Err(holder)),
                 Attempt::Locked(lock) => {
-                    // Every time: nothing on the disk tells reliably that the last holder died.
-                    // What it wrote to say so may be lost where its half-written file is not.
-                    state_file::sweep(&folder).map_err(failed)?;
+                    // What the last holder wrote to say that it is at work, or done, a power cut
+                    // may lose where its half-written file stays. This run has seen no power cut.
+                    if lock.may_have_died {
+                        state_file::sweep(&folder).map_err(failed)?;
+                    }
                     return Ok(Ok((Held::new(self, key, lock), folder)));
                 }
             }
