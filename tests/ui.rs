@@ -6,7 +6,8 @@
 //!   the toolchain named below. For another one, look at what `TRYBUILD=overwrite` makes of them,
 //!   and name it here.
 //!
-//! One case alone: `cargo test -p cogency-state-tests --test ui -- trybuild=duplicate-argument`.
+//! One case alone:
+//! `cargo test -p cogency-state-tests --test ui -- refused trybuild=duplicate-argument`.
 
 use std::process::Command;
 

@@ -5,11 +5,12 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::parse::Parser;
 use syn::{
-    Block, Expr, ExprAsync, GenericArgument, PathArguments, PathSegment, ReturnType, Stmt, Type,
-    TypeParamBound,
+    Block, Expr, ExprAsync, GenericArgument, Ident, Local, Pat, PathArguments, PathSegment,
+    ReturnType, Stmt, Type, TypeParamBound,
 };
 
 use crate::parameters::ungrouped;
+use crate::value;
 
 pub(crate) struct Boxed {
     /// What stands before the box.
@@ -44,12 +45,35 @@ impl Boxed {
         quote!(#(#statements)*)
     }
 
+    // Input: let user_id = user_id; ...
+    // Output: let user_id = user_id; let _ = &user_id; ...
+    //
+    /// The statements, where `#[async_trait]` moves each argument first: what the attribute uses
+    /// is not "unused" although the body does without it.
+    pub(crate) fn statements_beside(&self, is_used: impl Fn(&Ident) -> bool) -> TokenStream {
+        let statements = self.future.block.stmts.iter().map(|statement| {
+            let moved = moved(statement).filter(|name| is_used(name));
+            let used = moved.map(|name| quote!(let _ = &#name;));
+            quote!(#statement #used)
+        });
+        quote!(#(#statements)*)
+    }
+
     /// The function's body, with other statements in the future.
     pub(crate) fn with(&self, statements: &TokenStream) -> TokenStream {
         let Self { before, pin, future, .. } = self;
         let ExprAsync { attrs, async_token, capture, .. } = future;
         quote!(#(#before)* #pin(#(#attrs)* #async_token #capture { #statements }))
     }
+}
+
+// Input: let name = name;
+// Output: name
+fn moved(statement: &Stmt) -> Option<&Ident> {
+    let Stmt::Local(Local { pat: Pat::Ident(binding), init: Some(init), .. }) = statement else {
+        return None;
+    };
+    value::name(&init.expr).filter(|name| **name == binding.ident)
 }
 
 // Input: Pin<Box<dyn Future<Output = T> + ...>>

@@ -7,6 +7,7 @@ use quote::quote_spanned;
 use syn::Expr;
 use syn::ext::IdentExt as _;
 
+use crate::function::Body;
 use crate::persist::Persist;
 use crate::plan::{Kept, Plan};
 use crate::retry::Reused;
@@ -108,11 +109,21 @@ fn state_name(plan: &Plan) -> Ident {
     Ident::new("state", mixed_at(place))
 }
 
-// Output: let mut query = Reuse::reuse(&query);
+// Output:
+//     let mut query = Reuse::reuse(&query);
+//     let _ = &query;
+//
+// The second line only where the key uses the argument too: then it is not "unused" although the
+// body does without it.
 fn reuse(Reused { mutability, name }: &Reused, plan: &Plan) -> TokenStream {
     let span = mixed_at(name.span());
     let runtime = plan.runtime.at(name.span());
-    quote_spanned!(span=> let #mutability #name = #runtime::Reuse::reuse(&#name);)
+    let used = plan
+        .kept
+        .as_ref()
+        .filter(|kept| kept.mentions(name))
+        .map(|_| quote_spanned!(span=> let _ = &#name;));
+    quote_spanned!(span=> let #mutability #name = #runtime::Reuse::reuse(&#name); #used)
 }
 
 // Input: { BODY }
@@ -128,7 +139,10 @@ fn reuse(Reused { mutability, name }: &Reused, plan: &Plan) -> TokenStream {
 fn body(plan: &Plan) -> TokenStream {
     let span = Span::mixed_site();
     let output = &plan.output;
-    let statements = plan.function.body.statements();
+    let statements = match (&plan.function.body, &plan.kept) {
+        (Body::Boxed(boxed), Some(kept)) => boxed.statements_beside(|name| kept.mentions(name)),
+        (body, _) => body.statements(),
+    };
     let block = quote_spanned!(mixed_at(plan.function.braces)=> { #statements });
     let capture = (!plan.lends_self).then(|| quote_spanned!(span=> move));
     let state = plan.kept.as_ref().map(|Kept { state, .. }| {

@@ -8,12 +8,14 @@ use crate::validate::Refused;
 // Input: async fn chat(state: &mut Chat, user_id: &str) -> Ret { BODY }, with a mistake
 // Output:
 //     compile_error! { ... }
+//     #[allow(unused_variables)]
 //     async fn chat(user_id: &str) -> Ret {
 //         let state: &mut Chat = Option::unwrap(Option::None);
 //         BODY
 //     }
 //
-// Callers and the body still compile, so that one mistake is one message, and editors complete.
+// Callers and the body still compile, so that one mistake is one message, and editors complete. What
+// only the attribute's arguments use would be "unused" here.
 pub(crate) fn fallback(refused: &Refused) -> TokenStream {
     let Refused { problems, function, state } = refused;
     let span = Span::mixed_site();
@@ -26,5 +28,5 @@ pub(crate) fn fallback(refused: &Refused) -> TokenStream {
     });
     let statements = function.body.statements();
     let function = function.with(&quote_spanned!(span=> #state #statements));
-    quote_spanned!(span=> #problems #function)
+    quote_spanned!(span=> #problems #[allow(unused_variables)] #function)
 }

@@ -1,6 +1,6 @@
 //! The function below the attribute.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Attribute, ReturnType, Signature, Token, Type, Visibility, braced};
@@ -108,14 +108,4 @@ fn refuse_other_items(input: ParseStream<'_>) -> syn::Result<()> {
         return Ok(());
     }
     Err(input.error("`#[robust]` stands on an `async fn` with a body"))
-}
-
-/// Whether some tokens mention a name, be it in the text for a `format!`.
-pub(crate) fn mentions(tokens: &TokenStream, name: &str) -> bool {
-    tokens.clone().into_iter().any(|token| match token {
-        TokenTree::Ident(ident) => ident == name,
-        TokenTree::Group(group) => mentions(&group.stream(), name),
-        TokenTree::Literal(literal) => literal.to_string().contains(name),
-        TokenTree::Punct(_) => false,
-    })
 }

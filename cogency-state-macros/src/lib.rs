@@ -9,6 +9,7 @@ mod boxed;
 mod expand;
 mod fallback;
 mod function;
+mod mentions;
 mod parameters;
 mod persist;
 mod plan;
@@ -16,6 +17,7 @@ mod problems;
 mod retry;
 mod runtime;
 mod state;
+mod url;
 mod validate;
 mod value;
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use syn::{Expr, Type};
+use syn::{Expr, Ident, Type};
 
 use crate::function::Function;
+use crate::mentions::expression_mentions;
 use crate::persist::Persist;
 use crate::retry::Reused;
 use crate::runtime::Runtime;
@@ -44,4 +45,17 @@ pub(crate) struct Kept {
     pub(crate) user: Expr,
     /// Unless it is the default one.
     pub(crate) session: Option<Expr>,
+}
+
+impl Kept {
+    /// Whether the attribute's arguments use a variable.
+    pub(crate) fn mentions(&self, variable: &Ident) -> bool {
+        let manager = match &self.persist {
+            Persist::Manager(manager) => Some(manager),
+            Persist::Builtin(_) | Persist::Feature(..) => None,
+        };
+        let mut arguments =
+            [Some(&self.user), self.session.as_ref(), manager].into_iter().flatten();
+        arguments.any(|argument| expression_mentions(argument, variable))
+    }
 }

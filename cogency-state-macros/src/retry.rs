@@ -2,7 +2,8 @@
 
 use syn::{FnArg, Ident, PatIdent, PatType, Receiver, Signature, Token};
 
-use crate::function::{Body, mentions};
+use crate::function::Body;
+use crate::mentions::mentions;
 use crate::parameters::{SelfKind, each_binding, holds_mutable_reference, is_shared_reference};
 use crate::problems::Problems;
 
@@ -29,7 +30,7 @@ pub(crate) fn reuse(sig: &mut Signature, body: &Body, problems: &mut Problems) -
         }
     }
     let statements = body.statements();
-    reused.retain(|reused| mentions(&statements, &reused.name.to_string()));
+    reused.retain(|reused| mentions(statements.clone(), &reused.name));
     reused
 }
 

@@ -82,17 +82,18 @@ fn is_mutable_reference(ty: &Type) -> bool {
 /// Whether this is a reference to a type that can be loaded.
 fn is_sized(ty: &Type, problems: &mut Problems) -> bool {
     let Type::Reference(reference) = ungrouped(ty) else { return false };
-    match ungrouped(&reference.elem) {
+    let message = match ungrouped(&reference.elem) {
         Type::ImplTrait(_) | Type::TraitObject(_) | Type::Slice(_) => {
-            problems.at(
-                &reference.elem,
-                "the state is of a type that can be loaded by name: a struct, an enum, or a type \
-                 parameter",
-            );
-            false
+            "the state is of a type that can be loaded by name: a struct, an enum, or a type \
+             parameter"
         }
-        _ => true,
-    }
+        Type::Path(ty) if ty.path.is_ident("str") => {
+            "the state has a size, which `str` has not: use `String`"
+        }
+        _ => return true,
+    };
+    problems.at(&reference.elem, message);
+    false
 }
 
 fn is_named_state(pattern: &Pat) -> bool {

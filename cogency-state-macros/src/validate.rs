@@ -7,7 +7,8 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, FnArg, Receiver, Safety, Signature, Type, TypeInfer, parse_quote};
 
 use crate::args::Args;
-use crate::function::{Body, Function, mentions};
+use crate::function::{Body, Function};
+use crate::mentions::contains;
 use crate::parameters::{self, SelfKind};
 use crate::persist::Persist;
 use crate::plan::{Kept, Plan, Policy};
@@ -95,7 +96,7 @@ fn check_item(function: &Function, problems: &mut Problems) {
                            on the implementation";
             problems.at(semi, message);
         }
-        Body::Sync(body) if mentions(body, "block_on") => {
+        Body::Sync(body) if contains(body.clone(), "block_on") => {
             let message = "`#[robust]` has to stand above `#[tokio::main]` and `#[tokio::test]`, \
                            which leave no async function to what is below them";
             problems.add(syn::Error::new(Span::call_site(), message));

@@ -42,7 +42,8 @@ impl StateManager {
     /// | `redis://host/0`, `rediss://host/0`, `redis+unix:///run/redis.sock` | a `RedisBackend` (cargo feature `redis`) |
     ///
     /// A server is connected to at once. The path of a file is taken as it stands, without
-    /// percent-encoding.
+    /// percent-encoding. A name, such as `file`, gives a manager over what `persist = "<name>"`
+    /// stands for unless another one is [installed](Self::install).
     ///
     /// ```
     /// use cogency_state::StateManager;
@@ -55,19 +56,19 @@ impl StateManager {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Config`] if the URL names no backend, [`Error::Backend`] if it is a server that
-    /// cannot be used.
+    /// [`Error::Config`] if that names no backend, [`Error::Backend`] if it is a server that cannot
+    /// be used.
     // Files and memory have nothing to wait for.
     #[cfg_attr(not(feature = "redis"), expect(clippy::unused_async))]
-    pub async fn connect(url: &str) -> Result<Self, Error> {
+    pub async fn connect(name_or_url: &str) -> Result<Self, Error> {
         #[cfg(feature = "redis")]
-        if is_redis(url) {
-            return Ok(Self::new(RedisBackend::connect(url).await?));
+        if is_redis(name_or_url) {
+            return Ok(Self::new(RedisBackend::connect(name_or_url).await?));
         }
-        from_url(url)
+        from_name_or_url(name_or_url)
     }
 
-    /// Makes this manager the one that `persist = "<name>"` stands for on this runtime, for
+    /// Makes this manager the one that `persist = "<name or URL>"` stands for on this runtime, for
     /// example `"file"`: at the start of a program, or of a test that needs one of its own.
     ///
     /// ```
@@ -81,20 +82,23 @@ impl StateManager {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Config`] if the name is in use on this runtime: one half of the program would
-    /// save where the other does not look. [`Error::NoRuntime`] outside of one.
-    pub fn install(self, name: &'static str) -> Result<(), Error> {
+    /// [`Error::Config`] if that is neither the name nor the URL of a backend, or if it is in use
+    /// on this runtime: one half of the program would save where the other does not look.
+    /// [`Error::NoRuntime`] outside of one.
+    pub fn install(self, name_or_url: &str) -> Result<(), Error> {
         let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
-        of_runtime(&runtime, |managers| match managers.entry(name.into()) {
+        // Nothing would ever ask for a misspelled one.
+        from_name_or_url(name_or_url)?;
+        of_runtime(&runtime, |managers| match managers.entry(name_or_url.into()) {
             Entry::Vacant(entry) => {
                 entry.insert(self);
                 Ok(())
             }
+            // Without the URL: it may hold a password.
             Entry::Occupied(_) => Err(Error::Config {
-                reason: format!(
-                    "`persist = {name:?}` is in use on this runtime already: install another \
-                     manager before the first call"
-                ),
+                reason: "that name or URL is in use on this runtime already: install another \
+                         manager before the first call"
+                    .to_owned(),
             }),
         })
     }
@@ -214,11 +218,14 @@ fn from_url(url: &str) -> Result<StateManager, Error> {
 
 fn file(rest: &str) -> Result<StateManager, Error> {
     let (path, query) = rest.split_once('?').map_or((rest, None), |(path, q)| (path, Some(q)));
-    let path = path.strip_prefix("//").unwrap_or(path);
-    if path.is_empty() {
+    let folder = path.strip_prefix("//").unwrap_or(path);
+    if folder.is_empty() {
         return Err(Error::Config { reason: format!("the URL names no folder: give {LEGAL}") });
     }
-    let backend = FileBackend::new(path);
+    if folder != path && !folder.starts_with('/') {
+        return Err(Error::Config { reason: format!("a file URL has no host: give {LEGAL}") });
+    }
+    let backend = FileBackend::new(folder);
     let backend = match query.map(|query| query.split_once('=')) {
         None => backend,
         Some(Some(("process", id))) if !id.is_empty() => backend.isolated_as(id),

@@ -1,5 +1,5 @@
-//! A record as one JSON document: the original's `state`, `metadata` and `schema_version`, and
-//! this library's fields before the state.
+//! A record as one JSON document: the `state`, `metadata` and `schema_version` of the original, the
+//! Python library Cogency, and this library's fields before the state.
 //!
 //! ```text
 //! {
@@ -7,7 +7,7 @@
 //!   "user_id": "alice",
 //!   "session_id": "default",
 //!   "version": 3,
-//!   "write_id": "019abcde-...",
+//!   "write_id": "2f1c9a4e-...",
 //!   "state_type": "chat::Chat",
 //!   "metadata": {"llm_provider":"unknown", ...},
 //!   "checksum": "<of the state> <of everything above this line>",
@@ -22,12 +22,12 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::error::Error;
 use crate::key::StateKey;
-use crate::record::{Checksum, Metadata, Record, Revision, SCHEMA_VERSION, WriteId};
+use crate::record::{Checksum, MAX_VERSION, Metadata, Record, Revision, SCHEMA_VERSION, WriteId};
 
 const BEFORE_CHECKSUM: &[u8] = b",\n  \"checksum\": \"";
 const BEFORE_STATE: &[u8] = b"\",\n  \"state\": ";
@@ -193,7 +193,9 @@ fn decode_own(key: &StateKey, document: &Bytes, parts: &Parts) -> Result<Record,
     let fields = parts.fields(document)?;
     let end = document.len().saturating_sub(END.len());
     if !document.ends_with(END) || end < parts.state {
-        return damaged("it is cut off");
+        return damaged(
+            "it is cut off; if it was edited, remove the line `checksum` to accept that",
+        );
     }
     let Some(checksum) = parts.checksum(document, 0) else {
         return damaged("the checksum of its state is not one");
@@ -207,16 +209,20 @@ fn decode_own(key: &StateKey, document: &Bytes, parts: &Parts) -> Result<Record,
 
 /// A document that this library did not write, or that somebody edited since.
 fn decode_foreign(key: &StateKey, document: &Bytes) -> Result<Record, Unreadable> {
+    /// What is there counts, also if it is `null`.
     #[derive(Deserialize)]
     struct Rest<'a> {
-        #[serde(borrow)]
+        #[serde(borrow, default, deserialize_with = "present")]
         state: Option<&'a RawValue>,
-        #[serde(borrow)]
+        #[serde(borrow, default, deserialize_with = "present")]
         checksum: Option<&'a RawValue>,
+    }
+    fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
+        Deserialize::deserialize(value).map(Some)
     }
     let fields = parse_fields(document)?;
     let Ok(rest) = serde_json::from_slice::<Rest<'_>>(document) else {
-        return damaged("it is not JSON");
+        return damaged("it is not JSON, or has a field twice");
     };
     if rest.checksum.is_some() {
         return damaged(
@@ -263,6 +269,9 @@ impl Fields {
         if self.schema_version.is_none() {
             return damaged("it has no schema version");
         }
+        if self.version > Some(MAX_VERSION) {
+            return damaged("its version is too large");
+        }
         let key = match (self.user_id, self.session_id) {
             (Some(user_id), Some(session_id)) => StateKey::new(user_id, session_id)
                 .or_else(|_| damaged("its user or session id is not one"))?,
@@ -296,7 +305,7 @@ impl Record {
         Ok(document.into())
     }
 
-    /// Reads what [`to_json`](Self::to_json) gave, or what the original wrote, for the key that
+    /// Reads what [`to_json`](Self::to_json) gave, or what Cogency for Python wrote, for the key that
     /// it was found under. `backend` is the location to show in errors.
     ///
     /// # Errors

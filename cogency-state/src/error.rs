@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinError;
+
 use crate::holder::Holder;
 use crate::key::{KeyProblem, StateKey};
 use crate::record::WriteId;
@@ -15,6 +17,16 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// source, and says what to do. No message, `Debug` output or source holds a state's contents or
 /// a password. A `backend` is a [location](crate::StateBackend::location) such as
 /// `file:/srv/agents`.
+///
+/// # Paths
+/// A `path` leads from the state to the value that is meant: `turns[3].role` is the field `role`
+/// of the fourth turn, `.` the whole state. The names in it are those of the type, its fields and
+/// variants. The keys of a map are contents: its entries are counted, in the order in which they
+/// are written. `rounds{0}[1]` is the second element of the first entry of `rounds`.
+///
+/// What serde buffers or treats as a map is shown so far as it can be told apart from contents:
+/// the fields of a type with `#[serde(flatten)]` are counted, and the path into an untagged or
+/// internally tagged enum ends at the enum.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -66,7 +78,8 @@ pub enum Error {
     /// This call's lease went to somebody else while it ran. Nothing was saved.
     #[error(
         "the lease on {key} in {backend} was lost (fencing token {token} is no longer the \
-         newest), nothing was saved: call again, and look for what paused this process"
+         newest), nothing was saved: call again, and look for what paused this process or \
+         removed its lock"
     )]
     #[non_exhaustive]
     LeaseLost {
@@ -143,7 +156,7 @@ pub enum Error {
 
     /// What is stored is a state of another Rust type. It is left as it is.
     #[error(
-        "{key} in {backend} holds a `{stored}`, not a `{expected}`, and was left as it is: \
+        "{key} in {backend} holds a {stored:?}, not a {expected:?}, and was left as it is: \
          give each state type a key of its own, for example with `session = ...`"
     )]
     #[non_exhaustive]
@@ -171,7 +184,7 @@ pub enum Error {
         backend: String,
         /// The type that was to be loaded.
         state_type: &'static str,
-        /// Where in the state, such as `turns[3].role`.
+        /// Where in the state, such as `turns[3].role`: see [Paths](Self#paths).
         path: String,
         /// What is wrong, without any of the contents.
         reason: String,
@@ -188,7 +201,7 @@ pub enum Error {
         key: StateKey,
         /// Its type.
         state_type: &'static str,
-        /// Where in the state, such as `scores[3]`.
+        /// Where in the state, such as `rounds{0}[1]`: see [Paths](Self#paths).
         path: String,
         /// What is wrong, without any of the contents.
         reason: String,
@@ -232,6 +245,12 @@ pub enum Error {
         /// Why it failed.
         source: BoxError,
     },
+}
+
+/// Why a task did not come to its end. The message of a panic may quote a state: whoever wants it
+/// finds it where panics are reported.
+pub(crate) fn stopped(error: JoinError) -> BoxError {
+    if error.is_panic() { "it panicked".into() } else { error.into() }
 }
 
 fn about(key: Option<&StateKey>) -> String {
@@ -282,5 +301,18 @@ impl Error {
     ) -> Self {
         let (key, backend, source) = (key.cloned(), backend.to_owned(), source.into());
         Self::Backend { key, backend, operation, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_message_of_a_panic_is_not_repeated() {
+        let error = tokio::spawn(async { panic!("hunter2") }).await.unwrap_err();
+        let error = Error::backend(None, "memory:", "save", stopped(error));
+        assert_eq!(error.to_string(), "memory: failed to save: it panicked");
+        assert!(!format!("{error:?}").contains("hunter2"));
     }
 }

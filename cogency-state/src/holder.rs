@@ -7,6 +7,8 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use crate::rfc3339;
+
 /// Who holds a lease, for messages. Nothing is decided by it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -43,7 +45,7 @@ impl fmt::Display for Holder {
             return f.write_str("an unknown holder");
         }
         let Self { process, host, since } = self;
-        let since = humantime::format_rfc3339_millis(*since);
+        let since = rfc3339::format(*since);
         write!(f, "process {process} on {host:?} (since {since})")
     }
 }

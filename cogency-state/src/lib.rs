@@ -53,6 +53,7 @@ mod manager;
 #[doc(hidden)]
 pub mod private;
 mod record;
+mod rfc3339;
 
 pub use backend::{
     Capabilities, Durability, FileBackend, Lease, LeaseAttempt, MemoryBackend, Opened, Sharing,

@@ -11,9 +11,14 @@ use twox_hash::{XxHash3_64, XxHash3_128};
 use uuid::Uuid;
 
 use crate::key::StateKey;
+use crate::rfc3339;
 
-/// The version of the envelope around a state, as the original wrote it.
+/// The version of the envelope around a state, that of Cogency for Python.
 pub const SCHEMA_VERSION: &str = "1.0";
+
+/// The last version: what every database can count to. A record that has it keeps it; its saves
+/// differ in their write ids.
+pub(crate) const MAX_VERSION: u64 = i64::MAX as u64;
 
 /// A state as it is stored, with everything that is known about it.
 ///
@@ -104,7 +109,7 @@ impl Revision {
     /// The revision that a save makes of the one that it replaces.
     #[must_use]
     pub fn after(replaced: Option<Self>) -> Self {
-        let version = replaced.map_or(0, |revision| revision.version) + 1;
+        let version = MAX_VERSION.min(version_of(replaced) + 1);
         Self { version, write_id: WriteId::generate() }
     }
 }
@@ -172,7 +177,9 @@ impl fmt::Debug for Checksum {
     }
 }
 
-/// What is known about a state: the original's fields, and custom ones beside them.
+/// What is known about a state: the fields of Cogency for Python, and custom ones beside them.
+///
+/// What a record says stays with it from save to save; only the time is new.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -196,7 +203,14 @@ impl Metadata {
     /// The metadata of a save that happens now.
     #[must_use]
     pub fn now() -> Self {
-        Self { saved_at: Some(SavedAt::now()), ..Self::default() }
+        Self::default().saved_now()
+    }
+
+    /// The same, for a save that happens now: what is not known better stays.
+    #[must_use]
+    pub(crate) fn saved_now(mut self) -> Self {
+        self.saved_at = Some(SavedAt::now());
+        self
     }
 }
 
@@ -208,7 +222,8 @@ impl Metadata {
 pub enum SavedAt {
     /// A moment, in whole microseconds.
     Time(SystemTime),
-    /// What another program wrote in another form; the original wrote local times without a zone.
+    /// What another program wrote in another form; Cogency for Python wrote local times without a
+    /// zone.
     Text(String),
 }
 
@@ -225,7 +240,7 @@ impl SavedAt {
 impl fmt::Display for SavedAt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Time(time) => humantime::format_rfc3339_micros(*time).fmt(f),
+            Self::Time(time) => rfc3339::format(*time).fmt(f),
             Self::Text(text) => f.write_str(text),
         }
     }

@@ -10,6 +10,7 @@
 //! agent settle <root>                  first calls below new folders, without end
 //! agent read <root> <user>             loads until its stdin ends
 //! agent hold <root> <user>             a call that ends when its stdin ends
+//! agent find (<root> <user>)...        a call without a save on each: `found <number>`, or why not
 //! ```
 //! Each call is told on stdout, a line at once: `begin <number> <user> <root>` before its save,
 //! `saved ...` as soon as that was acknowledged, `failed ...` if it was refused; `forget ...` and
@@ -43,6 +44,7 @@ async fn main() -> Outcome {
         ["hold", root, user] => hold(root, user).await,
         ["settle", root] => settle(Path::new(root)).await,
         ["read", root, user] => read(root, user).await,
+        ["find", keys @ ..] => find(keys).await,
         other => Err(format!("there is no such command: {other:?}").into()),
     }
 }
@@ -129,6 +131,21 @@ async fn hold(root: &str, user: &str) -> Outcome {
     println!("held");
     tokio::task::spawn_blocking(|| io::stdin().read_to_end(&mut Vec::new())).await??;
     call.rollback().await;
+    Ok(())
+}
+
+async fn find(keys: &[&str]) -> Outcome {
+    for key in keys.chunks_exact(2) {
+        let manager = StateManager::new(FileBackend::new(key[0]));
+        match manager.begin::<Page>(&StateKey::for_user(key[1])?).await {
+            Ok(call) if call.state.is_whole() => {
+                println!("found {}", call.state.number);
+                call.rollback().await;
+            }
+            Ok(_) => println!("a mixture"),
+            Err(error) => println!("{error}"),
+        }
+    }
     Ok(())
 }
 

@@ -73,6 +73,12 @@ async fn a_name_that_is_in_use_cannot_be_replaced() {
 }
 
 #[tokio::test]
+async fn a_misspelled_name_cannot_be_replaced() {
+    let error = StateManager::new(MemoryBackend::new()).install("fiel").unwrap_err();
+    assert!(matches!(error, Error::Config { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn a_url_gives_a_manager_over_its_backend() {
     let folder = tempfile::tempdir().unwrap();
     let manager =
@@ -90,6 +96,18 @@ async fn a_url_that_names_no_backend_gives_an_error_that_names_those_that_exist(
     }
     let error = StateManager::connect("redis://:hunter2@host").await.unwrap_err().to_string();
     assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_url_has_no_host_but_may_have_the_place_of_one() {
+    let error = StateManager::connect("file://host/agents").await.unwrap_err();
+    assert!(matches!(error, Error::Config { .. }), "{error}");
+    assert!(error.to_string().contains("no host"), "{error}");
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", folder.path().display());
+    chat(&StateManager::connect(&url).await.unwrap(), "alice", "hello").await.unwrap();
+    let same = StateManager::new(FileBackend::new(folder.path()));
+    assert_eq!(chat(&same, "alice", "again").await.unwrap(), "hello again");
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! 7. No deadlock.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
-use cogency_state::{Error, StateManager, robust};
+use cogency_state::{Error, FileBackend, StateBackend, StateManager, robust};
 use tokio::sync::Barrier;
 
 use crate::places::on_every_backend;
@@ -22,6 +24,17 @@ async fn outer(
 ) -> Result<u32, Error> {
     *state += 1;
     inner(manager, other).await
+}
+
+#[robust(persist = manager)]
+async fn through(
+    state: &mut u32,
+    manager: &StateManager,
+    other: &StateManager,
+    user_id: &str,
+) -> Result<u32, Error> {
+    *state += 1;
+    inner(other, user_id).await
 }
 
 #[robust(persist = manager, session = session)]
@@ -77,6 +90,28 @@ async fn crossing(
     patient(manager, other).await
 }
 
+#[tokio::test]
+async fn a_file_key_is_the_same_however_its_folder_is_spelled() {
+    let folder = tempfile::tempdir().unwrap();
+    let [data, link] = ["data", "link"].map(|name| folder.path().join(name));
+    std::fs::create_dir(&data).unwrap();
+    std::os::unix::fs::symlink(&data, &link).unwrap();
+    let dotted = folder.path().join("link/../data/.");
+    for spelled in [link.join("new"), dotted.join("new")] {
+        let (one, other) = (FileBackend::new(data.join("new")), FileBackend::new(spelled));
+        assert_eq!(one.location(), other.location());
+        let (one, other) = (StateManager::new(one), StateManager::new(other));
+        let error = through(&one, &other, "alice").await.unwrap_err();
+        assert!(matches!(error, Error::Reentrant { .. }), "{error}");
+    }
+}
+
+#[test]
+fn two_folders_whose_names_are_not_text_are_two_places() {
+    let folder = |name: &[u8]| FileBackend::new(OsStr::from_bytes(name));
+    assert_ne!(folder(b"q\xff").location(), folder(b"q\xfe").location());
+}
+
 on_every_backend! {
     async fn a_call_for_a_key_that_its_task_holds_is_refused_at_once(place: Place) {
         let manager = place.manager();
@@ -88,16 +123,6 @@ on_every_backend! {
     }
 
     async fn the_key_is_the_same_through_another_manager(place: Place) {
-        #[robust(persist = manager)]
-        async fn through(
-            state: &mut u32,
-            manager: &StateManager,
-            other: &StateManager,
-            user_id: &str,
-        ) -> Result<u32, Error> {
-            *state += 1;
-            inner(other, user_id).await
-        }
         let error = through(&place.manager(), &place.manager(), "alice").await.unwrap_err();
         assert!(matches!(error, Error::Reentrant { .. }), "{error}");
     }

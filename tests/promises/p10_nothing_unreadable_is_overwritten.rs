@@ -36,6 +36,73 @@ mod moved {
     }
 }
 
+/// A state with sets and lists, before and after it was moved.
+mod tagged {
+    pub(super) mod before {
+        use std::collections::HashSet;
+
+        #[derive(Default, serde::Serialize, serde::Deserialize)]
+        pub(crate) struct State {
+            pub(crate) tags: HashSet<u32>,
+            pub(crate) turns: Vec<Turn>,
+            pub(crate) note: Option<String>,
+        }
+
+        #[derive(Default, serde::Serialize, serde::Deserialize)]
+        pub(crate) struct Turn {
+            pub(crate) words: u32,
+            pub(crate) role: Option<String>,
+        }
+    }
+
+    /// With new fields, and without what stood for nothing.
+    pub(super) mod grown {
+        use std::collections::HashSet;
+
+        #[derive(Default, serde::Serialize, serde::Deserialize)]
+        #[serde(default)]
+        pub(crate) struct State {
+            pub(crate) at: u64,
+            pub(crate) tags: HashSet<u32>,
+            pub(crate) turns: Vec<Turn>,
+        }
+
+        #[derive(Default, serde::Serialize, serde::Deserialize)]
+        #[serde(default)]
+        pub(crate) struct Turn {
+            pub(crate) cost: f64,
+            pub(crate) words: u32,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub(crate) role: Option<String>,
+        }
+    }
+
+    /// With turns that have lost their roles.
+    pub(super) mod shrunk {
+        use std::collections::HashSet;
+
+        #[derive(Default, serde::Serialize, serde::Deserialize)]
+        pub(crate) struct State {
+            pub(crate) tags: HashSet<u32>,
+            pub(crate) turns: Vec<Turn>,
+            pub(crate) note: Option<String>,
+        }
+
+        #[derive(Default, serde::Serialize, serde::Deserialize)]
+        pub(crate) struct Turn {
+            pub(crate) words: u32,
+        }
+    }
+}
+
+/// A tagged state with two turns.
+async fn tagged(manager: &StateManager, role: Option<String>) {
+    use tagged::before::{State, Turn};
+    let turns = vec![Turn { words: 2, role }, Turn { words: 1, role: None }];
+    let state = State { tags: (0..100).collect(), turns, note: None };
+    manager.save_state(&key("tagged"), state, None).await.unwrap();
+}
+
 #[robust(persist = manager)]
 async fn say(
     state: &mut chat::State,
@@ -52,6 +119,30 @@ async fn state_is_intact(place: &Place) {
 }
 
 on_every_backend! {
+    async fn a_type_that_was_moved_and_has_new_fields_keeps_its_states(place: Place) {
+        let manager = place.manager();
+        tagged(&manager, Some("user".to_owned())).await;
+        let mut call = manager.begin::<tagged::grown::State>(&key("tagged")).await.unwrap();
+        assert_eq!((call.state.tags.len(), call.state.turns.len(), call.state.at), (100, 2, 0));
+        assert!(call.state.turns[0].words == 2 && call.state.turns[0].role.is_some());
+        call.state.at = 7;
+        call.commit().await.unwrap();
+        let manager = place.manager();
+        let call = manager.begin::<tagged::grown::State>(&key("tagged")).await.unwrap();
+        assert_eq!((call.state.tags.len(), call.state.at), (100, 7));
+        call.rollback().await;
+    }
+
+    async fn a_type_that_was_moved_and_would_lose_something_deep_inside_is_refused(place: Place) {
+        let manager = place.manager();
+        tagged(&manager, Some("user".to_owned())).await;
+        let error = manager.begin::<tagged::shrunk::State>(&key("tagged")).await.unwrap_err();
+        assert!(matches!(error, Error::StateType { .. }), "{error}");
+        let loaded = manager.load_state::<tagged::before::State>(&key("tagged")).await.unwrap();
+        let tagged::before::State { turns, note, .. } = loaded.unwrap().state;
+        assert!(turns[0].role.is_some() && note.is_none());
+    }
+
     async fn a_state_of_another_type_is_refused_and_left(place: Place) {
         let manager = place.manager();
         say(&manager, "alice").await.unwrap();
@@ -176,5 +267,57 @@ async fn an_edit_by_hand_is_accepted_when_the_checksum_is_removed() {
         let loaded = manager.load_state::<chat::State>(&key("alice")).await.unwrap().unwrap();
         assert_eq!(loaded.state.turns, ["edited", "hello"]);
         assert_eq!(loaded.revision.version, 2);
+    }
+}
+
+/// The record of alice, without its checksum and as an edit leaves it.
+fn edit(place: &Place, edit: impl Fn(&str) -> String) {
+    let text = place.document("alice");
+    let lines: Vec<_> = text.lines().filter(|line| !line.contains("\"checksum\"")).collect();
+    place.put_document("alice", &edit(&lines.join("\n")));
+}
+
+#[tokio::test]
+async fn a_state_that_is_null_after_an_edit_is_a_state() {
+    for place in Place::with_documents() {
+        let manager = place.manager();
+        manager.save_state(&key("alice"), None::<u32>, None).await.unwrap();
+        edit(&place, str::to_owned);
+        let loaded = manager.load_state::<Option<u32>>(&key("alice")).await.unwrap().unwrap();
+        assert_eq!(loaded.state, None);
+        manager.save_state(&key("alice"), Some(1), Some(loaded.revision)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_last_version_can_be_saved_over_and_a_larger_one_is_refused() {
+    for place in Place::with_documents() {
+        let manager = place.manager();
+        say(&manager, "alice").await.unwrap();
+        edit(&place, |text| text.replace("\"version\": 1", &format!("\"version\": {}", i64::MAX)));
+        for turns in 2..=3 {
+            assert_eq!(say(&manager, "alice").await.unwrap(), turns);
+        }
+        edit(&place, |text| text.replace(&i64::MAX.to_string(), &u64::MAX.to_string()));
+        let error = say(&manager, "alice").await.unwrap_err();
+        assert!(is_corrupt(&error), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_record_says_about_itself_stays_with_it_from_save_to_save() {
+    for place in Place::with_documents() {
+        let manager = place.manager();
+        say(&manager, "alice").await.unwrap();
+        edit(&place, |text| {
+            text.replace("\"llm_model\":\"unknown\"", "\"llm_model\":\"large\",\"team\":[\"blue\"]")
+        });
+        assert_eq!(say(&manager, "alice").await.unwrap(), 2);
+        let loaded = manager.load_state::<chat::State>(&key("alice")).await.unwrap().unwrap();
+        manager.save_state(&key("alice"), loaded.state, Some(loaded.revision)).await.unwrap();
+        let again = manager.load_state::<chat::State>(&key("alice")).await.unwrap().unwrap();
+        assert_eq!(again.metadata.llm_model, "large");
+        assert_eq!(again.metadata.custom["team"], serde_json::json!(["blue"]));
+        assert_ne!(again.metadata.saved_at, loaded.metadata.saved_at);
     }
 }

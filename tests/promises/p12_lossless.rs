@@ -117,7 +117,7 @@ on_every_backend! {
         let manager = place.manager();
         let nan = Scores { rounds: HashMap::from([("first".to_owned(), vec![None, Some(f64::NAN)])]) };
         let (path, error) = refusal(&manager, nan).await;
-        assert_eq!(path, "rounds.first[1]");
+        assert_eq!(path, "rounds{0}[1]");
         assert!(error.to_string().contains("NaN"), "{error}");
         assert_eq!(refusal(&manager, vec![f32::INFINITY]).await.0, "[0]");
 
@@ -126,6 +126,29 @@ on_every_backend! {
         assert_eq!(path, "[0]");
         assert!(error.to_string().contains("keys"), "{error}");
         assert!(refusal(&manager, nested(128)).await.1.to_string().contains("nested"), "depth");
+    }
+
+    async fn some_of_what_json_writes_as_null_is_refused_with_its_path_before_anything_is_written(
+        place: Place
+    ) {
+        #[derive(Default, Serialize, Deserialize)]
+        struct Limits {
+            #[expect(clippy::option_option)]
+            limit: Option<Option<u32>>,
+            value: Option<Value>,
+            unit: Option<()>,
+        }
+        let manager = place.manager();
+        for (field, limits) in [
+            ("limit", Limits { limit: Some(None), ..Limits::default() }),
+            ("value", Limits { value: Some(Value::Null), ..Limits::default() }),
+            ("unit", Limits { unit: Some(()), ..Limits::default() }),
+        ] {
+            let (path, error) = refusal(&manager, vec![Limits::default(), limits]).await;
+            assert_eq!(path, format!("[1].{field}"));
+            assert!(error.to_string().contains("would come back as `None`: use"), "{error}");
+        }
+        comes_back(&place, "some", vec![Some(json!([null])), None, Some(json!("null"))]).await;
     }
 
     async fn what_can_be_written_but_not_read_again_is_refused(place: Place) {

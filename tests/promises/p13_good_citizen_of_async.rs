@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use cogency_state::{Error, StateManager, robust};
+use tokio::runtime::Builder;
 
 use crate::places::{Place, key, on_every_backend};
 
@@ -85,12 +86,31 @@ on_every_backend! {
         assert!(gap < work / 4, "{gap:?} of {work:?}");
     }
 
+    async fn a_dropped_call_frees_its_key_though_nobody_runs_its_runtime(place: Place) {
+        let idle = Builder::new_current_thread().enable_all().build().unwrap();
+        let (place, idle) = tokio::task::spawn_blocking(move || {
+            let manager = place.manager();
+            idle.block_on(async {
+                let held = manager.begin::<usize>(&key("alice")).await.unwrap();
+                let in_time = tokio::time::timeout(Duration::ZERO, async move {
+                    std::future::pending::<()>().await;
+                    drop(held);
+                });
+                assert!(in_time.await.is_err());
+            });
+            (place, idle)
+        }).await.unwrap();
+        let manager = place.builder().wait(Duration::from_secs(10)).build();
+        manager.begin::<usize>(&key("alice")).await.unwrap();
+        idle.shutdown_background();
+    }
+
     async fn runtimes_come_and_go_and_the_states_stay(place: Place) {
         let place = Arc::new(place);
         for length in 1..=3 {
             let place = Arc::clone(&place);
             tokio::task::spawn_blocking(move || {
-                let mut builder = tokio::runtime::Builder::new_multi_thread();
+                let mut builder = Builder::new_multi_thread();
                 let runtime = builder.worker_threads(1).enable_all().build().unwrap();
                 let now = runtime.block_on(append(&place.manager(), "alice")).unwrap();
                 assert_eq!(now, length);

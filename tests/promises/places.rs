@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cogency_state::{
-    FileBackend, MemoryBackend, RedisBackend, StateBackend, StateKey, StateManager,
-    StateManagerBuilder,
+    FileBackend, Holder, LeaseAttempt, MemoryBackend, Metadata, Record, RedisBackend, Revision,
+    StateBackend, StateKey, StateManager, StateManagerBuilder, Write,
 };
 use cogency_state_tests::redis::{fresh_prefix, shared};
 use tempfile::TempDir;
@@ -106,6 +106,17 @@ fn redis_key(prefix: &str, user_id: &str) -> String {
 
 pub(crate) fn key(user_id: &str) -> StateKey {
     StateKey::for_user(user_id).unwrap()
+}
+
+/// Stores a state that no type of ours wrote.
+pub(crate) async fn store(manager: &StateManager, user_id: &str, json: String) {
+    let (backend, key) = (manager.backend(), key(user_id));
+    let lease = match backend.acquire_lease(&key, &Holder::current()).await.unwrap() {
+        LeaseAttempt::Acquired(lease) => lease,
+        other => panic!("{other:?}"),
+    };
+    let record = Record::new(key, Revision::after(None), None, Metadata::now(), json.into());
+    backend.save_and_release(&lease, &Write::new(record, None)).await.unwrap();
 }
 
 /// Runs each test on each backend, on a runtime with two threads.

@@ -10,8 +10,8 @@ pub struct Capabilities {
     pub durability: Durability,
     /// Who sees the same records.
     pub sharing: Sharing,
-    /// How long a lease lasts without renewal; `None` if it lasts as long as its holder and is
-    /// free the moment that the holder dies.
+    /// How long a lease lasts without renewal; `None` if it lasts until its last copy is dropped,
+    /// and is free the moment that its holder dies.
     pub lease_ttl: Option<Duration>,
     /// Whether a save whose future is dropped ends all the same, one way or the other, before the
     /// next use of its lease. Where not, the manager runs each save in a task of its own.

@@ -29,20 +29,21 @@ pub struct MemoryBackend {
 #[derive(Debug)]
 struct Shared {
     location: String,
+    /// The fencing token of the newest lease on any key.
+    last_token: AtomicU64,
     keys: Mutex<BTreeMap<StateKey, Slot>>,
 }
 
-/// What is known of one key. It stays when its record is deleted, for the sake of its token.
+/// One key. It is there for as long as it has a record or is held.
 #[derive(Debug, Default)]
 struct Slot {
     record: Option<Record>,
-    /// The fencing token of the newest lease.
-    token: u64,
     held: Option<Held>,
 }
 
 #[derive(Debug)]
 struct Held {
+    token: u64,
     holder: Holder,
     until: Option<Instant>,
 }
@@ -67,7 +68,8 @@ impl MemoryBackend {
     pub fn new() -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let location = format!("memory:{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        Self { shared: Arc::new(Shared { location, keys: Mutex::default() }), lease_ttl: None }
+        let (last_token, keys) = (AtomicU64::new(0), Mutex::default());
+        Self { shared: Arc::new(Shared { location, last_token, keys }), lease_ttl: None }
     }
 
     /// With leases that run out unless they are renewed, as those of a server do: for tests of
@@ -88,11 +90,10 @@ impl MemoryBackend {
         if let Some(held) = slot.held.as_ref().filter(|held| held.is_running()) {
             return Opened::Held(held.holder.clone());
         }
-        slot.token += 1;
-        slot.held = Some(Held { holder: holder.clone(), until: self.until() });
-        let guard =
-            ReleaseOnDrop { shared: Arc::clone(&self.shared), key: key.clone(), token: slot.token };
-        let lease = Lease::new(key.clone(), slot.token).with_guard(Arc::new(guard));
+        let token = 1 + self.shared.last_token.fetch_add(1, Ordering::Relaxed);
+        slot.held = Some(Held { token, holder: holder.clone(), until: self.until() });
+        let guard = ReleaseOnDrop { shared: Arc::clone(&self.shared), key: key.clone(), token };
+        let lease = Lease::new(key.clone(), token).with_guard(Arc::new(guard));
         Opened::Acquired { lease, record: slot.record.clone() }
     }
 }
@@ -100,6 +101,12 @@ impl MemoryBackend {
 impl Default for MemoryBackend {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl Slot {
+    fn is_held_under(&self, token: u64) -> bool {
+        self.held.as_ref().is_some_and(|held| held.token == token)
     }
 }
 
@@ -117,8 +124,10 @@ impl Shared {
 
     fn release(&self, key: &StateKey, token: u64) {
         let mut keys = self.lock();
-        if let Some(slot) = keys.get_mut(key).filter(|slot| slot.token == token) {
-            slot.held = None;
+        let Some(slot) = keys.get_mut(key).filter(|slot| slot.is_held_under(token)) else { return };
+        slot.held = None;
+        if slot.record.is_none() {
+            keys.remove(key);
         }
     }
 
@@ -133,7 +142,7 @@ impl Shared {
     ) -> Result<R, Error> {
         let mut keys = self.lock();
         match keys.get_mut(lease.key()) {
-            Some(slot) if slot.token == lease.token() && slot.held.is_some() => act(slot),
+            Some(slot) if slot.is_held_under(lease.token()) => act(slot),
             _ => Err(Error::lease_lost(lease.key(), &self.location, lease.token())),
         }
     }

@@ -1,5 +1,7 @@
 //! Between a Rust state and its JSON: nothing that could not come back is let out.
 
+mod explain;
+mod lossless;
 mod path;
 mod read;
 mod strict;
@@ -13,7 +15,8 @@ use serde::de::DeserializeOwned;
 
 use crate::record::Checksum;
 
-pub(crate) use read::{Unfit, is_lossless};
+pub(crate) use lossless::is_lossless;
+pub(crate) use read::Unfit;
 
 /// Why something does not fit, and where in the state: without any of its contents.
 #[derive(Clone, Debug, PartialEq, Eq)]

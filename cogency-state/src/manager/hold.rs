@@ -1,6 +1,5 @@
 //! A key that is held: its place in the queue, its lease, and what is stored under it.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use super::StateManager;
 use super::held;
 use super::queue::{Place, Ticket};
 use crate::backend::{Lease, LeaseAttempt, Opened, StateBackend, Write};
-use crate::error::Error;
+use crate::error::{Error, stopped};
 use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::record::{Record, Revision};
@@ -102,8 +101,8 @@ impl Hold {
         let (backend, write_id) = (Arc::clone(&self.backend), write.record.revision.write_id);
         let key = write.record.key.clone();
         let saved = tokio::spawn(self.save_here(write)).await;
-        saved.unwrap_or_else(|stopped| {
-            Err(Error::outcome_unknown(&key, backend.location(), Some(write_id), stopped))
+        saved.unwrap_or_else(|error| {
+            Err(Error::outcome_unknown(&key, backend.location(), Some(write_id), stopped(error)))
         })
     }
 
@@ -142,33 +141,40 @@ impl Hold {
 
     /// Gives the key back, and waits until that is done.
     pub(crate) async fn release(mut self) {
-        if let Some(releasing) = self.start_release() {
-            releasing.await;
-        }
-    }
-
-    /// Takes everything out that has to be given back.
-    fn start_release(&mut self) -> Option<impl Future<Output = ()> + Send + use<>> {
         self.renewal = None;
-        let lease = self.lease.take()?;
-        let ticket = self.ticket.take();
-        let backend = Arc::clone(&self.backend);
-        Some(async move {
-            if let Err(error) = backend.release_lease(&lease).await {
-                tracing::warn!(key = %lease.key(), %error, "a lease was not given back");
-            }
-            drop(lease);
-            drop(ticket);
-        })
+        if let Some(lease) = &self.lease {
+            release(&*self.backend, lease).await;
+        }
+        // From here on the drop has nothing left to do.
+        self.lease = None;
     }
 }
 
+async fn release(backend: &dyn StateBackend, lease: &Lease) {
+    if let Err(error) = backend.release_lease(lease).await {
+        tracing::warn!(key = %lease.key(), %error, "a lease was not given back");
+    }
+}
+
+/// Gives the key back a moment later: nothing can be waited for in a drop.
 impl Drop for Hold {
     fn drop(&mut self) {
-        let Some(releasing) = self.start_release() else { return };
+        self.renewal = None;
+        let Some(lease) = self.lease.take() else { return };
         // Without a runtime the lease ends with its guard, or runs out.
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(releasing);
+        let Ok(runtime) = Handle::try_current() else { return };
+        let (backend, ticket) = (Arc::clone(&self.backend), self.ticket.take());
+        if backend.capabilities().lease_ttl.is_none() {
+            // Its end may take a thread's time. A task would wait until somebody runs the runtime
+            // again, which may be never.
+            runtime.spawn_blocking(move || {
+                drop(lease);
+                drop(ticket);
+            });
+        } else {
+            // The next in the queue looks again until the lease is free or has run out.
+            drop(ticket);
+            runtime.spawn(async move { release(&*backend, &lease).await });
         }
     }
 }
@@ -197,7 +203,7 @@ impl Then {
     }
 }
 
-/// Pauses between two looks at a lease that another process holds.
+/// Pauses between two looks at a lease that somebody else holds.
 fn poll_pauses() -> impl Iterator<Item = Duration> {
     ExponentialBuilder::new()
         .with_min_delay(Duration::from_millis(1))

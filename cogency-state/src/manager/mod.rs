@@ -111,9 +111,14 @@ impl StateManager {
     /// The state is taken by value because a large one is written on another thread.
     ///
     /// # Errors
-    /// [`Error::Conflict`] if something else is stored, [`Error::LeaseTimeout`] if the key was not
-    /// free in time, [`Error::Encode`] if the state cannot be kept, [`Error::Backend`] if the
-    /// backend fails: in all of these nothing changed. [`Error::OutcomeUnknown`] if it may have.
+    /// [`Error::Conflict`] if something else is stored, [`Error::Corrupt`] or
+    /// [`Error::SchemaVersion`] if that cannot be read, [`Error::LeaseTimeout`] if the key was not
+    /// free in time, [`Error::Reentrant`] inside a `#[robust]` function that holds the key,
+    /// [`Error::Encode`] if the state cannot be kept, [`Error::Backend`] if the backend fails: in
+    /// all of these nothing changed. [`Error::OutcomeUnknown`] if it may have.
+    ///
+    /// A panic of the type's own `Serialize` or `Deserialize` goes on as that panic, on whatever
+    /// thread it happened, and nothing changed.
     ///
     /// # Cancellation
     /// Dropped before the save begins, nothing happens. A save that has begun runs to its end.
@@ -128,16 +133,17 @@ impl StateManager {
     {
         let wait = self.inner.wait;
         let prepared = typed::write(key, Box::new(state), expected, 0).await?;
-        let hold = Hold::acquire(self, self.place(key), wait).await?;
-        self.save(hold, prepared).await
+        let (hold, stored) = Hold::open(self, self.place(key), wait).await?;
+        self.save(hold, prepared, stored.map(|record| record.metadata)).await
     }
 
     /// Deletes a state, also one that cannot be read; `false` if there was none. Waits until no
     /// call holds the key.
     ///
     /// # Errors
-    /// [`Error::LeaseTimeout`] if the key was not free in time, [`Error::Backend`] if the backend
-    /// fails: in both nothing changed.
+    /// [`Error::LeaseTimeout`] if the key was not free in time, [`Error::Reentrant`] inside a
+    /// `#[robust]` function that holds the key, [`Error::Backend`] if the backend fails: in all of
+    /// these nothing changed. [`Error::OutcomeUnknown`] if it may have.
     pub async fn delete_state(&self, key: &StateKey) -> Result<bool, Error> {
         Hold::acquire(self, self.place(key), self.inner.wait).await?.delete().await
     }
@@ -172,8 +178,15 @@ impl StateManager {
         (Arc::clone(&self.inner.location), key.clone())
     }
 
-    /// Saves what was prepared, and remembers what the next call would load.
-    async fn save(&self, hold: Hold, prepared: typed::Prepared) -> Result<Revision, Error> {
+    /// Saves what was prepared, with the metadata of what is stored, and remembers what the next
+    /// call would load.
+    async fn save(
+        &self,
+        hold: Hold,
+        mut prepared: typed::Prepared,
+        metadata: Option<Metadata>,
+    ) -> Result<Revision, Error> {
+        prepared.write.record.metadata = metadata.unwrap_or_default().saved_now();
         let key = prepared.write.record.key.clone();
         let revision = hold.save(prepared.write).await?;
         self.inner.warm.put(key, prepared.warm);

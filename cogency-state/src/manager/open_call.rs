@@ -44,7 +44,8 @@ impl OpenCall {
         let expected = self.record.as_ref().map(|record| record.revision);
         let size_before = self.record.as_ref().map_or(0, |record| record.state.len());
         let prepared = typed::write(self.key(), state, expected, size_before).await?;
-        self.manager.save(self.hold, prepared).await
+        let metadata = self.record.map(|record| record.metadata);
+        self.manager.save(self.hold, prepared, metadata).await
     }
 
     /// Gives the key back.

@@ -1,6 +1,7 @@
 //! Between records and typed states, off the runtime's threads where it takes long.
 
 use std::borrow::Cow;
+use std::panic::resume_unwind;
 
 use super::StateManager;
 use super::warm::Warm;
@@ -14,7 +15,7 @@ use crate::record::{Metadata, Record, Revision};
 /// as long as a worker thread should be kept.
 const MAX_INLINE_BYTES: usize = 256 << 10;
 
-/// A save that is ready to go.
+/// A save that is ready to go, but for its metadata.
 pub(crate) struct Prepared {
     pub(crate) write: Box<Write>,
     /// What the next call would load.
@@ -125,8 +126,14 @@ fn prepare(
     let revision = Revision::after(expected);
     let warm = Warm { revision, checksum, bytes: json.len(), state: read_back };
     let state_type = Some(Cow::Borrowed(state_type));
-    let record =
-        Record::with_checksum(key.clone(), revision, state_type, Metadata::now(), json, checksum);
+    let record = Record::with_checksum(
+        key.clone(),
+        revision,
+        state_type,
+        Metadata::default(),
+        json,
+        checksum,
+    );
     Prepared { write: Box::new(Write::new(record, expected)), warm }
 }
 
@@ -136,8 +143,9 @@ async fn off_thread<R: Send + 'static>(
     work: impl FnOnce() -> R + Send + 'static,
 ) -> Result<R, Error> {
     let runtime = tokio::runtime::Handle::try_current().map_err(|_| Error::NoRuntime)?;
-    runtime
-        .spawn_blocking(work)
-        .await
-        .map_err(|stopped| Error::backend(Some(key), "the blocking pool", operation, stopped))
+    runtime.spawn_blocking(work).await.map_err(|stopped| match stopped.try_into_panic() {
+        // It is the state type's own, and goes on as it would have on this thread.
+        Ok(panic) => resume_unwind(panic),
+        Err(ended) => Error::backend(Some(key), "the blocking pool", operation, ended),
+    })
 }

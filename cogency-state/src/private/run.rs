@@ -168,7 +168,8 @@ impl Retry {
                 .without_max_times()
                 .build()
         });
-        pauses.next().unwrap_or(first)
+        // Jitter adds up to as much again.
+        pauses.next().unwrap_or(first).min(MAX_BACKOFF.max(first))
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::call::{BoxFuture, Call};
 use crate::codec;
@@ -21,11 +20,13 @@ pub struct Codec<T> {
 impl<T> Codec<T> {
     // The bounds stand on the function: as the block's, a missing trait would be "no function
     // `new`", with all the bounds in one message.
+    // They are serde's own, not a trait of ours with a message: that would hide which type inside
+    // the state lacks the derive. `Deserialize` says which derive to add, `DeserializeOwned` not.
     #[must_use]
     #[expect(clippy::new_without_default, missing_docs)]
     pub const fn new() -> Self
     where
-        T: Default + Serialize + DeserializeOwned + Send + 'static,
+        T: Default + Serialize + for<'de> Deserialize<'de> + Send + 'static,
     {
         Self {
             begin: |call| Box::pin(call.begin(codec::Codec::new(), T::default)),

@@ -7,6 +7,16 @@ async fn file(state: &mut u32, user_id: &str) -> Result<(), Error> {
     Ok(())
 }
 
+#[robust(persist = "file:?process=a")]
+async fn no_folder(state: &mut u32, user_id: &str) -> Result<(), Error> {
+    Ok(())
+}
+
+#[robust(persist = "file://")]
+async fn only_slashes(state: &mut u32, user_id: &str) -> Result<(), Error> {
+    Ok(())
+}
+
 #[robust(persist = "memory:agents")]
 async fn memory(state: &mut u32, user_id: &str) -> Result<(), Error> {
     Ok(())

@@ -12,4 +12,9 @@ async fn slice(state: &mut [u32], user_id: &str) -> Result<(), Error> {
     Ok(())
 }
 
+#[robust(persist = "memory")]
+async fn text(state: &mut str, user_id: &str) -> Result<(), Error> {
+    Ok(())
+}
+
 fn main() {}

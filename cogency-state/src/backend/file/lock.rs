@@ -8,23 +8,30 @@
 use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
 use super::folder::{Folder, same_file};
 use crate::holder::Holder;
+use crate::record::WriteId;
 
 pub(super) const LOCK_FILE: &str = "lock";
 
 /// The file always has this length, so that a new text never leaves a rest of an old one behind.
 const LENGTH: usize = 512;
 
+/// This run of the program. A process that was forked from it is another.
+static RUN: LazyLock<WriteId> = LazyLock::new(WriteId::generate);
+
 /// A lock that is held.
 #[derive(Debug)]
 pub(super) struct Lock {
     file: File,
     pub(super) token: u64,
+    /// Whether the holder before may have died: it was not this process, or is not known.
+    pub(super) may_have_died: bool,
 }
 
 #[derive(Debug)]
@@ -40,6 +47,8 @@ pub(super) enum Attempt {
 struct Text {
     token: u64,
     holder: Holder,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run: Option<WriteId>,
 }
 
 impl Lock {
@@ -68,11 +77,13 @@ impl Lock {
     }
 
     fn take(file: File, holder: &Holder) -> io::Result<Self> {
-        let last = read(&file).map_or(0, |text| text.token);
+        let last = read(&file);
         // The clock makes tokens grow also where the file was removed in between.
-        let token = now_in_micros().max(last.saturating_add(1));
-        write(&file, &Text { token, holder: holder.clone() })?;
-        Ok(Self { file, token })
+        let after_last = last.as_ref().map_or(0, |last| last.token.saturating_add(1));
+        let token = now_in_micros().max(after_last);
+        let may_have_died = !last.is_some_and(|last| last.is_of_this_run(holder));
+        write(&file, &Text { token, holder: holder.clone(), run: Some(*RUN) })?;
+        Ok(Self { file, token, may_have_died })
     }
 
     /// Whether this is still the lock of the key whose folder this is, and nobody took a newer
@@ -80,6 +91,12 @@ impl Lock {
     pub(super) fn is_newest(&self, folder: &Folder) -> io::Result<bool> {
         Ok(is_in(&self.file, folder)?
             && read(&self.file).is_some_and(|text| text.token == self.token))
+    }
+}
+
+impl Text {
+    fn is_of_this_run(&self, now: &Holder) -> bool {
+        self.run == Some(*RUN) && self.holder.process == now.process
     }
 }
 

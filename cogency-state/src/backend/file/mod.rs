@@ -22,7 +22,7 @@ use async_trait::async_trait;
 
 use self::root::{Held, Root};
 use super::{Capabilities, Durability, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write};
-use crate::error::Error;
+use crate::error::{Error, stopped};
 use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::record::{Record, WriteId};
@@ -34,6 +34,9 @@ const PROCESSES: &str = "@processes";
 ///
 /// A save is atomic and survives a power cut. A lease is a lock of the operating system's: it is
 /// free the moment that its holder dies. Files are readable by their owner only.
+///
+/// Each open call holds one file descriptor, and its work runs on the threads of tokio's blocking
+/// pool: a process with thousands of calls at once needs a limit above that (`ulimit -n`).
 ///
 /// ```
 /// use cogency_state::{FileBackend, StateManager};
@@ -48,7 +51,8 @@ pub struct FileBackend {
 impl FileBackend {
     /// Keeps records below this folder, which is made with the first of them.
     ///
-    /// A relative path counts from the current directory of this moment.
+    /// A relative path counts from the current directory of this moment, and links in it are
+    /// followed now.
     pub fn new(folder: impl AsRef<Path>) -> Self {
         Self { root: Arc::new(Root::new(folder.as_ref())) }
     }
@@ -87,8 +91,8 @@ impl FileBackend {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| Error::NoRuntime)?;
         let root = Arc::clone(&self.root);
         let done = runtime.spawn_blocking(move || work(&root)).await;
-        done.unwrap_or_else(|stopped| {
-            Err(Error::backend(key, &self.root.location, "finish its work on", stopped))
+        done.unwrap_or_else(|error| {
+            Err(Error::backend(key, &self.root.location, "finish its work on", stopped(error)))
         })
     }
 

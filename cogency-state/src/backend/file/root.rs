@@ -16,13 +16,25 @@ use crate::holder::Holder;
 use crate::key::{StateKey, valid_id};
 use crate::record::{Record, Revision, version_of};
 
+/// The same path for each way in which a folder may be spelled: as much of it as is there is
+/// followed to its end.
+fn without_links(path: &Path) -> PathBuf {
+    let followed = path.ancestors().find_map(|above| {
+        let real = above.canonicalize().ok()?;
+        let rest = path.strip_prefix(above).ok()?;
+        // Joined with an empty rest it would end in a slash.
+        Some(real.components().chain(rest.components()).collect())
+    });
+    followed.unwrap_or_else(|| path.to_owned())
+}
+
 /// How often a folder may vanish between being made and being locked. Each time, another process
 /// gave the key back in just that moment.
 const MAX_VANISHED: usize = 1000;
 
 #[derive(Debug)]
 pub(super) struct Root {
-    /// Where the user put it: links on the way are followed.
+    /// Where the user put it: links on the way are followed, those of today once and for all.
     base: PathBuf,
     /// The names of the folders that lead on from there: ours, so no links.
     below: Vec<String>,
@@ -89,7 +101,8 @@ impl Drop for Held {
 impl Root {
     pub(super) fn new(path: &Path) -> Self {
         // Only an empty path has no absolute form; opening it fails with a clear error.
-        Self::at(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()), Vec::new())
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Self::at(without_links(&path), Vec::new())
     }
 
     /// A root further down.
@@ -99,7 +112,11 @@ impl Root {
 
     fn at(base: PathBuf, below: Vec<String>) -> Self {
         let mut root = Self { base, below, location: String::new(), synced: Mutex::new(None) };
-        root.location = format!("file:{}", root.path().display());
+        root.location = match root.path().to_str() {
+            Some(path) => format!("file:{path}"),
+            // Escaped: two folders must not have the same.
+            None => format!("file:{}", root.path().as_os_str().as_encoded_bytes().escape_ascii()),
+        };
         root
     }
 
@@ -164,9 +181,11 @@ impl Root {
                 Attempt::Gone => {}
                 Attempt::Held(holder) => return Ok(Err(holder)),
                 Attempt::Locked(lock) => {
-                    // Every time: nothing on the disk tells reliably that the last holder died.
-                    // What it wrote to say so may be lost where its half-written file is not.
-                    state_file::sweep(&folder).map_err(failed)?;
+                    // What the last holder wrote to say that it is at work, or done, a power cut
+                    // may lose where its half-written file stays. This run has seen no power cut.
+                    if lock.may_have_died {
+                        state_file::sweep(&folder).map_err(failed)?;
+                    }
                     return Ok(Ok((Held::new(self, key, lock), folder)));
                 }
             }

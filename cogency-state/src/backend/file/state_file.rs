@@ -73,7 +73,7 @@ pub(super) fn replace(folder: &Folder, record: &Record) -> Result<(), NotReplace
     let temp = temp_name(record.revision.write_id);
     let written = write_temp(folder, &temp, record).and_then(|()| folder.rename(&temp, STATE_FILE));
     if let Err(error) = written {
-        // What failed is the save. A file that cannot be removed either is swept later.
+        // What failed is the save. A file that cannot be removed either is swept by another run.
         let _ = folder.remove_file(&temp);
         return Err(NotReplaced::Failed(error));
     }

@@ -2,7 +2,8 @@
 
 use serde::ser::{self, Serialize};
 
-use super::{Inside, Trace};
+use super::{Inside, Null, Trace};
+use crate::codec::path::Step;
 
 /// A list, tuple, map or struct that is being written.
 pub(super) struct Compound<'a, C> {
@@ -10,16 +11,30 @@ pub(super) struct Compound<'a, C> {
     pub(super) trace: &'a Trace,
     pub(super) depth: u8,
     pub(super) index: usize,
+    /// Of an enum, the variant whose contents these are.
+    pub(super) variant: Option<&'static str>,
+    /// What `null` is in here.
+    pub(super) null: Null,
 }
 
-impl<C> Compound<'_, C> {
-    fn at_index<R, E>(&mut self, result: Result<R, E>) -> Result<R, E> {
-        self.index += 1;
-        result.inspect_err(|_| self.trace.push(format_args!("[{}]", self.index - 1)))
+impl<'a, C> Compound<'a, C> {
+    fn inside<'b, T: ?Sized>(&self, value: &'b T) -> Inside<'b, T>
+    where
+        'a: 'b,
+    {
+        Inside { value, trace: self.trace, depth: self.depth, null: self.null }
     }
 
-    fn at_field<R, E>(&self, name: &str, result: Result<R, E>) -> Result<R, E> {
-        result.inspect_err(|_| self.trace.push(format_args!(".{name}")))
+    fn at<R, E>(&self, step: Step, result: Result<R, E>) -> Result<R, E> {
+        result.inspect_err(|_| {
+            // What a `RawValue` is for `serde_json` is no part of the state.
+            if self.null != Null::NoneAsText {
+                self.trace.trail.add(step);
+            }
+            if let Some(variant) = self.variant {
+                self.trace.trail.add(Step::Name(variant));
+            }
+        })
     }
 }
 
@@ -30,9 +45,10 @@ macro_rules! elements {
             type Error = C::Error;
 
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
-                let value = Inside { value, trace: self.trace, depth: self.depth };
+                let value = self.inside(value);
                 let result = self.inner.$method(&value);
-                self.at_index(result)
+                self.index += 1;
+                self.at(Step::Element(self.index - 1), result)
             }
 
             fn end(self) -> Result<C::Ok, C::Error> {
@@ -60,9 +76,9 @@ macro_rules! fields {
                 name: &'static str,
                 value: &T,
             ) -> Result<(), C::Error> {
-                let value = Inside { value, trace: self.trace, depth: self.depth };
+                let value = self.inside(value);
                 let result = self.inner.serialize_field(name, &value);
-                self.at_field(name, result)
+                self.at(Step::Name(name), result)
             }
 
             fn skip_field(&mut self, name: &'static str) -> Result<(), C::Error> {
@@ -87,35 +103,13 @@ impl<C: ser::SerializeMap> ser::SerializeMap for Compound<'_, C> {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
-        let value = Inside { value, trace: self.trace, depth: self.depth };
+        let value = self.inside(value);
         let result = self.inner.serialize_value(&value);
-        self.at_index(result)
-    }
-
-    fn serialize_entry<K: Serialize + ?Sized, V: Serialize + ?Sized>(
-        &mut self,
-        key: &K,
-        value: &V,
-    ) -> Result<(), C::Error> {
-        self.inner.serialize_key(key)?;
-        let value = Inside { value, trace: self.trace, depth: self.depth };
-        let result = self.inner.serialize_value(&value);
-        self.at_field(&key_text(key, &result), result)
+        self.index += 1;
+        self.at(Step::Entry(self.index - 1), result)
     }
 
     fn end(self) -> Result<C::Ok, C::Error> {
         self.inner.end()
-    }
-}
-
-/// A map's key as part of a path, where there is an error to show it in.
-fn key_text<K: Serialize + ?Sized, E>(key: &K, result: &Result<(), E>) -> String {
-    match result {
-        Ok(()) => String::new(),
-        Err(_) => match serde_json::to_value(key) {
-            Ok(serde_json::Value::String(text)) => text,
-            Ok(other) => other.to_string(),
-            Err(_) => "?".to_owned(),
-        },
     }
 }

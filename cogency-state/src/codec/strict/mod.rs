@@ -1,19 +1,20 @@
-//! From a state to JSON, strictly: `serde_json` writes NaN and infinity as `null`, this refuses
-//! them and says where they are.
+//! From a state to JSON, strictly: what `serde_json` writes although it could not come back (NaN
+//! and infinity, and `Some` of what is written as `null`) is refused, with the place where it is.
 //!
 //! A [`Strict`] serializer hands everything to the one that it wraps and wraps every value inside.
-//! On the way back from an error each level adds its part of the path to a [`Trace`], so that a
-//! state without errors pays nothing for it.
+//! On the way back from an error each level adds its step to a [`Trail`], so that a state without
+//! errors pays nothing for it.
 
 mod compound;
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::fmt::Display;
 use std::io;
 
 use serde::ser::{self, Serialize, Serializer};
 
 use self::compound::Compound;
+use super::path::{Step, Trail};
 use super::{NotEncoded, Problem};
 
 /// As deep as `serde_json` reads.
@@ -28,7 +29,8 @@ pub(crate) fn to_json<T: Serialize>(
     let trace = Trace::default();
     let mut json = Limited { bytes: Vec::with_capacity(guess), limit };
     let mut inner = serde_json::Serializer::new(&mut json);
-    match state.serialize(Strict { inner: &mut inner, trace: &trace, depth: 0 }) {
+    match state.serialize(Strict { inner: &mut inner, trace: &trace, depth: 0, null: Null::Itself })
+    {
         Ok(()) => Ok(json.bytes),
         Err(error) if error.is_io() => Err(NotEncoded::OverLimit),
         Err(error) => Err(NotEncoded::Refused(trace.into_problem(&error))),
@@ -62,47 +64,47 @@ impl io::Write for Limited {
     }
 }
 
-/// Where an error happened, from the inside out, and what it was if this module found it.
+/// Where an error happened, and what it was if this module found it.
 #[derive(Default)]
-struct Trace(RefCell<Found>);
-
-#[derive(Default)]
-struct Found {
-    segments: Vec<String>,
-    reason: Option<&'static str>,
+struct Trace {
+    trail: Trail,
+    reason: Cell<Option<&'static str>>,
 }
 
 impl Trace {
     fn refuse<E: ser::Error>(&self, reason: &'static str) -> E {
-        self.0.borrow_mut().reason = Some(reason);
+        self.reason.set(Some(reason));
         E::custom(reason)
-    }
-
-    #[cold]
-    fn push(&self, segment: impl Display) {
-        self.0.borrow_mut().segments.push(segment.to_string());
     }
 
     /// What a type's own `Serialize` says may quote the state: only `serde_json`'s own words are
     /// passed on.
     fn into_problem(self, error: &serde_json::Error) -> Problem {
-        let Found { segments, reason } = self.0.into_inner();
-        let path: String = segments.into_iter().rev().collect();
-        let path = path.strip_prefix('.').unwrap_or(&path);
-        let reason = reason.unwrap_or_else(|| match error.to_string().as_str() {
+        let reason = self.reason.get().unwrap_or_else(|| match error.to_string().as_str() {
             "key must be a string" => "a map needs keys that are strings, numbers or booleans",
             text if text.starts_with("float key must be finite") => "a map key is NaN or infinite",
             _ => "its `Serialize` refused it",
         });
-        let path = if path.is_empty() { "." } else { path };
-        Problem { path: path.to_owned(), reason: reason.to_owned() }
+        Problem { path: self.trail.into_path(), reason: reason.to_owned() }
     }
+}
+
+/// What a `null` would be read as, in the place that is being written.
+#[derive(Clone, Copy, PartialEq)]
+enum Null {
+    /// As what wrote it.
+    Itself,
+    /// As `None`, although it stands inside `Some`.
+    None,
+    /// The same, where what is written is a text of JSON: in a `RawValue` inside `Some`.
+    NoneAsText,
 }
 
 struct Strict<'a, S> {
     inner: S,
     trace: &'a Trace,
     depth: u8,
+    null: Null,
 }
 
 /// A value inside another one.
@@ -110,11 +112,13 @@ struct Inside<'a, T: ?Sized> {
     value: &'a T,
     trace: &'a Trace,
     depth: u8,
+    null: Null,
 }
 
 impl<T: Serialize + ?Sized> Serialize for Inside<'_, T> {
     fn serialize<S: Serializer>(&self, inner: S) -> Result<S::Ok, S::Error> {
-        self.value.serialize(Strict { inner, trace: self.trace, depth: self.depth })
+        let Self { value, trace, depth, null } = *self;
+        value.serialize(Strict { inner, trace, depth, null })
     }
 }
 
@@ -128,11 +132,24 @@ impl<'a, S: Serializer> Strict<'a, S> {
             return Err(self.trace.refuse(TOO_DEEP));
         }
         let (trace, depth) = (self.trace, self.depth + 1);
-        Ok(Compound { inner: begin(self.inner)?, trace, depth, index: 0 })
+        let inner = begin(self.inner)?;
+        Ok(Compound { inner, trace, depth, index: 0, variant: None, null: Null::Itself })
+    }
+
+    fn may_be_null(&self) -> Result<(), S::Error> {
+        match self.null {
+            Null::None => Err(self.trace.refuse(SOME_NULL)),
+            Null::Itself | Null::NoneAsText => Ok(()),
+        }
     }
 }
 
+/// What `serde_json` calls its `RawValue`.
+const RAW_VALUE: &str = "$serde_json::private::RawValue";
+
 const TOO_DEEP: &str = "it is nested deeper than 127 levels";
+const SOME_NULL: &str = "JSON writes what this `Some` holds as null, which would come back as \
+                         `None`: use an enum with a variant for each case";
 const NOT_FINITE: &str = "NaN and infinity have no form in JSON";
 
 macro_rules! hand_on {
@@ -160,8 +177,7 @@ impl<'a, S: Serializer> Serializer for Strict<'a, S> {
         serialize_i128(i128)
         serialize_u8(u8) serialize_u16(u16) serialize_u32(u32) serialize_u64(u64)
         serialize_u128(u128)
-        serialize_char(char) serialize_str(&str) serialize_bytes(&[u8])
-        serialize_unit_struct(&'static str)
+        serialize_char(char) serialize_bytes(&[u8])
     }
 
     fn serialize_f32(self, value: f32) -> Result<S::Ok, S::Error> {
@@ -180,17 +196,31 @@ impl<'a, S: Serializer> Serializer for Strict<'a, S> {
         }
     }
 
+    fn serialize_str(self, value: &str) -> Result<S::Ok, S::Error> {
+        if self.null == Null::NoneAsText && value == "null" {
+            return Err(self.trace.refuse(SOME_NULL));
+        }
+        self.inner.serialize_str(value)
+    }
+
     fn serialize_none(self) -> Result<S::Ok, S::Error> {
+        self.may_be_null()?;
         self.inner.serialize_none()
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
-        let Self { inner, trace, depth } = self;
-        inner.serialize_some(&Inside { value, trace, depth })
+        let Self { inner, trace, depth, .. } = self;
+        inner.serialize_some(&Inside { value, trace, depth, null: Null::None })
     }
 
     fn serialize_unit(self) -> Result<S::Ok, S::Error> {
+        self.may_be_null()?;
         self.inner.serialize_unit()
+    }
+
+    fn serialize_unit_struct(self, name: &'static str) -> Result<S::Ok, S::Error> {
+        self.may_be_null()?;
+        self.inner.serialize_unit_struct(name)
     }
 
     fn serialize_unit_variant(
@@ -207,8 +237,8 @@ impl<'a, S: Serializer> Serializer for Strict<'a, S> {
         name: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        let Self { inner, trace, depth } = self;
-        inner.serialize_newtype_struct(name, &Inside { value, trace, depth })
+        let Self { inner, trace, depth, null } = self;
+        inner.serialize_newtype_struct(name, &Inside { value, trace, depth, null })
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -218,14 +248,14 @@ impl<'a, S: Serializer> Serializer for Strict<'a, S> {
         variant: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        let Self { inner, trace, depth } = self;
+        let Self { inner, trace, depth, .. } = self;
         if depth == MAX_DEPTH {
             return Err(trace.refuse(TOO_DEEP));
         }
-        let value = Inside { value, trace, depth: depth + 1 };
+        let value = Inside { value, trace, depth: depth + 1, null: Null::Itself };
         inner
             .serialize_newtype_variant(name, index, variant, &value)
-            .inspect_err(|_| trace.push(format_args!(".{variant}")))
+            .inspect_err(|_| trace.trail.add(Step::Name(variant)))
     }
 
     fn serialize_seq(self, len: Option<usize>) -> Result<Self::SerializeSeq, S::Error> {
@@ -252,6 +282,7 @@ impl<'a, S: Serializer> Serializer for Strict<'a, S> {
         len: usize,
     ) -> Result<Self::SerializeTupleVariant, S::Error> {
         self.compound(|inner| inner.serialize_tuple_variant(name, index, variant, len))
+            .map(|compound| Compound { variant: Some(variant), ..compound })
     }
 
     fn serialize_map(self, len: Option<usize>) -> Result<Self::SerializeMap, S::Error> {
@@ -263,7 +294,10 @@ impl<'a, S: Serializer> Serializer for Strict<'a, S> {
         name: &'static str,
         len: usize,
     ) -> Result<Self::SerializeStruct, S::Error> {
+        let is_raw_in_some = self.null == Null::None && name == RAW_VALUE;
+        let null = if is_raw_in_some { Null::NoneAsText } else { Null::Itself };
         self.compound(|inner| inner.serialize_struct(name, len))
+            .map(|compound| Compound { null, ..compound })
     }
 
     fn serialize_struct_variant(
@@ -274,6 +308,7 @@ impl<'a, S: Serializer> Serializer for Strict<'a, S> {
         len: usize,
     ) -> Result<Self::SerializeStructVariant, S::Error> {
         self.compound(|inner| inner.serialize_struct_variant(name, index, variant, len))
+            .map(|compound| Compound { variant: Some(variant), ..compound })
     }
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
@@ -314,8 +349,56 @@ mod tests {
     fn nan_deep_inside_is_refused_with_its_path() {
         let by_round = BTreeMap::from([("one".to_owned(), vec![Some(1.0), None, Some(f64::NAN)])]);
         let problem = refusal(&Scores { name: "alice", by_round });
-        assert_eq!(problem.path, "by_round.one[2]");
+        assert_eq!(problem.path, "by_round{0}[2]");
         assert_eq!(problem.reason, NOT_FINITE);
+    }
+
+    #[test]
+    fn some_of_what_is_written_as_null_is_refused_with_its_path() {
+        #[derive(serde::Serialize)]
+        struct Unit;
+        #[derive(serde::Serialize)]
+        struct Wrapped(Option<u32>);
+        #[derive(serde::Serialize)]
+        struct Limits {
+            #[expect(clippy::option_option)]
+            limit: Option<Option<u32>>,
+        }
+        let found = refusal(&vec![Limits { limit: Some(Some(1)) }, Limits { limit: Some(None) }]);
+        assert_eq!((found.path.as_str(), found.reason.as_str()), ("[1].limit", SOME_NULL));
+        let raw = |json: &str| serde_json::value::RawValue::from_string(json.to_owned()).unwrap();
+        for reason in [
+            refusal(&Some(())).reason,
+            refusal(&Some(Unit)).reason,
+            refusal(&Some(Wrapped(None))).reason,
+            refusal(&Some(Value::Null)).reason,
+            refusal(&Some(raw("null"))).reason,
+        ] {
+            assert_eq!(reason, SOME_NULL);
+        }
+        assert_eq!(refusal(&[Some(raw("null"))]).path, "[0]");
+        let kept = (Some(json!([null])), (), Value::Null, Some("null"), Some(raw("\"null\"")));
+        let json = to_json(&(kept, raw("null")), usize::MAX, 0).unwrap();
+        assert_eq!(json, br#"[[[null],null,null,"null","null"],null]"#);
+    }
+
+    #[test]
+    fn the_variants_of_enums_are_part_of_the_path() {
+        #[derive(serde::Serialize)]
+        enum Turn {
+            One(f64),
+            Two(f64, f64),
+            Named { score: f64 },
+        }
+        assert_eq!(refusal(&[Turn::One(f64::NAN)]).path, "[0].One");
+        assert_eq!(refusal(&[Turn::Two(1.0, f64::NAN)]).path, "[0].Two[1]");
+        assert_eq!(refusal(&[Turn::Named { score: f64::NAN }]).path, "[0].Named.score");
+    }
+
+    #[test]
+    fn the_keys_of_maps_are_counted_and_not_quoted() {
+        let map = BTreeMap::from([("a", 1.0), ("hunter2\n\u{1b}", f64::NAN)]);
+        assert_eq!(refusal(&map).path, "{1}");
     }
 
     #[test]
@@ -327,7 +410,7 @@ mod tests {
     fn a_map_whose_keys_are_lists_is_refused_with_its_path() {
         let map = BTreeMap::from([(vec![1], 2)]);
         let problem = refusal(&BTreeMap::from([("outer", map)]));
-        assert_eq!(problem.path, "outer");
+        assert_eq!(problem.path, "{0}");
         assert!(problem.reason.contains("keys"), "{problem:?}");
     }
 
