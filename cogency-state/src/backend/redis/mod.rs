@@ -56,7 +56,8 @@ pub use durability::RedisDurability;
 /// `connect` or is required, else [`Durability::Restart`]: records survive the processes that use
 /// them, and the server as its configuration says.
 ///
-/// A server that is away or restarts is connected to again without help, within bounds.
+/// A server that is away or restarts is connected to again without help, within bounds. It is one
+/// server: Sentinel and Cluster are not supported yet.
 ///
 /// # What is stored
 /// `cogency:state:<user>:<session>` is one JSON document, `json.loads(redis.get(key))` in Python.
