@@ -20,7 +20,7 @@ use crate::record::Record;
 
 /// How long a lease that nobody gave back is remembered. It counts for that long, unless somebody
 /// else takes it.
-const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What the script answered.
 enum Taken {

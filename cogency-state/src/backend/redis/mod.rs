@@ -6,6 +6,7 @@
 //! (`connection`): it recognizes what an earlier try of it did.
 
 mod acquiring;
+mod adopting;
 mod builder;
 mod connection;
 mod durability;

@@ -7,6 +7,7 @@
 use bytes::Bytes;
 use uuid::Uuid;
 
+use super::index::NO_AGE;
 use super::problem::Problem;
 use super::records::{INLINE_BYTES, Records};
 use super::request::Request;
@@ -70,6 +71,7 @@ impl Records {
         let mut expected = Expected::of(write)?;
         let mut is_doubtful = false;
         loop {
+            self.note_ahead(lease, write, &expected).await?;
             let said = match self.word(&save.request(self, &expected)).await {
                 Ok(said) => said,
                 Err(failure) => {
@@ -132,13 +134,39 @@ impl Records {
         Error::outcome_unknown(save.lease.key(), self.location(), Some(write_id), source)
     }
 
+    /// Notes a record in its user's index before it is there, where the script that makes it
+    /// cannot do so.
+    async fn note_ahead(
+        &self,
+        lease: &Lease,
+        write: &Write,
+        expected: &Expected,
+    ) -> Result<(), Error> {
+        if self.link.is_one_slot() || matches!(expected, Expected::Beginning(_)) {
+            return Ok(());
+        }
+        let write_id = write.record.revision.write_id.to_string();
+        let noted = self.note(lease.key(), &write_id).await;
+        noted.map(drop).map_err(|failure| self.failed(Some(lease.key()), "save", failure))
+    }
+
     pub(super) async fn delete(&self, lease: &Lease) -> Result<bool, Error> {
+        let note = self.noted(lease.key()).await;
+        let note = note.map_err(|failure| self.failed(Some(lease.key()), "delete", failure))?;
+        let was_there = self.delete_record(lease).await?;
+        if let Some(note) = note {
+            self.forget(&[(lease.key(), &note)], NO_AGE).await;
+        }
+        Ok(was_there)
+    }
+
+    async fn delete_record(&self, lease: &Lease) -> Result<bool, Error> {
         let (key, names) = (lease.key(), self.keys.of(lease.key()));
         let (token, attempt) = (lease.token().to_string(), Uuid::new_v4().to_string());
         let request = Request::new().then_script(
             &DELETE,
-            &[&names.record, &names.lease, &names.index],
-            &[token.as_bytes(), attempt.as_bytes(), key.session_id().as_bytes()],
+            &[&names.record, &names.lease],
+            &[token.as_bytes(), attempt.as_bytes()],
         );
         self.known.remove(key);
         let in_doubt = |source| Error::outcome_unknown(key, self.location(), None, source);
@@ -175,14 +203,19 @@ impl<'a> Save<'a> {
         let token = self.lease.token().to_string();
         let (length, write_id) = (expected.length(), self.write.record.revision.write_id);
         let (temporary, write_id) = (names.temporary(write_id), write_id.to_string());
-        let mut keys = vec![&*names.record, &names.lease, &names.index];
+        let mut keys = vec![&*names.record, &names.lease];
+        let mut session = "";
+        if records.link.is_one_slot() {
+            keys.push(&names.index);
+            session = self.lease.key().session_id();
+        }
         let mut arguments = vec![
             token.as_bytes(),
             &self.beginning,
             expected.beginning(),
             length.as_bytes(),
             if self.release { b"1" } else { b"0" },
-            self.lease.key().session_id().as_bytes(),
+            session.as_bytes(),
             write_id.as_bytes(),
         ];
         if self.document.len() <= INLINE_BYTES {

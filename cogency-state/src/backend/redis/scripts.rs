@@ -1,7 +1,8 @@
 //! What the server does as one step.
 //!
 //! A script names every key that it touches, and looks at everything that it could fail on before
-//! it changes anything: it does all of its work or nothing.
+//! it changes anything: it does all of its work or nothing. In a cluster the keys of one script are
+//! all in one slot.
 
 use std::sync::LazyLock;
 
@@ -32,6 +33,7 @@ scripts! {
     LOAD = "load.lua";
     SAVE = "save.lua";
     DELETE = "delete.lua";
-    ADOPT = "adopt.lua";
-    PRUNE = "prune.lua";
+    NOTE = "note.lua";
+    FORGET = "forget.lua";
+    REMOVE = "remove.lua";
 }

@@ -1,7 +1,7 @@
 -- Removes a record, if the lease on it is the newest.
 --
--- KEYS  record, lease, the user's index
--- ARGV  token, attempt, session
+-- KEYS  record, lease
+-- ARGV  token, attempt
 --
 -- done, none or lost
 
@@ -16,7 +16,6 @@ end
 -- Fails if the key is no string, and so no record.
 redis.call('STRLEN', KEYS[1])
 local removed = redis.call('UNLINK', KEYS[1])
-redis.call('HDEL', KEYS[3], ARGV[3])
 if removed == 0 then
   return 'none'
 end
