@@ -203,10 +203,10 @@ async fn a_lease_shows_who_holds_it_and_is_swept_after_a_day() {
     let backend = backend(&prefix);
     let _lease = lease(&backend, &key("alice")).await;
     let name = format!("{prefix}:lease:{{{prefix}:state:alice:default}}");
-    let holder: String = shared().run(&["HGET", &name, "holder"]);
+    let holder: String = shared().run(&["GET", &name]);
     assert!(holder.contains(&std::process::id().to_string()), "{holder}");
     let seconds: i64 = shared().run(&["TTL", &name]);
-    assert!((86_000..=86_400).contains(&seconds), "{seconds}");
+    assert!((86_000..=86_410).contains(&seconds), "{seconds}");
 }
 
 /// Between the look at another program's value and the save over it there is no lock: what is
@@ -216,7 +216,7 @@ fn a_value_of_another_program_that_grew_at_the_last_moment_is_not_saved_over() {
     let script = include_str!("../../cogency-state/src/backend/redis/scripts/save.lua");
     let prefix = fresh_prefix();
     let [record, lease, index] = ["record", "lease", "index"].map(|n| format!("{prefix}:{n}"));
-    shared().run::<()>(&["HSET", &lease, "token", "1"]);
+    shared().run::<()>(&["SET", &lease, "1"]);
     for (value, answer) in [("theirs, longer", "stale"), ("ours", "stale"), ("theirs", "done")] {
         shared().run::<()>(&["SET", &record, value]);
         let keys = ["3", &record, &lease, &index];

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::leases::REMEMBERED;
+use super::claim::REMEMBERED;
 use super::problem::{Failure, Problem};
 use super::records::Records;
 use super::request::Request;

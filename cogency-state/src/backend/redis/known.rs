@@ -7,11 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use lru::LruCache;
 
+use super::records::INLINE_BYTES;
 use crate::key::StateKey;
 use crate::record::Record;
-
-/// A smaller value is sent sooner than it is compared.
-const MIN_BYTES: usize = 8 << 10;
 
 /// At most this many, each of which takes some memory besides its bytes.
 const MAX_RECORDS: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
@@ -48,7 +46,7 @@ impl Known {
     }
 
     pub(super) fn put(&self, known: KnownRecord) {
-        if known.length < MIN_BYTES || known.length > self.max_bytes {
+        if known.length <= INLINE_BYTES || known.length > self.max_bytes {
             return self.remove(&known.record.key);
         }
         let mut inner = self.lock();

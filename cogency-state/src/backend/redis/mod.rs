@@ -8,6 +8,7 @@
 mod acquiring;
 mod adopting;
 mod builder;
+mod claim;
 mod connection;
 mod durability;
 mod index;
@@ -19,6 +20,7 @@ mod records;
 mod request;
 mod saving;
 mod scripts;
+mod taking;
 mod url;
 
 use std::sync::Arc;
@@ -69,7 +71,7 @@ pub use durability::RedisDurability;
 /// Set `maxmemory-policy` to `noeviction`. A user with the least rights is
 ///
 /// ```text
-/// ACL SETUSER agent on >password ~cogency:* +@scripting +@string +@hash +@keyspace +@connection +time +config|get
+/// ACL SETUSER agent on >password ~cogency:* +@scripting +@transaction +@string +@hash +@keyspace +@connection +time +config|get
 /// ```
 ///
 /// Without `config|get` the durability is unknown and cannot be required.

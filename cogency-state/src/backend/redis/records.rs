@@ -12,14 +12,14 @@ use super::keys::Keys;
 use super::known::{Known, KnownRecord};
 use super::problem::{Failure, Problem, Refusal};
 use super::request::Request;
-use super::scripts::LOAD;
 use crate::backend::Lease;
 use crate::envelope;
 use crate::error::Error;
 use crate::key::StateKey;
 use crate::record::Record;
 
-/// A larger value does not go through a script: there it would be copied twice.
+/// A larger value does not go through a script, where it would be copied twice, and is not sent
+/// with the others.
 pub(super) const INLINE_BYTES: usize = 64 << 10;
 
 /// The records of one prefix on one server.
@@ -57,14 +57,23 @@ impl Records {
     /// What is stored, as it is.
     pub(super) async fn document(&self, key: &StateKey) -> Result<Option<Bytes>, Error> {
         let name = self.keys.record(key);
-        let most = INLINE_BYTES.to_string();
-        let request = Request::new().then_script(&LOAD, &[&name], &[most.as_bytes()]);
-        let answer = self.value(&request).await;
-        match answer.map_err(|failure| self.failed(Some(key), "load", failure))? {
-            Value::BulkString(document) => Ok(Some(document.into())),
-            Value::Nil => Ok(None),
-            Value::Int(length) => self.large_document(key, length).await,
-            _ => Err(self.failed(Some(key), "load", Problem::Strange("no value").into())),
+        let (mut length, mut beginning) = (redis::cmd("STRLEN"), redis::cmd("GETRANGE"));
+        length.arg(&name);
+        beginning.arg(&name).arg(0).arg(INLINE_BYTES);
+        let failed = |failure| self.failed(Some(key), "load", failure);
+        let mut values =
+            self.link.ask(&Request::one(length).then(beginning)).await.map_err(failed)?.values;
+        match (values.pop(), values.pop()) {
+            (Some(Value::BulkString(document)), _)
+                if (1..=INLINE_BYTES).contains(&document.len()) =>
+            {
+                Ok(Some(document.into()))
+            }
+            // Too much to be all, or so little that it may be nothing.
+            (Some(Value::BulkString(_)), Some(Value::Int(length))) => {
+                self.large_document(key, length).await
+            }
+            _ => Err(failed(Problem::Strange("no value").into())),
         }
     }
 

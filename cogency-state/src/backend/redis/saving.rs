@@ -7,6 +7,7 @@
 use bytes::Bytes;
 use uuid::Uuid;
 
+use super::claim::Attempt;
 use super::index::NO_AGE;
 use super::problem::Problem;
 use super::records::{INLINE_BYTES, Records};
@@ -67,7 +68,8 @@ impl Records {
         write: &Write,
         release: bool,
     ) -> Result<(), Error> {
-        let save = Save::new(lease, write, release)?;
+        let attempt = self.attempt(lease)?;
+        let save = Save::new(lease, &attempt, write, release)?;
         let mut expected = Expected::of(write)?;
         let mut is_doubtful = false;
         loop {
@@ -162,11 +164,11 @@ impl Records {
 
     async fn delete_record(&self, lease: &Lease) -> Result<bool, Error> {
         let (key, names) = (lease.key(), self.keys.of(lease.key()));
-        let (token, attempt) = (lease.token().to_string(), Uuid::new_v4().to_string());
+        let (attempt, deletion) = (self.attempt(lease)?, Uuid::new_v4().to_string());
         let request = Request::new().then_script(
             &DELETE,
             &[&names.record, &names.lease],
-            &[token.as_bytes(), attempt.as_bytes()],
+            &[attempt.id().as_bytes(), deletion.as_bytes()],
         );
         self.known.remove(key);
         let in_doubt = |source| Error::outcome_unknown(key, self.location(), None, source);
@@ -184,6 +186,7 @@ impl Records {
 /// One save, on its way.
 struct Save<'a> {
     lease: &'a Lease,
+    attempt: &'a Attempt,
     write: &'a Write,
     release: bool,
     document: Bytes,
@@ -192,15 +195,19 @@ struct Save<'a> {
 }
 
 impl<'a> Save<'a> {
-    fn new(lease: &'a Lease, write: &'a Write, release: bool) -> Result<Self, Error> {
+    fn new(
+        lease: &'a Lease,
+        attempt: &'a Attempt,
+        write: &'a Write,
+        release: bool,
+    ) -> Result<Self, Error> {
         let document = write.record.to_json()?;
         let beginning = envelope::beginning(&write.record.key, write.record.revision)?;
-        Ok(Self { lease, write, release, document, beginning })
+        Ok(Self { lease, attempt, write, release, document, beginning })
     }
 
     fn request(&self, records: &Records, expected: &Expected) -> Request {
         let names = records.keys.of(self.lease.key());
-        let token = self.lease.token().to_string();
         let (length, write_id) = (expected.length(), self.write.record.revision.write_id);
         let (temporary, write_id) = (names.temporary(write_id), write_id.to_string());
         let mut keys = vec![&*names.record, &names.lease];
@@ -210,7 +217,7 @@ impl<'a> Save<'a> {
             session = self.lease.key().session_id();
         }
         let mut arguments = vec![
-            token.as_bytes(),
+            self.attempt.id().as_bytes(),
             &self.beginning,
             expected.beginning(),
             length.as_bytes(),

@@ -27,10 +27,9 @@ macro_rules! scripts {
 }
 
 scripts! {
-    ACQUIRE = "acquire.lua";
+    TAKE_OVER = "take_over.lua";
     RENEW = "renew.lua";
     RELEASE = "release.lua";
-    LOAD = "load.lua";
     SAVE = "save.lua";
     DELETE = "delete.lua";
     NOTE = "note.lua";

@@ -1,9 +1,9 @@
 -- Gives a lease back, if it is still the newest.
 --
 -- KEYS  lease
--- ARGV  token
+-- ARGV  attempt
 
-if redis.call('HGET', KEYS[1], 'token') == ARGV[1] then
+if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) == ARGV[1] then
   redis.call('DEL', KEYS[1])
 end
 return 'done'
