@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::keys::Names;
 use crate::backend::Lease;
 use crate::holder::Holder;
 use crate::key::StateKey;
@@ -25,22 +26,35 @@ pub(super) const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 const ID_BYTES: usize = 36;
 const BLANKS: [u8; ID_BYTES] = [b' '; ID_BYTES];
 
-/// One attempt to take a lease, by an id that no other has.
+/// One attempt to take the lease on a record, by an id that no other has.
 #[derive(Debug)]
-pub(super) struct Attempt(String);
+pub(super) struct Attempt {
+    id: String,
+    names: Names,
+}
 
 impl Attempt {
-    pub(super) fn new() -> Self {
-        Self(Uuid::new_v4().to_string())
+    pub(super) fn new(names: Names) -> Self {
+        Self { id: Uuid::new_v4().to_string(), names }
     }
 
     pub(super) fn id(&self) -> &str {
-        &self.0
+        &self.id
+    }
+
+    /// The record's key.
+    pub(super) fn record(&self) -> &str {
+        &self.names.record
+    }
+
+    /// The lease's key.
+    pub(super) fn lease_name(&self) -> &str {
+        &self.names.lease
     }
 
     /// The value that takes the lease for a holder.
     pub(super) fn value(&self, holder: &Holder) -> Vec<u8> {
-        let mut value = [self.0.as_bytes(), &BLANKS].concat();
+        let mut value = [self.id.as_bytes(), &BLANKS].concat();
         // A holder is numbers and a name: it is JSON in any case.
         value.extend(serde_json::to_vec(holder).unwrap_or_default());
         value
@@ -48,7 +62,7 @@ impl Attempt {
 
     /// Whether it is this attempt that has the lease.
     pub(super) fn has_taken(&self, value: &[u8]) -> bool {
-        value.starts_with(self.0.as_bytes())
+        value.starts_with(self.id.as_bytes())
     }
 
     /// The lease that this attempt has taken.

@@ -7,20 +7,17 @@ use redis::Value;
 
 use super::acquiring::Acquiring;
 use super::claim::{self, Attempt, REMEMBERED};
-use super::keys::Names;
 use super::known::KnownRecord;
 use super::problem::{Failure, Problem};
-use super::records::{INLINE_BYTES, Records};
+use super::records::{Records, is_whole};
 use super::request::Request;
 use super::scripts::{RELEASE, RENEW, TAKE_OVER};
-use super::taking::{self, Beginning, Looked};
+use super::taking::{Look, Looked};
 use crate::backend::{Lease, Opened};
 use crate::error::Error;
 use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::record::Record;
-
-const TAKE: &str = "take the lease on";
 
 impl Records {
     /// Takes a lease. If nobody waits for it any more it is given back.
@@ -36,25 +33,28 @@ impl Records {
     }
 
     async fn take(&self, key: &StateKey, holder: &Holder, and_load: bool) -> Result<Opened, Error> {
-        let attempt = Attempt::new();
         let known = if and_load { self.known.get(key) } else { None };
-        let bytes = match &known {
-            Some(known) => known.beginning.len(),
-            // One more than what is read here tells that there is more.
-            None if and_load => INLINE_BYTES + 1,
-            None => 1,
+        let look = match &known {
+            Some(known) => Look::Known(known),
+            None if and_load => Look::Unknown,
+            None => Look::Type,
         };
-        let taken = self.take_and_look(&self.keys.of(key), &attempt, holder, bytes).await;
-        let looked = match taken.map_err(|failure| self.failed(Some(key), TAKE, failure))? {
-            Ok(looked) => looked,
-            Err(held_by) => return Ok(Opened::Held(held_by)),
+        let attempt = Attempt::new(self.keys.of(key));
+        let taken = self.take_and_look(&attempt, holder, look).await;
+        let failed = |failure| self.failed(Some(key), "take the lease on", failure);
+        let looked = match taken {
+            Ok(Ok(looked)) => looked,
+            Ok(Err(held_by)) => return Ok(Opened::Held(held_by)),
+            Err(failure) => {
+                // What was refused may be the look.
+                if let Problem::Refused(_) = failure.problem {
+                    self.give_back(&attempt.lease(key.clone(), 0)).await;
+                }
+                return Err(failed(failure));
+            }
         };
         let lease = attempt.lease(key.clone(), looked.micros);
-        let record = match looked.record {
-            Ok(Some(found)) if and_load => self.found(key, found, known).await,
-            Ok(_) => Ok(None),
-            Err(refusal) => Err(self.failed(Some(key), "load", Problem::from(refusal).into())),
-        };
+        let record = if and_load { self.found(key, looked, known).await } else { Ok(None) };
         if record.is_err() {
             self.give_back(&lease).await;
         }
@@ -64,21 +64,17 @@ impl Records {
     /// Takes the lease, unless somebody holds it.
     async fn take_and_look(
         &self,
-        names: &Names,
         attempt: &Attempt,
         holder: &Holder,
-        bytes: usize,
+        look: Look<'_>,
     ) -> Result<Result<Looked, Holder>, Failure> {
-        let request = taking::request(names, attempt, holder, &self.lease_lives(), bytes);
+        let request = look.request(attempt, holder, &self.lease_lives());
         loop {
-            let looked = Looked::of(self.value(&request).await?)?;
+            let looked = Looked::of(self.link.ask(&request).await?.values)?;
             match &looked.lease {
                 // An attempt that is repeated because its answer was lost finds its own lease.
                 Some(found) if !attempt.has_taken(found) => {
-                    if looked.lasts() {
-                        return Ok(Err(claim::holder(found)));
-                    }
-                    if let Some(held_by) = self.take_over(names, attempt, holder, found).await? {
+                    if let Some(held_by) = self.take_over(attempt, holder, found).await? {
                         return Ok(Err(held_by));
                     }
                 }
@@ -87,10 +83,9 @@ impl Records {
         }
     }
 
-    /// Takes a lease that has run out. Gives who else was first.
+    /// Takes a lease if it has run out. Gives who holds it else.
     async fn take_over(
         &self,
-        names: &Names,
         attempt: &Attempt,
         holder: &Holder,
         seen: &[u8],
@@ -98,7 +93,7 @@ impl Records {
         let value = attempt.value(holder);
         let request = Request::new().then_script(
             &TAKE_OVER,
-            &[&names.lease],
+            &[attempt.lease_name()],
             &[seen, &value, self.lease_lives().as_bytes(), millis(REMEMBERED).as_bytes()],
         );
         match self.value(&request).await? {
@@ -109,22 +104,24 @@ impl Records {
         }
     }
 
-    /// The record whose value begins so.
+    /// The record that was seen.
     async fn found(
         &self,
         key: &StateKey,
-        found: Beginning,
+        looked: Looked,
         known: Option<KnownRecord>,
     ) -> Result<Option<Record>, Error> {
-        if let Some(known) = known {
-            let is_same = usize::try_from(found.length) == Ok(known.length);
-            if is_same && found.bytes == known.beginning {
-                return Ok(Some(known.record));
-            }
-        } else if found.is_whole() {
-            return self.read(key, &found.bytes.into()).map(Some);
+        let Looked { beginning, more, .. } = looked;
+        let was_large = known.as_ref().is_some_and(KnownRecord::is_large);
+        match known {
+            None if more == Some(0) => return Ok(None),
+            Some(known) if known.is(&beginning, more) => return Ok(Some(known.record)),
+            _ => {}
         }
-        let document = self.large_document(key, found.length).await?;
+        if is_whole(&beginning) && !was_large {
+            return self.read(key, &beginning.into()).map(Some);
+        }
+        let document = self.whole_document(key).await?;
         document.map(|document| self.read(key, &document)).transpose()
     }
 
@@ -137,7 +134,7 @@ impl Records {
         let attempt = self.attempt(lease)?;
         let request = Request::new().then_script(
             &RENEW,
-            &[&self.keys.of(lease.key()).lease],
+            &[attempt.lease_name()],
             &[attempt.id().as_bytes(), self.lease_lives().as_bytes()],
         );
         match self.word(&request).await {
@@ -150,9 +147,11 @@ impl Records {
     pub(super) async fn release(&self, lease: &Lease) -> Result<(), Error> {
         // What is no lease of ours need not be given back.
         let Some(attempt) = Attempt::of(lease) else { return Ok(()) };
-        let names = self.keys.of(lease.key());
-        let request =
-            Request::new().then_script(&RELEASE, &[&names.lease], &[attempt.id().as_bytes()]);
+        let request = Request::new().then_script(
+            &RELEASE,
+            &[attempt.lease_name()],
+            &[attempt.id().as_bytes()],
+        );
         let released = self.word(&request).await;
         let failed = |failure| self.failed(Some(lease.key()), "give back the lease on", failure);
         released.map(drop).map_err(failed)

@@ -9,14 +9,15 @@ use uuid::Uuid;
 
 use super::claim::Attempt;
 use super::index::NO_AGE;
+use super::known::Known;
 use super::problem::Problem;
 use super::records::{INLINE_BYTES, Records};
-use super::request::Request;
+use super::request::{Request, command};
 use super::scripts::{DELETE, SAVE};
 use crate::backend::{Lease, Write};
 use crate::envelope;
 use crate::error::{BoxError, Error};
-use crate::record::{Record, version_of};
+use crate::record::{Record, Revision, version_of};
 
 /// How long a large value waits for the script that puts it in place, in milliseconds. The script
 /// comes right behind it.
@@ -26,18 +27,18 @@ const TEMPORARY_MILLIS: u64 = 60_000;
 enum Expected {
     Nothing,
     /// A value that begins so.
-    Beginning(Vec<u8>),
+    Beginning(Bytes),
     /// This value.
     Whole(Bytes),
 }
 
 impl Expected {
-    fn of(write: &Write) -> Result<Self, Error> {
-        let beginning = |revision| envelope::beginning(&write.record.key, revision);
-        Ok(match write.expected {
-            None => Self::Nothing,
-            Some(revision) => Self::Beginning(beginning(revision)?),
-        })
+    fn of(write: &Write, known: &Known) -> Result<Self, Error> {
+        let Some(revision) = write.expected else { return Ok(Self::Nothing) };
+        Ok(Self::Beginning(match known.get(&write.record.key) {
+            Some(known) if known.record.revision == revision => known.beginning,
+            _ => envelope::beginning(&write.record.key, revision)?.into(),
+        }))
     }
 
     fn is(&self, document: &Bytes) -> bool {
@@ -47,8 +48,7 @@ impl Expected {
     fn beginning(&self) -> &[u8] {
         match self {
             Self::Nothing => &[],
-            Self::Beginning(bytes) => bytes,
-            Self::Whole(bytes) => bytes,
+            Self::Beginning(bytes) | Self::Whole(bytes) => bytes,
         }
     }
 
@@ -70,7 +70,7 @@ impl Records {
     ) -> Result<(), Error> {
         let attempt = self.attempt(lease)?;
         let save = Save::new(lease, &attempt, write, release)?;
-        let mut expected = Expected::of(write)?;
+        let mut expected = Expected::of(write, &self.known)?;
         let mut is_doubtful = false;
         loop {
             self.note_ahead(lease, write, &expected).await?;
@@ -163,11 +163,11 @@ impl Records {
     }
 
     async fn delete_record(&self, lease: &Lease) -> Result<bool, Error> {
-        let (key, names) = (lease.key(), self.keys.of(lease.key()));
+        let key = lease.key();
         let (attempt, deletion) = (self.attempt(lease)?, Uuid::new_v4().to_string());
         let request = Request::new().then_script(
             &DELETE,
-            &[&names.record, &names.lease],
+            &[attempt.record(), attempt.lease_name()],
             &[attempt.id().as_bytes(), deletion.as_bytes()],
         );
         self.known.remove(key);
@@ -191,7 +191,7 @@ struct Save<'a> {
     release: bool,
     document: Bytes,
     /// How the document begins.
-    beginning: Vec<u8>,
+    beginning: Bytes,
 }
 
 impl<'a> Save<'a> {
@@ -202,36 +202,37 @@ impl<'a> Save<'a> {
         release: bool,
     ) -> Result<Self, Error> {
         let document = write.record.to_json()?;
-        let beginning = envelope::beginning(&write.record.key, write.record.revision)?;
+        let Revision { write_id, .. } = write.record.revision;
+        let beginning = envelope::beginning_of(&document, write_id).unwrap_or_default();
         Ok(Self { lease, attempt, write, release, document, beginning })
     }
 
     fn request(&self, records: &Records, expected: &Expected) -> Request {
-        let names = records.keys.of(self.lease.key());
+        let (attempt, key) = (self.attempt, self.lease.key());
         let (length, write_id) = (expected.length(), self.write.record.revision.write_id);
-        let (temporary, write_id) = (names.temporary(write_id), write_id.to_string());
-        let mut keys = vec![&*names.record, &names.lease];
-        let mut session = "";
-        if records.link.is_one_slot() {
-            keys.push(&names.index);
-            session = self.lease.key().session_id();
-        }
-        let mut arguments = vec![
-            self.attempt.id().as_bytes(),
+        let notes = records.link.is_one_slot() && !matches!(expected, Expected::Beginning(_));
+        let index = notes.then(|| records.keys.index(key.user_id()));
+        let is_large = self.document.len() > INLINE_BYTES;
+        let ahead = is_large.then(|| records.keys.temporary(attempt.record(), write_id));
+        let mut keys = vec![attempt.record(), attempt.lease_name()];
+        keys.extend(index.as_deref());
+        keys.extend(ahead.as_deref());
+        let note = if notes { write_id.to_string() } else { String::new() };
+        let mut arguments: Vec<&[u8]> = vec![
+            attempt.id().as_bytes(),
             &self.beginning,
             expected.beginning(),
             length.as_bytes(),
             if self.release { b"1" } else { b"0" },
-            session.as_bytes(),
-            write_id.as_bytes(),
+            if notes { key.session_id().as_bytes() } else { b"" },
+            note.as_bytes(),
         ];
-        if self.document.len() <= INLINE_BYTES {
+        let Some(ahead) = &ahead else {
             arguments.push(&self.document);
             return Request::new().then_script(&SAVE, &keys, &arguments);
-        }
-        keys.push(&temporary);
-        let mut ahead = redis::cmd("SET");
-        ahead.arg(&temporary).arg(&*self.document).arg("PX").arg(TEMPORARY_MILLIS);
-        Request::one(ahead).then_script(&SAVE, &keys, &arguments).of_bytes(self.document.len())
+        };
+        let millis = TEMPORARY_MILLIS.to_string();
+        let set = command(&[b"SET", ahead.as_bytes(), &self.document, b"PX", millis.as_bytes()]);
+        Request::one(set).then_script(&SAVE, &keys, &arguments).of_bytes(self.document.len())
     }
 }
