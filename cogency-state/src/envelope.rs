@@ -58,18 +58,6 @@ fn damaged<R>(reason: impl Into<String>) -> Result<R, Unreadable> {
     Err(Unreadable::Damaged(reason.into()))
 }
 
-#[derive(Serialize)]
-struct Head<'a> {
-    schema_version: &'a str,
-    user_id: &'a str,
-    session_id: &'a str,
-    version: u64,
-    write_id: WriteId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    state_type: Option<&'a str>,
-    metadata: &'a RawValue,
-}
-
 /// The fields of a document, all but the state. The original's documents have the first two.
 #[derive(Deserialize)]
 struct Fields {
@@ -85,18 +73,14 @@ struct Fields {
 
 /// Everything of a document that stands before the state, and what follows it.
 pub(crate) fn around(record: &Record) -> Result<(Vec<u8>, &'static [u8]), serde_json::Error> {
-    let metadata = serde_json::value::to_raw_value(&record.metadata)?;
-    let head = Head {
-        schema_version: &record.schema_version,
-        user_id: record.key.user_id(),
-        session_id: record.key.session_id(),
-        version: record.revision.version,
-        write_id: record.revision.write_id,
-        state_type: record.state_type.as_deref(),
-        metadata: &metadata,
-    };
-    let mut text = serde_json::to_vec_pretty(&head)?;
-    text.truncate(text.len() - b"\n}".len());
+    /// More than most fields take.
+    const FIELDS_LEN: usize = 768;
+    let mut text = Vec::with_capacity(FIELDS_LEN + record.state.len());
+    write_ids(&mut text, &record.schema_version, &record.key, record.revision)?;
+    if let Some(state_type) = &record.state_type {
+        write_field(&mut text, b",\n  \"state_type\": ", state_type)?;
+    }
+    write_field(&mut text, b",\n  \"metadata\": ", &record.metadata)?;
     let of_head = Checksum::of(&text);
     let of_state = record.checksum.unwrap_or_else(|| Checksum::of(&record.state));
     text.extend_from_slice(BEFORE_CHECKSUM);
@@ -105,27 +89,34 @@ pub(crate) fn around(record: &Record) -> Result<(Vec<u8>, &'static [u8]), serde_
     Ok((text, END))
 }
 
+fn write_ids(
+    text: &mut Vec<u8>,
+    schema_version: &str,
+    key: &StateKey,
+    revision: Revision,
+) -> Result<(), serde_json::Error> {
+    write_field(text, b"{\n  \"schema_version\": ", schema_version)?;
+    write_field(text, b",\n  \"user_id\": ", key.user_id())?;
+    write_field(text, b",\n  \"session_id\": ", key.session_id())?;
+    write_field(text, b",\n  \"version\": ", &revision.version)?;
+    write_field(text, b",\n  \"write_id\": ", &revision.write_id)
+}
+
+fn write_field<T: Serialize + ?Sized>(
+    text: &mut Vec<u8>,
+    name: &[u8],
+    value: &T,
+) -> Result<(), serde_json::Error> {
+    text.extend_from_slice(name);
+    serde_json::to_writer(text, value)
+}
+
 /// How the document of this revision begins, and that of no other: up to its write id.
 #[cfg(feature = "redis")]
 pub(crate) fn beginning(key: &StateKey, revision: Revision) -> Result<Vec<u8>, Error> {
-    #[derive(Serialize)]
-    struct Beginning<'a> {
-        schema_version: &'a str,
-        user_id: &'a str,
-        session_id: &'a str,
-        version: u64,
-        write_id: WriteId,
-    }
-    let beginning = Beginning {
-        schema_version: SCHEMA_VERSION,
-        user_id: key.user_id(),
-        session_id: key.session_id(),
-        version: revision.version,
-        write_id: revision.write_id,
-    };
-    let mut text = serde_json::to_vec_pretty(&beginning)
+    let mut text = Vec::new();
+    write_ids(&mut text, SCHEMA_VERSION, key, revision)
         .map_err(|error| Error::backend(Some(key), "the envelope", "write the ids of", error))?;
-    text.truncate(text.len() - b"\n}".len());
     Ok(text)
 }
 
