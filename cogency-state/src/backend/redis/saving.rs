@@ -72,7 +72,8 @@ impl Records {
         let mut is_doubtful = false;
         loop {
             self.note_ahead(lease, write, &expected).await?;
-            let said = match self.word(&save.request(self, &expected)).await {
+            let request = self.and_wait(save.request(self, &expected));
+            let said = match self.word(&request).await {
                 Ok(said) => said,
                 Err(failure) => {
                     let is_doubtful = is_doubtful || failure.is_doubtful;
@@ -81,9 +82,11 @@ impl Records {
             };
             is_doubtful |= said.is_doubtful;
             match &*said.word {
-                "done" => {
-                    self.remember(&write.record, &save.document);
-                    return Ok(());
+                "done" => return self.saved(&save, said.replicated),
+                // An earlier try of it did it.
+                "again" => {
+                    let (names, id) = (self.keys.of(lease.key()), write.record.revision.write_id);
+                    return self.saved(&save, self.replicated_again(&names, id).await);
                 }
                 // An earlier try may have saved and released, and somebody saved over it since.
                 "lost" if is_doubtful => return Err(self.in_doubt(&save, self.lost(lease))),
@@ -121,6 +124,12 @@ impl Records {
         }
     }
 
+    /// A save that has happened. Whether it stays where a replica takes over is another question.
+    fn saved(&self, save: &Save<'_>, replicated: Result<(), Problem>) -> Result<(), Error> {
+        self.remember(&save.write.record, &save.document);
+        replicated.map_err(|problem| self.in_doubt(save, problem))
+    }
+
     fn not_saved(&self, save: &Save<'_>, is_doubtful: bool, problem: Problem) -> Error {
         match problem {
             Problem::NoRuntime => Error::NoRuntime,
@@ -142,7 +151,7 @@ impl Records {
         write: &Write,
         expected: &Expected,
     ) -> Result<(), Error> {
-        if self.link.is_one_slot() || matches!(expected, Expected::Beginning(_)) {
+        if self.network.is_one_slot() || matches!(expected, Expected::Beginning(_)) {
             return Ok(());
         }
         let write_id = write.record.revision.write_id.to_string();
@@ -168,10 +177,18 @@ impl Records {
             &[&names.record, &names.lease],
             &[token.as_bytes(), attempt.as_bytes()],
         );
+        let request = self.and_wait(request);
         self.known.remove(key);
         let in_doubt = |source| Error::outcome_unknown(key, self.location(), None, source);
         match self.word(&request).await {
-            Ok(said) if said.word == "done" => Ok(true),
+            Ok(said) if said.word == "done" => {
+                said.replicated.map(|()| true).map_err(|problem| in_doubt(problem.into()))
+            }
+            // An earlier try of it did it.
+            Ok(said) if said.word == "again" => {
+                let replicated = self.replicated_again(&names, &attempt).await;
+                replicated.map(|()| true).map_err(|problem| in_doubt(problem.into()))
+            }
             Ok(said) if said.word == "none" => Ok(false),
             Ok(said) if said.is_doubtful => Err(in_doubt(BoxError::from(self.lost(lease)))),
             Ok(_) => Err(self.lost(lease)),
@@ -205,7 +222,7 @@ impl<'a> Save<'a> {
         let (temporary, write_id) = (names.temporary(write_id), write_id.to_string());
         let mut keys = vec![&*names.record, &names.lease];
         let mut session = "";
-        if records.link.is_one_slot() {
+        if records.network.is_one_slot() {
             keys.push(&names.index);
             session = self.lease.key().session_id();
         }

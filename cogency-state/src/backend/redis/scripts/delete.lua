@@ -3,15 +3,14 @@
 -- KEYS  record, lease
 -- ARGV  token, attempt
 --
--- done, none or lost
+-- done, again (an earlier try of this same delete did it), none or lost
 
 local token, attempt = unpack(redis.call('HMGET', KEYS[2], 'token', 'deleted'))
 if token ~= ARGV[1] then
   return 'lost'
 end
--- An earlier try of this same delete did it.
 if attempt == ARGV[2] then
-  return 'done'
+  return 'again'
 end
 -- Fails if the key is no string, and so no record.
 redis.call('STRLEN', KEYS[1])

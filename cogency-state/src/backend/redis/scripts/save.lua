@@ -6,7 +6,7 @@
 --       its length (-1: any), whether to release (0 or 1), session (empty: not to be noted),
 --       write id, the new value where it was not sent ahead
 --
--- done, lost, stale or gone (the value that was sent ahead)
+-- done, again (an earlier try did it), lost, stale or gone (the value that was sent ahead)
 
 local index = ARGV[6] ~= '' and KEYS[3]
 local ahead = not ARGV[8] and KEYS[#KEYS]
@@ -21,15 +21,14 @@ local function finish(answer)
   if ahead then
     redis.call('UNLINK', ahead)
   end
-  if answer == 'done' and ARGV[5] == '1' and is_newest then
+  if (answer == 'done' or answer == 'again') and ARGV[5] == '1' and is_newest then
     redis.call('DEL', KEYS[2])
   end
   return answer
 end
 
--- An earlier try of this same save did it.
 if begins_with(ARGV[2]) then
-  return finish('done')
+  return finish('again')
 end
 if not is_newest then
   return finish('lost')
