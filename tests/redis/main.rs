@@ -5,9 +5,11 @@
 
 mod access;
 mod documents;
+mod failover;
 mod losses;
 mod outages;
 mod refusals;
+mod replicas;
 mod sizes;
 
 use std::time::Duration;

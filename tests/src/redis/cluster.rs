@@ -189,11 +189,6 @@ impl RedisServer {
         self.run(&["CLUSTER", "MYID"])
     }
 
-    fn is_master(&self) -> bool {
-        let role: Vec<Value> = self.run(&["ROLE"]);
-        role[0] == Value::BulkString(b"master".to_vec())
-    }
-
     /// Who has which slots, and who follows whom, as this server sees it; `None` if not all slots
     /// are served or it is a replica that does not follow.
     fn view(&self) -> Option<Vec<String>> {

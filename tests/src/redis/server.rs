@@ -175,6 +175,12 @@ impl RedisServer {
         &self.folder
     }
 
+    /// Whether it takes writes, and is no replica.
+    #[must_use]
+    pub fn is_master(&self) -> bool {
+        self.run::<String>(&["INFO", "replication"]).contains("role:master")
+    }
+
     /// Sends it a command, as an operator would; it must not refuse.
     pub fn run<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
         self.send(command).unwrap()

@@ -80,8 +80,8 @@ pub(super) enum Problem {
     NotReplicated { required: u32, found: i64, within: Duration },
 
     #[error(
-        "the server that the sentinels name is no master: they will name another one when they \
-         have agreed on it; see their logs"
+        "it is no master: connect to the master; where sentinels name it, they will name another \
+         one when they have agreed on it"
     )]
     NotMaster,
 
