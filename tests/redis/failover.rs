@@ -14,8 +14,6 @@ use cogency_state_tests::redis::{RedisCluster, RedisServer, Sentinels, fresh_pre
 
 use crate::key;
 
-const TASKS: u64 = 4;
-
 /// Before a server is taken to be down.
 const NODE_TIMEOUT: Duration = Duration::from_millis(1500);
 
@@ -44,32 +42,30 @@ struct Entries {
 /// Calls of some tasks on some keys, until they are stopped.
 struct Load {
     users: Vec<String>,
-    url: String,
+    urls: Vec<String>,
     entries: Arc<Mutex<HashMap<String, Entries>>>,
     is_over: Arc<AtomicBool>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
 impl Load {
-    fn start(url: &str, users: usize) -> Self {
+    /// A task for each URL, so that they compete as processes do.
+    fn start(urls: &[String], query: &str, users: usize) -> Self {
         let mut load = Self {
             users: (0..users).map(|number| format!("user {number}")).collect(),
-            url: url.to_owned(),
+            urls: urls.iter().map(|url| format!("{url}?{query}")).collect(),
             entries: Arc::default(),
             is_over: Arc::default(),
             tasks: Vec::new(),
         };
-        for task in 0..TASKS {
-            load.tasks.push(load.task(task));
-        }
+        load.tasks = (0..urls.len()).map(|number| load.task(number)).collect();
         load
     }
 
-    /// With connections of its own, as another process has.
-    fn task(&self, task: u64) -> tokio::task::JoinHandle<()> {
-        let manager = open(&self.url);
+    fn task(&self, number: usize) -> tokio::task::JoinHandle<()> {
+        let manager = open(&self.urls[number]);
         let mut users = self.users.clone();
-        users.rotate_left(usize::try_from(task).unwrap());
+        users.rotate_left(number % self.users.len());
         let (entries, is_over) = (Arc::clone(&self.entries), Arc::clone(&self.is_over));
         tokio::spawn(async move {
             for user in users.iter().cycle() {
@@ -116,7 +112,7 @@ impl Load {
     /// What is stored at the end, beside what was said.
     async fn ends(mut self) -> Vec<(Vec<u64>, Entries)> {
         self.stop().await;
-        let (manager, mut all) = (open(&self.url), Vec::new());
+        let (manager, mut all) = (open(&self.urls[0]), Vec::new());
         for user in &self.users {
             let stored = manager.load_state::<Vec<u64>>(&key(user)).await.unwrap().unwrap().state;
             assert_eq!(manager.list_states(user).await.unwrap(), [key(user)]);
@@ -160,10 +156,10 @@ fn nothing_acknowledged_is_lost(stored: &[u64], entries: &Entries) {
 }
 
 /// Kills a master while calls go on, lets the replica take over, and brings the old one back.
-async fn survives_a_failover(url: &str, users: usize, old: &RedisServer, new: &RedisServer) {
-    let at_both = format!("{url}?require=replicas(1)&prefix={}", fresh_prefix());
-    let safe = Load::start(&at_both, users);
-    let fast = Load::start(&format!("{url}?prefix={}", fresh_prefix()), users);
+async fn survives_a_failover(urls: &[String], users: usize, old: &RedisServer, new: &RedisServer) {
+    let (prefix, other) = (fresh_prefix(), fresh_prefix());
+    let safe = Load::start(urls, &format!("require=replicas(1)&prefix={prefix}"), users);
+    let fast = Load::start(urls, &format!("prefix={other}"), users);
     safe.goes_on().await;
     fast.goes_on().await;
     old.kill();
@@ -189,14 +185,14 @@ async fn survives_a_failover(url: &str, users: usize, old: &RedisServer, new: &R
 async fn a_failover_by_sentinels_loses_nothing_with_replicas_and_repeats_nothing_without() {
     let sentinels = Sentinels::start();
     let [old, new] = sentinels.servers();
-    survives_a_failover(&sentinels.url(), 4, old, new).await;
+    survives_a_failover(&sentinels.urls(), 4, old, new).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_failover_in_a_cluster_loses_nothing_with_replicas_and_repeats_nothing_without() {
     let cluster = RedisCluster::start(NODE_TIMEOUT);
     let servers = cluster.servers();
-    survives_a_failover(&cluster.url(), 12, &servers[0], &servers[3]).await;
+    survives_a_failover(&cluster.urls(), 12, &servers[0], &servers[3]).await;
     // The keys were on all masters.
     assert!(servers.iter().all(|server| server.run::<usize>(&["DBSIZE"]) > 0));
 }

@@ -57,6 +57,10 @@ impl RedisCluster {
             // Those whose master is killed do not take down the others.
             all.extend(["--cluster-require-full-coverage", "no"]);
             all.extend(["--repl-diskless-sync-delay", "0"]);
+            let tls_port = free_port().to_string();
+            if settings.contains(&"--tls-cluster") {
+                all.extend(["--tls-port", &tls_port]);
+            }
             all.extend(settings);
             start(&all)
         });
@@ -102,6 +106,22 @@ impl RedisCluster {
     pub fn url_with(&self, user: &str) -> String {
         let hosts = self.servers.iter().map(|server| format!("127.0.0.1:{}", server.port()));
         format!("redis+cluster://{user}{}", hosts.collect::<Vec<_>>().join(","))
+    }
+
+    /// Its URL by each server alone. Calls of one process by different URLs do not know of each
+    /// other, as those of other processes.
+    #[must_use]
+    pub fn urls(&self) -> Vec<String> {
+        let url = |server: &RedisServer| format!("redis+cluster://127.0.0.1:{}", server.port());
+        self.servers.iter().map(url).collect()
+    }
+
+    /// The same by TLS, where the servers speak it.
+    #[must_use]
+    pub fn tls_url_with(&self, user: &str) -> String {
+        let port = |server: &RedisServer| server.setting("--tls-port").to_owned();
+        let hosts = self.servers.iter().map(|server| format!("127.0.0.1:{}", port(server)));
+        format!("rediss+cluster://{user}{}", hosts.collect::<Vec<_>>().join(","))
     }
 
     /// Its URL.

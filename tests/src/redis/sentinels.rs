@@ -65,6 +65,15 @@ impl Sentinels {
         format!("redis+sentinel://{user}{hosts}/{MASTER}")
     }
 
+    /// Their URL by each sentinel alone. Calls of one process by different URLs do not know of each
+    /// other, as those of other processes.
+    #[must_use]
+    pub fn urls(&self) -> Vec<String> {
+        let url =
+            |sentinel: &Sentinel| format!("redis+sentinel://127.0.0.1:{}/{MASTER}", sentinel.port);
+        self.sentinels.iter().map(url).collect()
+    }
+
     /// Their URL.
     #[must_use]
     pub fn url(&self) -> String {
