@@ -155,14 +155,30 @@ fn nothing_acknowledged_is_lost(stored: &[u64], entries: &Entries) {
     }
 }
 
-/// Kills a master while calls go on, lets the replica take over, and brings the old one back.
-async fn survives_a_failover(urls: &[String], users: usize, old: &RedisServer, new: &RedisServer) {
+/// How a master is lost, and comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    Killed,
+    /// It goes on where it stood, and does not know yet that it was replaced.
+    StoodStill,
+}
+
+/// Takes a master away while calls go on, lets the replica take over, and brings the old one back.
+async fn survives_a_failover(
+    urls: &[String],
+    users: usize,
+    (old, new): (&RedisServer, &RedisServer),
+    loss: Loss,
+) {
     let (prefix, other) = (fresh_prefix(), fresh_prefix());
     let safe = Load::start(urls, &format!("require=replicas(1)&prefix={prefix}"), users);
     let fast = Load::start(urls, &format!("prefix={other}"), users);
     safe.goes_on().await;
     fast.goes_on().await;
-    old.kill();
+    match loss {
+        Loss::Killed => old.kill(),
+        Loss::StoodStill => old.pause(),
+    }
     let begun = Instant::now();
     while !new.is_master() {
         assert!(begun.elapsed() < PATIENCE, "the replica does not take over");
@@ -170,7 +186,10 @@ async fn survives_a_failover(urls: &[String], users: usize, old: &RedisServer, n
     }
     // It needs no replica, and goes on at once.
     fast.goes_on().await;
-    old.restart();
+    match loss {
+        Loss::Killed => old.restart(),
+        Loss::StoodStill => old.resume(),
+    }
     safe.goes_on().await;
     for (stored, entries) in safe.ends().await {
         nothing_happened_twice(&stored, &entries);
@@ -185,14 +204,21 @@ async fn survives_a_failover(urls: &[String], users: usize, old: &RedisServer, n
 async fn a_failover_by_sentinels_loses_nothing_with_replicas_and_repeats_nothing_without() {
     let sentinels = Sentinels::start();
     let [old, new] = sentinels.servers();
-    survives_a_failover(&sentinels.urls(), 4, old, new).await;
+    survives_a_failover(&sentinels.urls(), 4, (old, new), Loss::Killed).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_master_that_stood_still_and_was_replaced_loses_nothing_with_replicas() {
+    let sentinels = Sentinels::start();
+    let [old, new] = sentinels.servers();
+    survives_a_failover(&sentinels.urls(), 4, (old, new), Loss::StoodStill).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_failover_in_a_cluster_loses_nothing_with_replicas_and_repeats_nothing_without() {
     let cluster = RedisCluster::start(NODE_TIMEOUT);
     let servers = cluster.servers();
-    survives_a_failover(&cluster.urls(), 12, &servers[0], &servers[3]).await;
+    survives_a_failover(&cluster.urls(), 12, (&servers[0], &servers[3]), Loss::Killed).await;
     // The keys were on all masters.
     assert!(servers.iter().all(|server| server.run::<usize>(&["DBSIZE"]) > 0));
 }

@@ -1,5 +1,7 @@
 //! Sentinels: who they name is used, and nobody else.
 
+use std::time::Duration;
+
 use cogency_state::{Error, RedisBackend, StateBackend as _, StateManager, robust};
 use cogency_state_tests::redis::{MASTER, Sentinels};
 
@@ -54,7 +56,16 @@ async fn a_master_that_became_a_replica_is_refused_until_the_sentinels_have_agre
     assert!(error.to_string().contains("master"), "{error}");
     let error = connect().await.unwrap_err();
     assert!(error.to_string().contains("it is no master"), "{error}");
+    // Who has more patience waits until there is a master again.
     master.run::<()>(&["REPLICAOF", "NO", "ONE"]);
+    let patient = RedisBackend::connect(&format!("{}/0?prefix=other", sentinels.url())).await;
+    let patient = StateManager::new(patient.unwrap());
+    assert_eq!(count(&patient, "alice").await.unwrap(), 1);
+    master.run::<()>(&["REPLICAOF", "127.0.0.1", &replica.port().to_string()]);
+    let calling = tokio::spawn(async move { count(&patient, "alice").await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    master.run::<()>(&["REPLICAOF", "NO", "ONE"]);
+    assert_eq!(calling.await.unwrap().unwrap(), 2);
     assert_eq!(count(&manager, "alice").await.unwrap(), 2);
 }
 
