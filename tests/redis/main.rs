@@ -4,10 +4,14 @@
 #![expect(clippy::unwrap_used, clippy::panic)]
 
 mod access;
+mod cluster;
 mod documents;
+mod failover;
 mod losses;
 mod outages;
 mod refusals;
+mod replicas;
+mod sentinel;
 mod sizes;
 
 use std::time::Duration;

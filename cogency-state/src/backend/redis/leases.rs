@@ -12,7 +12,7 @@ use super::problem::{Failure, Problem};
 use super::records::{Records, is_whole};
 use super::request::Request;
 use super::scripts::{RELEASE, RENEW, TAKE_OVER};
-use super::taking::{Look, Looked};
+use super::taking::{Look, Looked, ONLY_THE_LEASE};
 use crate::backend::{Lease, Opened};
 use crate::error::Error;
 use crate::holder::Holder;
@@ -70,7 +70,7 @@ impl Records {
     ) -> Result<Result<Looked, Holder>, Failure> {
         let request = look.request(attempt, holder, &self.lease_lives());
         loop {
-            let looked = Looked::of(self.link.ask(&request).await?.values)?;
+            let looked = Looked::of(self.network.ask(&request).await?.values)?;
             match &looked.lease {
                 // An attempt that is repeated because its answer was lost finds its own lease.
                 Some(found) if !attempt.has_taken(found) => {
@@ -114,7 +114,7 @@ impl Records {
         let Looked { beginning, more, .. } = looked;
         let was_large = known.as_ref().is_some_and(KnownRecord::is_large);
         match known {
-            None if more == Some(0) => return Ok(None),
+            None if more == Some(ONLY_THE_LEASE) => return Ok(None),
             Some(known) if known.is(&beginning, more) => return Ok(Some(known.record)),
             _ => {}
         }

@@ -3,25 +3,27 @@
 //! A record is one string, the JSON document of the module `envelope`, under a key that the
 //! original would give it (module `keys`). Whatever changes one is a script, which the server runs
 //! as one step (`scripts`). A script or command may be sent again when its answer was lost
-//! (`connection`): it recognizes what an earlier try of it did.
+//! (`network`): it recognizes what an earlier try of it did.
 
 mod acquiring;
 mod adopting;
 mod builder;
 mod claim;
-mod connection;
 mod durability;
 mod index;
 mod keys;
 mod known;
 mod leases;
+mod network;
 mod problem;
 mod records;
+mod replication;
 mod request;
 mod saving;
 mod scripts;
 mod taking;
 mod url;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -82,6 +84,9 @@ pub struct RedisBackend {
 }
 
 impl RedisBackend {
+    /// What its URLs can begin with.
+    pub(crate) const SCHEMES: [&str; 7] = url::SCHEMES;
+
     /// A backend that connects with its first use, so that the server may start later.
     ///
     /// ```

@@ -31,9 +31,12 @@ pub(super) struct Looked {
     pub(super) micros: u64,
     /// How the record's value begins; empty if there is none.
     pub(super) beginning: Vec<u8>,
-    /// What was asked besides: whether there is a record, or how long its value is.
+    /// What was asked besides: how many of record and lease are there, or how long the value is.
     pub(super) more: Option<i64>,
 }
+
+/// What [`Looked::more`] is if there is only the lease.
+pub(super) const ONLY_THE_LEASE: i64 = 1;
 
 impl Look<'_> {
     /// A request that takes the lease for so many milliseconds, and looks.
@@ -49,7 +52,9 @@ impl Look<'_> {
             last.as_bytes(),
         ]));
         match self {
-            Self::Unknown => request.then(command(&[b"EXISTS", record])),
+            // Of the two keys the lease is there. A server that a slot is moving to asks for
+            // patience if it has only one of two keys, and says of one that there is none.
+            Self::Unknown => request.then(command(&[b"EXISTS", record, lease])),
             Self::Known(known) if known.is_large() => request.then(command(&[b"STRLEN", record])),
             Self::Type | Self::Known(_) => request,
         }

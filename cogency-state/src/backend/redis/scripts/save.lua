@@ -7,17 +7,17 @@
 --       whether to release (0 or 1); where there must be none or another program's: its length,
 --       session (empty: not to be noted), write id
 --
--- done, lost, stale or gone (the value that was sent ahead)
+-- done, again (an earlier try did it), lost, stale or gone (the value that was sent ahead)
 --
 -- Bytes are counted by the caller: to write a number costs more than to read the bytes.
 
 local call = redis.call
 
-local function finish()
+local function finish(answer)
   if ARGV[8] == '1' then
     call('DEL', KEYS[2])
   end
-  return 'done'
+  return answer
 end
 
 local function begins_with(key, nth)
@@ -30,7 +30,7 @@ local is_expected = ARGV[2] ~= '' and begins_with(KEYS[1], 2)
 -- What nearly every save finds.
 if is_newest and is_expected and not ARGV[9] and ARGV[7] ~= '' then
   call('SET', KEYS[1], ARGV[7])
-  return finish()
+  return finish('done')
 end
 
 local index = ARGV[10] and ARGV[10] ~= '' and KEYS[3]
@@ -43,10 +43,9 @@ local function refuse(answer)
   return answer
 end
 
--- An earlier try of this same save did it.
 if begins_with(KEYS[1], 3) then
   refuse()
-  return is_newest and finish() or 'done'
+  return is_newest and finish('again') or 'again'
 end
 if not is_newest then
   return refuse('lost')
@@ -74,4 +73,4 @@ if ahead then
 else
   call('SET', KEYS[1], ARGV[7])
 end
-return finish()
+return finish('done')
