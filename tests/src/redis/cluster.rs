@@ -160,11 +160,6 @@ impl RedisCluster {
         self.servers.iter().find(is_master).unwrap()
     }
 
-    /// Sends a command to the server that has its key, the second word.
-    pub fn run<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
-        self.master_of(command[1]).run(command)
-    }
-
     /// The names of all keys that match a pattern.
     #[must_use]
     pub fn keys(&self, pattern: &str) -> Vec<String> {

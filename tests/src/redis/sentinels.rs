@@ -1,5 +1,6 @@
 //! A master, a replica, and three sentinels that replace the one by the other.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -99,10 +100,11 @@ impl Sentinel {
              sentinel failover-timeout {MASTER} 5000\n"
         );
         if !of_master.is_empty() {
-            config += &format!("sentinel auth-pass {MASTER} {of_master}\n");
+            writeln!(config, "sentinel auth-pass {MASTER} {of_master}").unwrap();
         }
         if !password.is_empty() {
-            config += &format!("requirepass {password}\nsentinel sentinel-pass {password}\n");
+            writeln!(config, "requirepass {password}").unwrap();
+            writeln!(config, "sentinel sentinel-pass {password}").unwrap();
         }
         let process = Self::run(folder.path(), &config);
         Self { port, _process: process, _folder: folder }

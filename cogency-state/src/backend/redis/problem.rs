@@ -139,9 +139,19 @@ impl Refusal {
         self.code == "READONLY"
     }
 
+    /// What a server answers where the keys of a slot are partly on another one.
+    pub(super) fn of_a_moving_slot() -> Self {
+        Self { code: "TRYAGAIN".to_owned(), detail: String::new() }
+    }
+
     /// Whether it will go well when a slot of a cluster has moved.
     pub(super) fn is_of_a_moving_slot(&self) -> bool {
         self.code == "TRYAGAIN"
+    }
+
+    /// Whether it sends to the server that a slot is moving to.
+    pub(super) fn is_ask(&self) -> bool {
+        self.code == "ASK"
     }
 
     /// The address of the server that it sends to.

@@ -163,6 +163,9 @@ impl Request {
     /// The error that its answers amount to. Of a script it is the script's: it may have done its
     /// work although what prepares it was refused, because an earlier try had prepared it. That
     /// it could not wait for replicas does not undo it.
+    ///
+    /// While a slot moves, some of its keys are on one server and some on the other. A request for
+    /// both would see half of them on either, so it has to wait.
     pub(super) fn refusal(&self, answers: &[Value]) -> Option<Refusal> {
         if self.is_each_for_itself {
             return None;
@@ -170,6 +173,37 @@ impl Request {
         let waits = usize::from(self.waits.is_some());
         let count = answers.len().saturating_sub(waits);
         let ahead = if self.script.is_some() { count.saturating_sub(1) } else { 0 };
-        answers.iter().take(count).skip(ahead).find_map(Refusal::in_answer)
+        let counted = answers.iter().take(count).skip(ahead);
+        let refusal = counted.clone().find_map(Refusal::in_answer)?;
+        let goes_elsewhere = |answer| Refusal::in_answer(answer).is_some_and(|one| one.is_ask());
+        if refusal.is_ask() && !counted.into_iter().all(goes_elsewhere) {
+            return Some(Refusal::of_a_moving_slot());
+        }
+        Some(refusal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code_of(answers: &str) -> Option<String> {
+        let Value::Array(answers) = redis::parse_redis_value(answers.as_bytes()).unwrap() else {
+            panic!("no answers");
+        };
+        let request = Request::one(redis::cmd("GET")).then(redis::cmd("TTL"));
+        request.refusal(&answers).map(|refusal| refusal.to_string())
+    }
+
+    #[test]
+    fn a_request_whose_keys_are_here_and_there_waits_until_they_are_in_one_place() {
+        const ASK: &str = "-ASK 1 127.0.0.1:7000\r\n";
+        assert_eq!(code_of("*2\r\n+OK\r\n:1\r\n"), None);
+        assert!(code_of(&format!("*2\r\n{ASK}{ASK}")).unwrap().contains("`ASK 1"));
+        for answers in [format!("*2\r\n{ASK}:1\r\n"), format!("*2\r\n:1\r\n{ASK}")] {
+            assert!(code_of(&answers).unwrap().contains("`TRYAGAIN`"), "{answers}");
+        }
+        let moved = format!("*2\r\n-MOVED 1 127.0.0.1:7000\r\n{ASK}");
+        assert!(code_of(&moved).unwrap().contains("`MOVED 1"));
     }
 }
