@@ -84,7 +84,10 @@ impl MemoryBackend {
             Err(holder) => return Opened::Held(holder.clone()),
         };
         let guard = ReleaseOnDrop { shared: Arc::clone(&self.shared), key: key.clone(), token };
-        Opened::Acquired { lease: Lease::new(key.clone(), token).with_guard(Arc::new(guard)), record }
+        Opened::Acquired {
+            lease: Lease::new(key.clone(), token).with_guard(Arc::new(guard)),
+            record,
+        }
     }
 }
 
@@ -110,10 +113,9 @@ impl Shared {
         act: impl FnOnce(Fenced<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
         let mut slots = self.lock();
-        slots.fenced(lease.key(), lease.token()).map_or_else(
-            || Err(Error::lease_lost(lease.key(), &self.location, lease.token())),
-            act,
-        )
+        slots
+            .fenced(lease.key(), lease.token())
+            .map_or_else(|| Err(Error::lease_lost(lease.key(), &self.location, lease.token())), act)
     }
 
     fn save(&self, lease: &Lease, write: &Write, release: bool) -> Result<(), Error> {

@@ -1,4 +1,7 @@
 //! Leases. The clock is the server's.
+//!
+//! A record that is to expire while its lease is held is kept until the lease ends, also by
+//! itself: the server removes both. Given back, the lease leaves the record its own time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,7 +112,7 @@ impl Records {
         let names = self.keys.of(lease.key());
         let request = Request::new().then_script(
             &RENEW,
-            &[&names.lease],
+            &[&names.record, &names.lease],
             &[
                 lease.token().to_string().as_bytes(),
                 millis(self.lease_ttl).as_bytes(),
@@ -126,7 +129,8 @@ impl Records {
     pub(super) async fn release(&self, lease: &Lease) -> Result<(), Error> {
         let names = self.keys.of(lease.key());
         let token = lease.token().to_string();
-        let request = Request::new().then_script(&RELEASE, &[&names.lease], &[token.as_bytes()]);
+        let keys = [&*names.record, &names.lease];
+        let request = Request::new().then_script(&RELEASE, &keys, &[token.as_bytes()]);
         let released = self.word(&request).await;
         let failed = |failure| self.failed(Some(lease.key()), "give back the lease on", failure);
         released.map(drop).map_err(failed)

@@ -4,6 +4,8 @@
 //! value itself, which may be large, need not be looked through. Another program's value has no
 //! write id; it is compared as a whole.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use uuid::Uuid;
 
@@ -19,6 +21,9 @@ use crate::record::{Record, version_of};
 /// How long a large value waits for the script that puts it in place, in milliseconds. The script
 /// comes right behind it.
 const TEMPORARY_MILLIS: u64 = 60_000;
+
+/// What lies beyond is for ever: longer times are not numbers that a script can count with.
+const LONGEST_TTL: Duration = Duration::from_secs(100_000 * 366 * 24 * 60 * 60);
 
 /// What must be there for a save to happen.
 enum Expected {
@@ -86,6 +91,11 @@ impl Records {
                 // An earlier try may have saved and released, and somebody saved over it since.
                 "lost" if is_doubtful => return Err(self.in_doubt(&save, self.lost(lease))),
                 "lost" => return Err(self.lost(lease)),
+                // What an earlier try saved may have expired, if nobody renewed the lease.
+                "stale" if is_doubtful && write.ttl.is_some() => {
+                    let looked = self.look(&save, &expected).await;
+                    expected = looked.map_err(|error| self.in_doubt(&save, error))?;
+                }
                 // The lease is ours: what an earlier try saved would still be there.
                 "stale" => expected = self.look(&save, &expected).await?,
                 "gone" => {
@@ -175,6 +185,8 @@ impl<'a> Save<'a> {
         let token = self.lease.token().to_string();
         let (length, write_id) = (expected.length(), self.write.record.revision.write_id);
         let (temporary, write_id) = (names.temporary(write_id), write_id.to_string());
+        let ttl =
+            self.write.ttl.filter(|ttl| *ttl <= LONGEST_TTL).map_or_else(String::new, whole_millis);
         let mut keys = vec![&*names.record, &names.lease, &names.index];
         let mut arguments = vec![
             token.as_bytes(),
@@ -184,6 +196,7 @@ impl<'a> Save<'a> {
             if self.release { b"1" } else { b"0" },
             self.lease.key().session_id().as_bytes(),
             write_id.as_bytes(),
+            ttl.as_bytes(),
         ];
         if self.document.len() <= INLINE_BYTES {
             arguments.push(&self.document);
@@ -194,4 +207,9 @@ impl<'a> Save<'a> {
         ahead.arg(&temporary).arg(&*self.document).arg("PX").arg(TEMPORARY_MILLIS);
         Request::one(ahead).then_script(&SAVE, &keys, &arguments).of_bytes(self.document.len())
     }
+}
+
+/// In whole milliseconds, rounded up: no time at all would be refused.
+fn whole_millis(ttl: Duration) -> String {
+    (ttl + Duration::from_nanos(999_999)).as_millis().max(1).to_string()
 }

@@ -4,17 +4,19 @@
 -- ARGV  attempt, holder, ttl in ms, ms after which an abandoned lease is swept, whether to load
 --       (0 or 1), beginning and length of the value that the caller has, most bytes to send
 --
+-- A record that is to expire outlives the lease: `expires` in the lease is when it was to go.
+--
 -- {held, holder}, {token, none}, {token, same}, {token, large, length} or {token, value, value}
 
 local time = redis.call('TIME')
 local micros = time[1] * 1000000 + time[2]
 local millis = math.floor(micros / 1000)
 
-local token, ends, holder, attempt =
+local token, ends_before, holder, attempt =
   unpack(redis.call('HMGET', KEYS[2], 'token', 'until', 'holder', 'attempt'))
 -- An attempt that is repeated because its answer was lost finds its own lease.
 local is_own = attempt == ARGV[1]
-if token and not is_own and millis < tonumber(ends) then
+if token and not is_own and millis < tonumber(ends_before) then
   return {'held', holder}
 end
 
@@ -24,8 +26,17 @@ local length = redis.call('STRLEN', KEYS[1])
 if not is_own then
   token = string.format('%.0f', math.max(micros, (tonumber(token) or 0) + 1))
 end
-redis.call('HSET', KEYS[2], 'token', token, 'until', string.format('%.0f', millis + ARGV[3]),
+local ends = millis + ARGV[3]
+local expires = redis.call('PEXPIRETIME', KEYS[1])
+redis.call('HSET', KEYS[2], 'token', token, 'until', string.format('%.0f', ends),
   'holder', ARGV[2], 'attempt', ARGV[1])
+if expires >= 0 and expires <= ends then
+  -- At the end of this lease's first try it goes because that one kept it.
+  if not (is_own and expires == tonumber(ends_before)) then
+    redis.call('HSET', KEYS[2], 'expires', string.format('%.0f', expires))
+  end
+  redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', ends))
+end
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
 
 if ARGV[5] == '0' or (length == 0 and redis.call('EXISTS', KEYS[1]) == 0) then

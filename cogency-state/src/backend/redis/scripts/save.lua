@@ -2,8 +2,8 @@
 --
 -- KEYS  record, lease, the user's index, the new value where it was sent ahead
 -- ARGV  token, how the new value begins, how the expected one begins (empty: there must be none),
---       its length (-1: any), whether to release (0 or 1), session, write id, the new value where
---       it was not sent ahead
+--       its length (-1: any), whether to release (0 or 1), session, write id, ms until it expires
+--       (empty: it stays), the new value where it was not sent ahead
 --
 -- done, lost, stale or gone (the value that was sent ahead)
 
@@ -54,6 +54,17 @@ if KEYS[4] then
   redis.call('RENAME', KEYS[4], KEYS[1])
   redis.call('PERSIST', KEYS[1])
 else
-  redis.call('SET', KEYS[1], ARGV[8])
+  redis.call('SET', KEYS[1], ARGV[9])
+end
+if ARGV[8] ~= '' then
+  local time = redis.call('TIME')
+  local expires = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[8]
+  local ends = tonumber(redis.call('HGET', KEYS[2], 'until'))
+  if ARGV[5] ~= '1' and expires <= ends then
+    -- It outlives the lease, which goes on.
+    redis.call('HSET', KEYS[2], 'expires', string.format('%.0f', expires))
+    expires = ends
+  end
+  redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', expires))
 end
 return finish('done')
