@@ -4,8 +4,6 @@
 -- ARGV  attempt, holder, ttl in ms, ms after which an abandoned lease is swept, whether to load
 --       (0 or 1), beginning and length of the value that the caller has, most bytes to send
 --
--- A record that is to expire outlives the lease: `expires` in the lease is when it was to go.
---
 -- {held, holder}, {token, none}, {token, same}, {token, large, length} or {token, value, value}
 
 local time = redis.call('TIME')
@@ -27,16 +25,9 @@ if not is_own then
   token = string.format('%.0f', math.max(micros, (tonumber(token) or 0) + 1))
 end
 local ends = millis + ARGV[3]
-local expires = redis.call('PEXPIRETIME', KEYS[1])
 redis.call('HSET', KEYS[2], 'token', token, 'until', string.format('%.0f', ends),
   'holder', ARGV[2], 'attempt', ARGV[1])
-if expires >= 0 and expires <= ends then
-  -- At the end of this lease's first try it goes because that one kept it.
-  if not (is_own and expires == tonumber(ends_before)) then
-    redis.call('HSET', KEYS[2], 'expires', string.format('%.0f', expires))
-  end
-  redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', ends))
-end
+keep_until(ends, ends_before)
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
 
 if ARGV[5] == '0' or (length == 0 and redis.call('EXISTS', KEYS[1]) == 0) then

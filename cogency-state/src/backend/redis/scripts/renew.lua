@@ -11,14 +11,7 @@ if token ~= ARGV[1] then
 end
 local time = redis.call('TIME')
 local ends = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2]
-local expires = redis.call('PEXPIRETIME', KEYS[1])
 redis.call('HSET', KEYS[2], 'until', string.format('%.0f', ends))
+keep_until(ends, ends_before)
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
-if expires >= 0 and expires <= ends then
-  -- One that goes with the lease is kept by it already.
-  if expires ~= tonumber(ends_before) then
-    redis.call('HSET', KEYS[2], 'expires', string.format('%.0f', expires))
-  end
-  redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', ends))
-end
 return 'done'
