@@ -5,6 +5,7 @@
 
 mod access;
 mod documents;
+mod expiry;
 mod losses;
 mod outages;
 mod refusals;
