@@ -27,7 +27,7 @@ struct Damage {
 
 impl Damage {
     async fn new() -> Self {
-        Self::with(|place| place.manager()).await
+        Self::with(Place::manager).await
     }
 
     async fn with(manager: impl FnOnce(&Place) -> StateManager) -> Self {
@@ -71,7 +71,7 @@ impl Damage {
 
 #[test]
 fn promise_10_every_flipped_bit_is_detected_or_harmless_and_never_overwritten() {
-    every_flipped_bit_is_detected(|place| place.manager());
+    every_flipped_bit_is_detected(Place::manager);
 }
 
 #[test]

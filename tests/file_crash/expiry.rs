@@ -33,9 +33,9 @@ async fn expired(place: &Place, key: &StateKey) {
 /// The same document with another time, as this library would have written it.
 fn expiring(document: &str, time: &str) -> String {
     let (head, rest) = document.split_once(",\n  \"checksum\": \"").unwrap();
-    let lines = head.lines().map(|line| match line.starts_with("  \"expires_at\": ") {
-        true => format!("  \"expires_at\": \"{time}\","),
-        false => line.to_owned(),
+    let lines = head.lines().map(|line| {
+        let is_time = line.starts_with("  \"expires_at\": ");
+        if is_time { format!("  \"expires_at\": \"{time}\",") } else { line.to_owned() }
     });
     let head = lines.collect::<Vec<_>>().join("\n");
     let (of_state, rest) = rest.split_at(16);

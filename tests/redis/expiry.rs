@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cogency_state::{
     Error, Holder, Lease, Metadata, Opened, Record, RedisBackend, Revision, StateBackend as _,
-    StateKey, StateManager, Write,
+    StateKey, StateManager, StateManagerBuilder, Write,
 };
 use cogency_state_tests::redis::{fresh_prefix, shared};
 use tokio::time::{Instant, sleep};
@@ -46,7 +46,7 @@ impl Place {
 
     fn manager(&self, ttl: Option<Duration>) -> StateManager {
         let builder = StateManager::builder(self.backend.clone());
-        ttl.into_iter().fold(builder, |builder, ttl| builder.ttl(ttl)).build()
+        ttl.into_iter().fold(builder, StateManagerBuilder::ttl).build()
     }
 
     async fn open(&self) -> (Lease, Option<Record>) {
