@@ -220,7 +220,8 @@ pub enum Error {
         after: Duration,
     },
 
-    /// A `persist` name or URL cannot be turned into a backend.
+    /// A `persist` name or URL cannot be turned into a backend, or the backend cannot do what was
+    /// asked of it, such as to let states expire. Nothing was touched.
     #[error("{reason}")]
     #[non_exhaustive]
     Config {

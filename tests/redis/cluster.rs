@@ -231,6 +231,24 @@ async fn a_users_states_on_all_masters_are_listed_and_those_of_other_programs_ad
 }
 
 #[tokio::test]
+async fn a_note_without_a_record_may_be_that_of_a_creator_until_it_is_old() {
+    let cluster = RedisCluster::without_replicas(&[]);
+    let prefix = fresh_prefix();
+    let backend = RedisBackend::builder(&cluster.url()).prefix(&*prefix).connect().await.unwrap();
+    let manager = StateManager::new(backend.clone());
+    count(&manager, "alice").await.unwrap();
+    let (record, index) = (record_of(&prefix, "alice"), index_of(&prefix, "alice"));
+    cluster.master_of(&record).run::<()>(&["DEL", &record]);
+    for (note, left) in [(None, 1), (Some("1:long ago"), 0)] {
+        if let Some(note) = note {
+            cluster.master_of(&index).run::<()>(&["HSET", &index, "default", note]);
+        }
+        assert_eq!(backend.list_states("alice").await.unwrap(), []);
+        assert_eq!(cluster.master_of(&index).run::<i64>(&["HLEN", &index]), left);
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_left_of_a_deleted_state_in_a_cluster() {
     let (cluster, prefix) = (shared_cluster(), fresh_prefix());
     let url = format!("{}?prefix={prefix}", cluster.url());

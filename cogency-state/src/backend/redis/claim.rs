@@ -3,6 +3,8 @@
 //! ```text
 //! 4e1b…e1 (36 bytes)   the attempt that took the lease: what fences
 //! 91ab…07 (36 bytes)   the deletion that was done under it, or blanks
+//! 00…1795 (16 bytes)   when the record was to expire that the lease keeps (milliseconds since
+//!                      1970), or blanks
 //! {"host":"a","pid":1} who has it, to the end
 //! ```
 //!
@@ -24,7 +26,8 @@ use crate::key::StateKey;
 pub(super) const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
 const ID_BYTES: usize = 36;
-const BLANKS: [u8; ID_BYTES] = [b' '; ID_BYTES];
+const TIME_BYTES: usize = 16;
+const BLANKS: [u8; ID_BYTES + TIME_BYTES] = [b' '; ID_BYTES + TIME_BYTES];
 
 /// One attempt to take the lease on a record, by an id that no other has.
 #[derive(Debug)]
@@ -78,6 +81,10 @@ impl Attempt {
 
 /// Who has the lease by its value.
 pub(super) fn holder(value: &[u8]) -> Holder {
-    let holder = value.get(2 * ID_BYTES..).unwrap_or_default();
+    let holder = value.get(ID_BYTES + BLANKS.len()..).unwrap_or_default();
     serde_json::from_slice(holder).unwrap_or_else(|_| Holder::unknown())
+}
+
+pub(super) fn millis(duration: Duration) -> String {
+    duration.as_millis().to_string()
 }

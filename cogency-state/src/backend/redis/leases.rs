@@ -1,12 +1,14 @@
 //! Leases. The clock is the server's.
+//!
+//! A record that is to expire while its lease is held is kept until the lease ends, also by
+//! itself: the server removes both. Given back, the lease leaves the record its own time.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use redis::Value;
 
 use super::acquiring::Acquiring;
-use super::claim::{self, Attempt, REMEMBERED};
+use super::claim::{self, Attempt, REMEMBERED, millis};
 use super::known::KnownRecord;
 use super::problem::{Failure, Problem};
 use super::records::{Records, is_whole};
@@ -69,6 +71,7 @@ impl Records {
         look: Look<'_>,
     ) -> Result<Result<Looked, Holder>, Failure> {
         let request = look.request(attempt, holder, &self.lease_lives());
+        let mut is_kept = false;
         loop {
             let looked = Looked::of(self.network.ask(&request).await?.values)?;
             match &looked.lease {
@@ -77,6 +80,11 @@ impl Records {
                     if let Some(held_by) = self.take_over(attempt, holder, found).await? {
                         return Ok(Err(held_by));
                     }
+                }
+                // It would expire under the lease. Until that keeps it, it may have done so.
+                _ if !is_kept && looked.expires_within(self.lease_ttl) => {
+                    is_kept = true;
+                    self.word(&self.renew_request(attempt)).await?;
                 }
                 _ => return Ok(Ok(looked)),
             }
@@ -132,16 +140,23 @@ impl Records {
 
     pub(super) async fn renew(&self, lease: &Lease) -> Result<(), Error> {
         let attempt = self.attempt(lease)?;
-        let request = Request::new().then_script(
-            &RENEW,
-            &[attempt.lease_name()],
-            &[attempt.id().as_bytes(), self.lease_lives().as_bytes()],
-        );
-        match self.word(&request).await {
+        match self.word(&self.renew_request(&attempt)).await {
             Ok(said) if said.word == "done" => Ok(()),
             Ok(_) => Err(self.lost(lease)),
             Err(failure) => Err(self.failed(Some(lease.key()), "renew the lease on", failure)),
         }
+    }
+
+    fn renew_request(&self, attempt: &Attempt) -> Request {
+        Request::new().then_script(
+            &RENEW,
+            &[attempt.record(), attempt.lease_name()],
+            &[
+                attempt.id().as_bytes(),
+                self.lease_lives().as_bytes(),
+                millis(REMEMBERED).as_bytes(),
+            ],
+        )
     }
 
     pub(super) async fn release(&self, lease: &Lease) -> Result<(), Error> {
@@ -149,8 +164,8 @@ impl Records {
         let Some(attempt) = Attempt::of(lease) else { return Ok(()) };
         let request = Request::new().then_script(
             &RELEASE,
-            &[attempt.lease_name()],
-            &[attempt.id().as_bytes()],
+            &[attempt.record(), attempt.lease_name()],
+            &[attempt.id().as_bytes(), millis(REMEMBERED).as_bytes()],
         );
         let released = self.word(&request).await;
         let failed = |failure| self.failed(Some(lease.key()), "give back the lease on", failure);
@@ -168,8 +183,4 @@ impl Records {
     pub(super) fn attempt(&self, lease: &Lease) -> Result<Arc<Attempt>, Error> {
         Attempt::of(lease).ok_or_else(|| self.lost(lease))
     }
-}
-
-fn millis(duration: Duration) -> String {
-    duration.as_millis().to_string()
 }

@@ -15,6 +15,8 @@ pub(super) struct Request {
     pub(super) commands: usize,
     pub(super) script: Option<&'static Script>,
     slot: Option<u16>,
+    /// How many of the commands have no key.
+    without_key: usize,
     /// How many bytes of values go out or come back, where that is many.
     bytes: usize,
     /// How long it waits for replicas at its end, if it does.
@@ -52,6 +54,7 @@ impl Request {
             commands: 0,
             script: None,
             slot: None,
+            without_key: 0,
             bytes: 0,
             waits: None,
             is_each_for_itself: false,
@@ -73,7 +76,7 @@ impl Request {
     /// Tells the server a script.
     pub(super) fn load(script: &Script) -> Self {
         let mut command = redis::cmd("SCRIPT");
-        command.arg("LOAD").arg(script.source);
+        command.arg("LOAD").arg(&script.source);
         Self::one(command)
     }
 
@@ -85,6 +88,14 @@ impl Request {
         }
         self.pipeline.add_command(command);
         self.commands += 1;
+        self
+    }
+
+    /// A command that every server of a cluster answers.
+    pub(super) fn then_without_key(mut self, command: Cmd) -> Self {
+        self.pipeline.add_command(command);
+        self.commands += 1;
+        self.without_key += 1;
         self
     }
 
@@ -175,8 +186,8 @@ impl Request {
         let ahead = if self.script.is_some() { count.saturating_sub(1) } else { 0 };
         let counted = answers.iter().take(count).skip(ahead);
         let refusal = counted.clone().find_map(Refusal::in_answer)?;
-        let goes_elsewhere = |answer| Refusal::in_answer(answer).is_some_and(|one| one.is_ask());
-        if refusal.is_ask() && !counted.into_iter().all(goes_elsewhere) {
+        let stays = |answer: &&Value| !Refusal::in_answer(answer).is_some_and(|one| one.is_ask());
+        if refusal.is_ask() && counted.filter(stays).count() > self.without_key {
             return Some(Refusal::of_a_moving_slot());
         }
         Some(refusal)
@@ -203,6 +214,12 @@ mod tests {
         for answers in [format!("*2\r\n{ASK}:1\r\n"), format!("*2\r\n:1\r\n{ASK}")] {
             assert!(code_of(&answers).unwrap().contains("`TRYAGAIN`"), "{answers}");
         }
+        let answers = format!("*2\r\n{ASK}:1\r\n");
+        let request = Request::one(redis::cmd("GET")).then_without_key(redis::cmd("TIME"));
+        let Value::Array(answers) = redis::parse_redis_value(answers.as_bytes()).unwrap() else {
+            panic!("no answers");
+        };
+        assert!(request.refusal(&answers).unwrap().is_ask());
         let moved = format!("*2\r\n-MOVED 1 127.0.0.1:7000\r\n{ASK}");
         assert!(code_of(&moved).unwrap().contains("`MOVED 1"));
     }

@@ -4,10 +4,12 @@
 //! value itself, which may be large, need not be looked through. Another program's value has no
 //! write id; it is compared as a whole.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::claim::Attempt;
+use super::claim::{Attempt, REMEMBERED, millis};
 use super::index::NO_AGE;
 use super::known::Known;
 use super::problem::Problem;
@@ -26,6 +28,9 @@ const SCRIPT_BYTES: usize = 2 << 10;
 /// How long a large value waits for the script that puts it in place, in milliseconds. The script
 /// comes right behind it.
 const TEMPORARY_MILLIS: u64 = 60_000;
+
+/// What lies beyond is for ever: longer times are not numbers that a script can count with.
+const LONGEST_TTL: Duration = Duration::from_secs(100_000 * 366 * 24 * 60 * 60);
 
 /// What must be there for a save to happen.
 enum Expected {
@@ -102,6 +107,11 @@ impl Records {
                 // An earlier try may have saved and released, and somebody saved over it since.
                 "lost" if is_doubtful => return Err(self.in_doubt(&save, self.lost(lease))),
                 "lost" => return Err(self.lost(lease)),
+                // What an earlier try saved may have expired, if nobody renewed the lease.
+                "stale" if is_doubtful && write.ttl.is_some() => {
+                    let looked = self.look(&save, &expected).await;
+                    expected = looked.map_err(|error| self.in_doubt(&save, error))?;
+                }
                 // The lease is ours: what an earlier try saved would still be there.
                 "stale" => expected = self.look(&save, &expected).await?,
                 "gone" => {
@@ -249,7 +259,11 @@ impl<'a> Save<'a> {
         let mut arguments = beginnings.to_vec();
         arguments.extend(last_bytes.iter().map(String::as_bytes));
         arguments.push(if is_ahead { b"" } else { &self.document });
-        arguments.push(if self.release { b"1" } else { b"0" });
+        let remembered = millis(REMEMBERED);
+        arguments.push(if self.release { b"" } else { remembered.as_bytes() });
+        let ttl = self.write.ttl.filter(|ttl| *ttl <= LONGEST_TTL);
+        let ttl = ttl.map_or_else(String::new, whole_millis);
+        arguments.push(ttl.as_bytes());
         let (length, write_id) = (expected.length(), write_id.to_string());
         if expected.makes_a_record() {
             let session = if is_noted { self.lease.key().session_id() } else { "" };
@@ -267,4 +281,9 @@ impl<'a> Save<'a> {
         }
         request
     }
+}
+
+/// In whole milliseconds, rounded up: no time at all would be refused.
+fn whole_millis(ttl: Duration) -> String {
+    (ttl + Duration::from_nanos(999_999)).as_millis().max(1).to_string()
 }

@@ -4,20 +4,35 @@
 --       was sent ahead
 -- ARGV  attempt of the lease, how the expected value begins (empty: there must be none), how the
 --       new one begins, the last bytes of these three, the new value (empty: it was sent ahead),
---       whether to release (0 or 1); where there must be none or another program's: its length,
+--       ms that the lease's key lives after the lease (empty: release it), ms until the record
+--       expires (empty: it stays); where there must be none or another program's: its length,
 --       session (empty: not to be noted), write id
 --
 -- done, again (an earlier try did it), lost, stale or gone (the value that was sent ahead)
 --
 -- Bytes are counted by the caller: to write a number costs more than to read the bytes.
 
-local call = redis.call
+local ahead = ARGV[7] == '' and KEYS[#KEYS]
 
-local function finish(answer)
-  if ARGV[8] == '1' then
-    call('DEL', KEYS[2])
+local function store()
+  if ahead then
+    call('RENAME', ahead, KEYS[1])
+  else
+    call('SET', KEYS[1], ARGV[7])
   end
-  return answer
+  if ARGV[9] ~= '' then
+    call('PEXPIRE', KEYS[1], ARGV[9])
+  elseif ahead then
+    call('PERSIST', KEYS[1])
+  end
+end
+
+local function release()
+  if ARGV[8] == '' then
+    call('DEL', KEYS[2])
+  elseif ARGV[9] ~= '' then
+    keep_until(ending(ARGV[8]))
+  end
 end
 
 local function begins_with(key, nth)
@@ -28,13 +43,11 @@ local is_newest = begins_with(KEYS[2], 1)
 local is_expected = ARGV[2] ~= '' and begins_with(KEYS[1], 2)
 
 -- What nearly every save finds.
-if is_newest and is_expected and not ARGV[9] and ARGV[7] ~= '' then
-  call('SET', KEYS[1], ARGV[7])
-  return finish('done')
+if is_newest and is_expected and not ARGV[10] and not ahead then
+  store()
+  release()
+  return 'done'
 end
-
-local index = ARGV[10] and ARGV[10] ~= '' and KEYS[3]
-local ahead = ARGV[7] == '' and KEYS[#KEYS]
 
 local function refuse(answer)
   if ahead then
@@ -44,8 +57,10 @@ local function refuse(answer)
 end
 
 if begins_with(KEYS[1], 3) then
-  refuse()
-  return is_newest and finish('again') or 'again'
+  if is_newest then
+    release()
+  end
+  return refuse('again')
 end
 if not is_newest then
   return refuse('lost')
@@ -55,7 +70,7 @@ if ARGV[2] == '' then
   if call('EXISTS', KEYS[1]) == 1 then
     return refuse('stale')
   end
-elseif not is_expected or (ARGV[9] and call('STRLEN', KEYS[1]) ~= tonumber(ARGV[9])) then
+elseif not is_expected or (ARGV[10] and call('STRLEN', KEYS[1]) ~= tonumber(ARGV[10])) then
   return refuse('stale')
 end
 if ahead and call('EXISTS', ahead) == 0 then
@@ -63,14 +78,10 @@ if ahead and call('EXISTS', ahead) == 0 then
 end
 
 -- A full server refuses a script's first write or none, so nothing is ever done by half.
-if index then
+if ARGV[11] and ARGV[11] ~= '' then
   local time = call('TIME')
-  call('HSET', index, ARGV[10], time[1] .. '.' .. time[2] .. ':' .. ARGV[11])
+  call('HSET', KEYS[3], ARGV[11], time[1] .. '.' .. time[2] .. ':' .. ARGV[12])
 end
-if ahead then
-  call('RENAME', ahead, KEYS[1])
-  call('PERSIST', KEYS[1])
-else
-  call('SET', KEYS[1], ARGV[7])
-end
-return finish('done')
+store()
+release()
+return 'done'
