@@ -44,6 +44,7 @@ pub(crate) fn backend(scheme: &str, rest: &str) -> Result<&'static str, String> 
     }
     match scheme {
         "file" => url.check_file(rest)?,
+        "redis+sentinel" | "rediss+sentinel" => url.check_sentinel(rest)?,
         _ => url.check(rest)?,
     }
     Ok(url.backend)
@@ -70,6 +71,18 @@ impl Url {
             return Ok(());
         }
         Err(format!("this URL is not complete: write it like `{}`", self.example()))
+    }
+
+    // Input: //host:26379,host/mymaster/0?prefix=agents
+    fn check_sentinel(&self, rest: &str) -> Result<(), String> {
+        self.check(rest)?;
+        let place = rest.split('?').next().unwrap_or_default();
+        let path = place.trim_start_matches('/').split_once('/');
+        if path.is_some_and(|(_, path)| !path.is_empty() && !path.starts_with('/')) {
+            return Ok(());
+        }
+        let example = self.example();
+        Err(format!("this URL does not name the sentinels' master: write it like `{example}`"))
     }
 
     // Input: data/agents?process=worker-1
@@ -127,8 +140,23 @@ mod tests {
     }
 
     #[test]
+    fn sentinels_have_a_master() {
+        for url in ["redis+sentinel://a,b:1/name", "rediss+sentinel://u:p@a/name/0?prefix=b"] {
+            assert_eq!(backend_of(url).unwrap(), "redis");
+        }
+        for url in ["redis+sentinel://a", "redis+sentinel://a/", "rediss+sentinel://a?b=/c"] {
+            assert!(backend_of(url).unwrap_err().contains("master"), "{url}");
+        }
+    }
+
+    #[test]
     fn messages_do_not_repeat_what_may_be_a_password() {
-        for url in ["postgres:user:secret@host", "pg://user:secret@host", "redis:secret"] {
+        for url in [
+            "postgres:user:secret@host",
+            "pg://user:secret@host",
+            "redis:secret",
+            "redis+sentinel://:secret@host",
+        ] {
             let message = backend_of(url).unwrap_err();
             assert!(!message.contains("secret"), "{message}");
         }

@@ -22,7 +22,9 @@ fn pair() -> (RedisServer, RedisServer) {
 
 /// One that gives up soon, always below the same prefix.
 fn with_replicas(server: &RedisServer, replicas: u32) -> RedisBackendBuilder {
-    impatient(&server.url()).prefix("agents").require_replicas(replicas)
+    let builder = impatient(&server.url()).prefix("agents").require_replicas(replicas);
+    // A second for the replicas.
+    builder.response_timeout(Duration::from_secs(2))
 }
 
 fn first_write(user_id: &str) -> Write {
@@ -91,7 +93,8 @@ async fn a_delete_that_the_replica_does_not_have_is_in_doubt() {
     let (master, replica) = pair();
     let backend = with_replicas(&master, 1).connect().await.unwrap();
     let held = lease(&backend, &key("alice")).await;
-    backend.save_state(&held, &first_write("alice")).await.unwrap();
+    let write = first_write("alice");
+    settles(async || backend.save_state(&held, &write).await).await;
     replica.pause();
     is_in_doubt(backend.delete_state(&held).await);
     assert!(backend.load_state(&key("alice")).await.unwrap().is_none());

@@ -27,6 +27,16 @@ async fn redis(state: &mut u32, user_id: &str) -> Result<(), Error> {
     Ok(())
 }
 
+#[robust(persist = "redis+cluster://")]
+async fn redis_cluster(state: &mut u32, user_id: &str) -> Result<(), Error> {
+    Ok(())
+}
+
+#[robust(persist = "redis+sentinel://user:secret@host,host")]
+async fn redis_sentinel(state: &mut u32, user_id: &str) -> Result<(), Error> {
+    Ok(())
+}
+
 #[robust(persist = "postgres://")]
 async fn postgres(state: &mut u32, user_id: &str) -> Result<(), Error> {
     Ok(())

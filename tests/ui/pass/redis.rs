@@ -26,6 +26,18 @@ async fn by_socket(state: &mut u32, user_id: &str) -> Result<u32, Error> {
     Ok(*state)
 }
 
+#[robust(persist = "redis+sentinel://127.0.0.1:1,127.0.0.1:2/mymaster/0?require=replicas(1)")]
+async fn by_sentinels(state: &mut u32, user_id: &str) -> Result<u32, Error> {
+    *state += 1;
+    Ok(*state)
+}
+
+#[robust(persist = "rediss+cluster://user:password@127.0.0.1:1,127.0.0.1:2")]
+async fn by_cluster(state: &mut u32, user_id: &str) -> Result<u32, Error> {
+    *state += 1;
+    Ok(*state)
+}
+
 #[robust(persist = "redis://127.0.0.1?no_such=parameter")]
 async fn misspelled(state: &mut u32, user_id: &str) -> Result<u32, Error> {
     *state += 1;
