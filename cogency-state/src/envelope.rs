@@ -140,6 +140,19 @@ pub(crate) fn beginning(key: &StateKey, revision: Revision) -> Result<Vec<u8>, E
     Ok(text)
 }
 
+/// The same, of a document that this library wrote.
+#[cfg(feature = "redis")]
+pub(crate) fn beginning_of(document: &Bytes, write_id: WriteId) -> Option<Bytes> {
+    const BEFORE_WRITE_ID: &[u8] = b"\n  \"write_id\": \"";
+    // No value that JSON writes has a line break in it, so the first is ours.
+    let before =
+        document.windows(BEFORE_WRITE_ID.len()).position(|part| part == BEFORE_WRITE_ID)?;
+    let start = before + BEFORE_WRITE_ID.len();
+    let end = start + WriteId::LEN;
+    let is_its = document.get(start..end)? == write_id.to_string().as_bytes();
+    (is_its && document.get(end) == Some(&b'"')).then(|| document.slice(..=end))
+}
+
 /// What a document holds.
 #[derive(Debug)]
 pub(crate) struct Decoded {

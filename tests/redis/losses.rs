@@ -219,7 +219,8 @@ async fn a_delete_whose_key_was_taken_before_it_could_be_looked_for_is_in_doubt(
         let builder = builder.prefix(&*ways.prefix).lease_ttl(Duration::from_millis(300));
         let backend = builder.retry_for(Duration::from_secs(10)).build().unwrap();
         let held = lease(&backend, &alice).await;
-        ways.proxy.cut(cut, 0, true);
+        // Behind the look at the note.
+        ways.proxy.cut(cut, 1, true);
         let deleting = tokio::spawn(async move { backend.delete_state(&held).await });
         take_over(&ways, &alice).await;
         assert!(ways.proxy.mend());
@@ -232,18 +233,27 @@ async fn a_delete_whose_key_was_taken_before_it_could_be_looked_for_is_in_doubt(
 async fn a_delete_whose_connection_is_lost_tells_what_it_did() {
     let ways = Ways::new();
     for cut in Cut::ALL {
-        let (backend, key) = (ways.backend(), key(&format!("{cut:?}")));
-        ways.direct.save_state(&key, 1_u32, None).await.unwrap();
-        let held = lease(&backend, &key).await;
-        ways.proxy.cut(cut, 0, false);
-        assert!(backend.delete_state(&held).await.unwrap(), "{cut:?}");
-        assert!(ways.proxy.mend());
-        assert!(!backend.delete_state(&held).await.unwrap(), "{cut:?}");
-        // One that comes late does not delete what was made anew.
-        backend.release_lease(&held).await.unwrap();
-        ways.direct.save_state(&key, 2_u32, None).await.unwrap();
-        tokio::time::sleep(DELAY).await;
-        assert!(ways.direct.load_state::<u32>(&key).await.unwrap().is_some(), "{cut:?}");
+        for command in 0..MOST_COMMANDS {
+            let (backend, key) = (ways.backend(), key(&format!("{cut:?} {command}")));
+            ways.direct.save_state(&key, 1_u32, None).await.unwrap();
+            let held = lease(&backend, &key).await;
+            ways.proxy.cut(cut, command, false);
+            assert!(backend.delete_state(&held).await.unwrap(), "{cut:?} at command {command}");
+            let was_cut = ways.proxy.mend();
+            assert!(!backend.delete_state(&held).await.unwrap(), "{cut:?} at command {command}");
+            // One that comes late does not delete what was made anew, and it stays in the list.
+            backend.release_lease(&held).await.unwrap();
+            ways.direct.save_state(&key, 2_u32, None).await.unwrap();
+            if cut == Cut::Late {
+                tokio::time::sleep(DELAY).await;
+            }
+            assert!(ways.direct.load_state::<u32>(&key).await.unwrap().is_some(), "{cut:?}");
+            assert_eq!(ways.direct.list_states(key.user_id()).await.unwrap(), [key], "{cut:?}");
+            if !was_cut {
+                break;
+            }
+            assert!(command + 1 < MOST_COMMANDS);
+        }
     }
 }
 

@@ -5,6 +5,8 @@ mod held;
 mod hold;
 mod open_call;
 mod queue;
+mod renewal;
+mod to_the_end;
 mod typed;
 mod warm;
 
@@ -27,6 +29,7 @@ use hold::Hold;
 pub(crate) use open_call::{OpenCall, Terms};
 pub(crate) use queue::Place;
 
+use self::renewal::Renewals;
 use self::warm::WarmStates;
 
 const DEFAULT_WAIT: Duration = Duration::from_secs(30);
@@ -66,6 +69,7 @@ struct Inner {
     location: Arc<str>,
     wait: Duration,
     ttl: Option<Duration>,
+    renewals: Arc<Renewals>,
     warm: WarmStates,
 }
 
@@ -294,6 +298,7 @@ impl StateManagerBuilder {
         let Self { backend, wait, ttl, warm_bytes } = self;
         let location = backend.location().into();
         let warm = WarmStates::new(warm_bytes);
-        StateManager { inner: Arc::new(Inner { backend, location, wait, ttl, warm }) }
+        let renewals = Arc::default();
+        StateManager { inner: Arc::new(Inner { backend, location, wait, ttl, renewals, warm }) }
     }
 }

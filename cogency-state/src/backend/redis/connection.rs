@@ -37,6 +37,7 @@ pub(super) struct Link {
     location: String,
     patience: Patience,
     require: Option<RedisDurability>,
+    is_one_slot: bool,
     /// A connection belongs to the runtime that made it. Large requests have one of their own: a
     /// lease would run out while its renewal waits behind them.
     lanes: Mutex<LruCache<(runtime::Id, Size), Arc<Lane>>>,
@@ -88,7 +89,13 @@ impl Link {
         patience: Patience,
         require: Option<RedisDurability>,
     ) -> Self {
-        Self { client, location, patience, require, lanes: Mutex::new(LruCache::new(MAX_LANES)) }
+        let lanes = Mutex::new(LruCache::new(MAX_LANES));
+        Self { client, location, patience, require, is_one_slot: true, lanes }
+    }
+
+    /// Whether one script may touch any keys.
+    pub(super) fn is_one_slot(&self) -> bool {
+        self.is_one_slot
     }
 
     pub(super) fn location(&self) -> &str {

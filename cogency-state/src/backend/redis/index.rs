@@ -1,53 +1,120 @@
 //! The sessions of each user, so that listing them does not look through all keys.
 //!
-//! An entry is written with the record's first save, before the record, and removed with the
-//! record. What counts is the record: an entry without one is not shown.
+//! A user's index is a hash: for each session that has a record, a note of when it got one and by
+//! which write. What counts is the record: a note without one is not shown, for its record may
+//! have expired or have been removed by another program. A record without a note would never be
+//! shown, so this is what must not happen.
+//!
+//! In a cluster an index and its records are in different slots, and no step can change both. On
+//! one server the script that makes a record also notes it; everything else is done alike:
+//!
+//! - **Create:** note, then make the record. Whoever stops in between leaves a note without a
+//!   record. Every note is a new one (time and write id), also over an older one.
+//! - **Delete:** see the note, remove the record, remove the note if it is still the one that was
+//!   seen. Who makes the record anew has noted it anew, after the record was gone, so that note
+//!   stays. Whoever stops in between leaves a note without a record.
+//! - **List:** see the notes, then see which records are there. A note without a record is removed
+//!   if it is still the one that was seen and is [old](OLD): a younger one may be that of a
+//!   creator between its two steps. The creator of an old one has no lease any more, which is
+//!   remembered for half as long, so its record will not be made; and whoever notes anew from now
+//!   on leaves another note than was seen.
+//! - **Adopt:** the record is there; note it. If it is removed meanwhile a note without a record
+//!   is left.
+//!
+//! A note that comes late, from a request whose connection was lost, replaces another note of the
+//! same session by one that nobody has seen. So it removes nothing, and is not removed too soon.
+
+use std::time::Duration;
 
 use redis::Value;
 
+use super::claim::REMEMBERED;
 use super::problem::{Failure, Problem};
 use super::records::Records;
 use super::request::Request;
-use super::scripts::{ADOPT, PRUNE};
+use super::scripts::{FORGET, NOTE};
 use crate::error::Error;
 use crate::key::{StateKey, valid_id};
 
 /// How many keys are looked at in one go.
 const AT_ONCE: usize = 1000;
 
+/// The age at which a note without a record is nobody's.
+const OLD: Duration = REMEMBERED.saturating_mul(2);
+/// Of a note whose record was seen to be removed.
+pub(super) const NO_AGE: Duration = Duration::ZERO;
+
 const LIST: &str = "list the keys of a user";
 
+/// A note as it is stored.
+pub(super) type Note = Vec<u8>;
+
 impl Records {
+    /// Notes that a record is there or will be. Whether there was no note.
+    pub(super) async fn note(&self, key: &StateKey, by: &str) -> Result<bool, Failure> {
+        let index = self.keys.index(key.user_id());
+        let arguments = [key.session_id().as_bytes(), by.as_bytes()];
+        let request = Request::new().then_script(&NOTE, &[&index], &arguments);
+        Ok(self.value(&request).await? == Value::Int(1))
+    }
+
+    /// The note of a record.
+    pub(super) async fn noted(&self, key: &StateKey) -> Result<Option<Note>, Failure> {
+        let mut command = redis::cmd("HGET");
+        command.arg(self.keys.index(key.user_id())).arg(key.session_id());
+        match self.value(&Request::one(command)).await? {
+            Value::BulkString(note) => Ok(Some(note)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Removes some notes of one user's that have no record. What is left does no harm.
+    pub(super) async fn forget(&self, notes: &[(&StateKey, &Note)], least_age: Duration) {
+        let mut request = Request::new();
+        for (key, note) in notes {
+            let (index, age) = (self.keys.index(key.user_id()), least_age.as_secs().to_string());
+            let arguments = [key.session_id().as_bytes(), note, age.as_bytes()];
+            request = request.then_script(&FORGET, &[&index], &arguments);
+        }
+        if request.commands == 0 {
+            return;
+        }
+        if let Err(Failure { problem, .. }) = self.link.ask(&request).await {
+            tracing::debug!(error = %problem, "notes without a record stay in the index");
+        }
+    }
+
     pub(super) async fn list(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
         valid_id("user_id", user_id)?;
-        let mut keys = self.indexed(user_id).await?;
-        keys.sort_unstable();
-        let mut listed = Vec::with_capacity(keys.len());
-        for some in keys.chunks(AT_ONCE) {
-            let exists = self.exist(some).await?;
+        let mut notes = self.notes(user_id).await?;
+        notes.sort_unstable();
+        let mut listed = Vec::with_capacity(notes.len());
+        for some in notes.chunks(AT_ONCE) {
+            let exists = self.exist(some.iter().map(|(key, _)| key)).await?;
             let (found, gone): (Vec<_>, Vec<_>) =
                 some.iter().zip(exists).partition(|(_, exists)| *exists);
-            listed.extend(found.into_iter().map(|(key, _)| key.clone()));
-            self.prune(gone.into_iter().map(|(key, _)| key)).await;
+            listed.extend(found.into_iter().map(|((key, _), _)| key.clone()));
+            let gone: Vec<_> = gone.into_iter().map(|((key, note), _)| (key, note)).collect();
+            self.forget(&gone, OLD).await;
         }
         Ok(listed)
     }
 
     /// What the index shows.
-    async fn indexed(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
-        let mut command = redis::cmd("HKEYS");
+    async fn notes(&self, user_id: &str) -> Result<Vec<(StateKey, Note)>, Error> {
+        let mut command = redis::cmd("HGETALL");
         command.arg(self.keys.index(user_id));
         let failed = |failure| self.failed(None, LIST, failure);
         let answer = self.value(&Request::one(command)).await.map_err(failed)?;
-        let sessions: Vec<Vec<u8>> = redis::from_redis_value(answer)
+        let notes: Vec<(Vec<u8>, Note)> = redis::from_redis_value(answer)
             .map_err(|_| failed(Problem::Strange("not the fields of an index").into()))?;
         // What is no id is not ours.
-        let sessions = sessions.into_iter().filter_map(|session| String::from_utf8(session).ok());
-        Ok(sessions.filter_map(|session| StateKey::new(user_id, session).ok()).collect())
+        let key = |session| StateKey::new(user_id, String::from_utf8(session).ok()?).ok();
+        Ok(notes.into_iter().filter_map(|(session, note)| Some((key(session)?, note))).collect())
     }
 
     /// Which of some keys have a record.
-    async fn exist(&self, keys: &[StateKey]) -> Result<Vec<bool>, Error> {
+    async fn exist(&self, keys: impl Iterator<Item = &StateKey>) -> Result<Vec<bool>, Error> {
         let mut request = Request::new();
         for key in keys {
             let mut command = redis::cmd("EXISTS");
@@ -57,66 +124,5 @@ impl Records {
         let answer = self.link.ask(&request).await;
         let answer = answer.map_err(|failure| self.failed(None, LIST, failure))?;
         Ok(answer.values.into_iter().map(|value| value == Value::Int(1)).collect())
-    }
-
-    /// Removes entries whose records another program deleted.
-    async fn prune(&self, keys: impl Iterator<Item = &StateKey>) {
-        let mut request = Request::new();
-        for key in keys {
-            let names = self.keys.of(key);
-            let session = [key.session_id().as_bytes()];
-            request = request.then_script(&PRUNE, &[&names.record, &names.index], &session);
-        }
-        if request.commands == 0 {
-            return;
-        }
-        if let Err(Failure { problem, .. }) = self.link.ask(&request).await {
-            tracing::debug!(error = %problem, "entries without a record stay in the index");
-        }
-    }
-
-    /// Takes records into the index that another program wrote. Gives how many there were.
-    pub(super) async fn adopt(&self) -> Result<usize, Error> {
-        let mut adopted = 0;
-        let mut cursor = 0;
-        loop {
-            let names;
-            (cursor, names) = self.scan(cursor).await?;
-            for name in names {
-                adopted += usize::from(self.adopt_one(&name).await?);
-            }
-            if cursor == 0 {
-                return Ok(adopted);
-            }
-        }
-    }
-
-    /// Some names of records, and where to go on.
-    async fn scan(&self, cursor: u64) -> Result<(u64, Vec<String>), Error> {
-        let mut command = redis::cmd("SCAN");
-        command.arg(cursor).arg("MATCH").arg(self.keys.any_record());
-        command.arg("COUNT").arg(AT_ONCE).arg("TYPE").arg("string");
-        let failed = |failure| self.failed(None, "look for records", failure);
-        let answer = self.value(&Request::one(command)).await.map_err(failed)?;
-        let (cursor, names): (u64, Vec<Vec<u8>>) = redis::from_redis_value(answer)
-            .map_err(|_| failed(Problem::Strange("not a part of the keys").into()))?;
-        // A name that is no text is not one of ours.
-        Ok((cursor, names.into_iter().filter_map(|name| String::from_utf8(name).ok()).collect()))
-    }
-
-    async fn adopt_one(&self, name: &str) -> Result<bool, Error> {
-        let Some(key) = self.keys.key_of(name) else { return Ok(false) };
-        let names = self.keys.of(&key);
-        let request = Request::new().then_script(
-            &ADOPT,
-            &[name, &names.record, &names.index],
-            &[key.session_id().as_bytes()],
-        );
-        let answer = self.word(&request).await;
-        let word = answer.map_err(|failure| self.failed(Some(&key), "adopt", failure))?.word;
-        if word == "taken" {
-            tracing::warn!(%key, found = name, "not adopted: there is another record of this key");
-        }
-        Ok(word == "done")
     }
 }

@@ -6,7 +6,9 @@
 //! (`connection`): it recognizes what an earlier try of it did.
 
 mod acquiring;
+mod adopting;
 mod builder;
+mod claim;
 mod connection;
 mod durability;
 mod index;
@@ -18,6 +20,7 @@ mod records;
 mod request;
 mod saving;
 mod scripts;
+mod taking;
 mod url;
 
 use std::sync::Arc;
@@ -57,8 +60,9 @@ pub use durability::RedisDurability;
 /// them, and the server as its configuration says.
 ///
 /// A state expires by the server's clock: the server removes it by itself. One that a call is at
-/// work on stays until that gives its lease back or, if the call's process died, until the lease
-/// runs out. Its entry in the user's index goes with the next listing.
+/// work on stays until that gives its lease back; where the call's process died, or its connection
+/// was lost, it may live for one lease longer. Its note in the user's index goes with a listing
+/// some days later.
 ///
 /// A server that is away or restarts is connected to again without help, within bounds. It is one
 /// server: Sentinel and Cluster are not supported yet.
@@ -72,7 +76,7 @@ pub use durability::RedisDurability;
 /// Set `maxmemory-policy` to `noeviction`. A user with the least rights is
 ///
 /// ```text
-/// ACL SETUSER agent on >password ~cogency:* +@scripting +@string +@hash +@keyspace +@connection +time +config|get
+/// ACL SETUSER agent on >password ~cogency:* +@scripting +@transaction +@string +@hash +@keyspace +@connection +time +config|get
 /// ```
 ///
 /// Without `config|get` the durability is unknown and cannot be required.

@@ -23,6 +23,14 @@ pub(super) enum Size {
     Large,
 }
 
+/// A command of these parts.
+pub(super) fn command(parts: &[&[u8]]) -> Cmd {
+    let bytes = parts.iter().map(|part| part.len()).sum();
+    let mut command = Cmd::with_capacity(parts.len(), bytes);
+    command.arg(parts);
+    command
+}
+
 impl Request {
     pub(super) fn new() -> Self {
         Self { pipeline: redis::pipe(), commands: 0, script: None, bytes: 0 }
@@ -36,7 +44,7 @@ impl Request {
     /// Tells the server a script.
     pub(super) fn load(script: &Script) -> Self {
         let mut command = redis::cmd("SCRIPT");
-        command.arg("LOAD").arg(&script.source);
+        command.arg("LOAD").arg(script.source);
         Self::one(command)
     }
 
@@ -52,9 +60,12 @@ impl Request {
         keys: &[&str],
         arguments: &[&[u8]],
     ) -> Self {
-        let mut command = redis::cmd("EVALSHA");
-        command.arg(&script.hash).arg(keys.len()).arg(keys).arg(arguments);
-        Self { script: Some(script), ..self.then(command) }
+        let count = keys.len().to_string();
+        let mut parts = Vec::with_capacity(3 + keys.len() + arguments.len());
+        parts.extend([b"EVALSHA", script.hash.as_bytes(), count.as_bytes()]);
+        parts.extend(keys.iter().map(|key| key.as_bytes()));
+        parts.extend_from_slice(arguments);
+        Self { script: Some(script), ..self.then(command(&parts)) }
     }
 
     pub(super) fn of_bytes(self, bytes: usize) -> Self {

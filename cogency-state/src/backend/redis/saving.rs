@@ -9,38 +9,41 @@ use std::time::Duration;
 use bytes::Bytes;
 use uuid::Uuid;
 
+use super::claim::Attempt;
+use super::index::NO_AGE;
+use super::known::Known;
 use super::problem::Problem;
 use super::records::{INLINE_BYTES, Records};
-use super::request::Request;
+use super::request::{Request, command};
 use super::scripts::{DELETE, SAVE};
 use crate::backend::{Lease, Write};
 use crate::envelope;
 use crate::error::{BoxError, Error};
-use crate::record::{Record, version_of};
+use crate::record::{Record, Revision, version_of};
 
 /// How long a large value waits for the script that puts it in place, in milliseconds. The script
 /// comes right behind it.
 const TEMPORARY_MILLIS: u64 = 60_000;
 
-/// What lies beyond is for ever: longer times are not numbers that a script can count with.
+/// What lies beyond is for ever: longer times are not numbers that the server can count with.
 const LONGEST_TTL: Duration = Duration::from_secs(100_000 * 366 * 24 * 60 * 60);
 
 /// What must be there for a save to happen.
 enum Expected {
     Nothing,
     /// A value that begins so.
-    Beginning(Vec<u8>),
+    Beginning(Bytes),
     /// This value.
     Whole(Bytes),
 }
 
 impl Expected {
-    fn of(write: &Write) -> Result<Self, Error> {
-        let beginning = |revision| envelope::beginning(&write.record.key, revision);
-        Ok(match write.expected {
-            None => Self::Nothing,
-            Some(revision) => Self::Beginning(beginning(revision)?),
-        })
+    fn of(write: &Write, known: &Known) -> Result<Self, Error> {
+        let Some(revision) = write.expected else { return Ok(Self::Nothing) };
+        Ok(Self::Beginning(match known.get(&write.record.key) {
+            Some(known) if known.record.revision == revision => known.beginning,
+            _ => envelope::beginning(&write.record.key, revision)?.into(),
+        }))
     }
 
     fn is(&self, document: &Bytes) -> bool {
@@ -50,8 +53,7 @@ impl Expected {
     fn beginning(&self) -> &[u8] {
         match self {
             Self::Nothing => &[],
-            Self::Beginning(bytes) => bytes,
-            Self::Whole(bytes) => bytes,
+            Self::Beginning(bytes) | Self::Whole(bytes) => bytes,
         }
     }
 
@@ -71,10 +73,15 @@ impl Records {
         write: &Write,
         release: bool,
     ) -> Result<(), Error> {
-        let save = Save::new(lease, write, release)?;
-        let mut expected = Expected::of(write)?;
+        let attempt = self.attempt(lease)?;
+        let save = Save::new(lease, &attempt, write, release)?;
+        // That of the record before is not to be given to the new one, also where the answer is
+        // lost.
+        attempt.set_expiry(None);
+        let mut expected = Expected::of(write, &self.known)?;
         let mut is_doubtful = false;
         loop {
+            self.note_ahead(lease, write, &expected).await?;
             let said = match self.word(&save.request(self, &expected)).await {
                 Ok(said) => said,
                 Err(failure) => {
@@ -142,13 +149,39 @@ impl Records {
         Error::outcome_unknown(save.lease.key(), self.location(), Some(write_id), source)
     }
 
+    /// Notes a record in its user's index before it is there, where the script that makes it
+    /// cannot do so.
+    async fn note_ahead(
+        &self,
+        lease: &Lease,
+        write: &Write,
+        expected: &Expected,
+    ) -> Result<(), Error> {
+        if self.link.is_one_slot() || matches!(expected, Expected::Beginning(_)) {
+            return Ok(());
+        }
+        let write_id = write.record.revision.write_id.to_string();
+        let noted = self.note(lease.key(), &write_id).await;
+        noted.map(drop).map_err(|failure| self.failed(Some(lease.key()), "save", failure))
+    }
+
     pub(super) async fn delete(&self, lease: &Lease) -> Result<bool, Error> {
-        let (key, names) = (lease.key(), self.keys.of(lease.key()));
-        let (token, attempt) = (lease.token().to_string(), Uuid::new_v4().to_string());
+        let note = self.noted(lease.key()).await;
+        let note = note.map_err(|failure| self.failed(Some(lease.key()), "delete", failure))?;
+        let was_there = self.delete_record(lease).await?;
+        if let Some(note) = note {
+            self.forget(&[(lease.key(), &note)], NO_AGE).await;
+        }
+        Ok(was_there)
+    }
+
+    async fn delete_record(&self, lease: &Lease) -> Result<bool, Error> {
+        let key = lease.key();
+        let (attempt, deletion) = (self.attempt(lease)?, Uuid::new_v4().to_string());
         let request = Request::new().then_script(
             &DELETE,
-            &[&names.record, &names.lease, &names.index],
-            &[token.as_bytes(), attempt.as_bytes(), key.session_id().as_bytes()],
+            &[attempt.record(), attempt.lease_name()],
+            &[attempt.id().as_bytes(), deletion.as_bytes()],
         );
         self.known.remove(key);
         let in_doubt = |source| Error::outcome_unknown(key, self.location(), None, source);
@@ -166,50 +199,63 @@ impl Records {
 /// One save, on its way.
 struct Save<'a> {
     lease: &'a Lease,
+    attempt: &'a Attempt,
     write: &'a Write,
     release: bool,
     document: Bytes,
     /// How the document begins.
-    beginning: Vec<u8>,
+    beginning: Bytes,
 }
 
 impl<'a> Save<'a> {
-    fn new(lease: &'a Lease, write: &'a Write, release: bool) -> Result<Self, Error> {
+    fn new(
+        lease: &'a Lease,
+        attempt: &'a Attempt,
+        write: &'a Write,
+        release: bool,
+    ) -> Result<Self, Error> {
         let document = write.record.to_json()?;
-        let beginning = envelope::beginning(&write.record.key, write.record.revision)?;
-        Ok(Self { lease, write, release, document, beginning })
+        let Revision { write_id, .. } = write.record.revision;
+        let beginning = envelope::beginning_of(&document, write_id).unwrap_or_default();
+        Ok(Self { lease, attempt, write, release, document, beginning })
     }
 
     fn request(&self, records: &Records, expected: &Expected) -> Request {
-        let names = records.keys.of(self.lease.key());
-        let token = self.lease.token().to_string();
+        let (attempt, key) = (self.attempt, self.lease.key());
         let (length, write_id) = (expected.length(), self.write.record.revision.write_id);
-        let (temporary, write_id) = (names.temporary(write_id), write_id.to_string());
-        let ttl =
-            self.write.ttl.filter(|ttl| *ttl <= LONGEST_TTL).map_or_else(String::new, whole_millis);
-        let mut keys = vec![&*names.record, &names.lease, &names.index];
-        let mut arguments = vec![
-            token.as_bytes(),
+        let notes = records.link.is_one_slot() && !matches!(expected, Expected::Beginning(_));
+        let index = notes.then(|| records.keys.index(key.user_id()));
+        let is_large = self.document.len() > INLINE_BYTES;
+        let ahead = is_large.then(|| records.keys.temporary(attempt.record(), write_id));
+        let mut keys = vec![attempt.record(), attempt.lease_name()];
+        keys.extend(index.as_deref());
+        keys.extend(ahead.as_deref());
+        let note = if notes { write_id.to_string() } else { String::new() };
+        let ttl = self.ttl(records).map_or_else(String::new, |millis| millis.to_string());
+        let mut arguments: Vec<&[u8]> = vec![
+            attempt.id().as_bytes(),
             &self.beginning,
             expected.beginning(),
             length.as_bytes(),
             if self.release { b"1" } else { b"0" },
-            self.lease.key().session_id().as_bytes(),
-            write_id.as_bytes(),
+            if notes { key.session_id().as_bytes() } else { b"" },
+            note.as_bytes(),
             ttl.as_bytes(),
         ];
-        if self.document.len() <= INLINE_BYTES {
+        let Some(ahead) = &ahead else {
             arguments.push(&self.document);
             return Request::new().then_script(&SAVE, &keys, &arguments);
-        }
-        keys.push(&temporary);
-        let mut ahead = redis::cmd("SET");
-        ahead.arg(&temporary).arg(&*self.document).arg("PX").arg(TEMPORARY_MILLIS);
-        Request::one(ahead).then_script(&SAVE, &keys, &arguments).of_bytes(self.document.len())
+        };
+        let millis = TEMPORARY_MILLIS.to_string();
+        let set = command(&[b"SET", ahead.as_bytes(), &self.document, b"PX", millis.as_bytes()]);
+        Request::one(set).then_script(&SAVE, &keys, &arguments).of_bytes(self.document.len())
     }
-}
 
-/// In whole milliseconds, rounded up: no time at all would be refused.
-fn whole_millis(ttl: Duration) -> String {
-    (ttl + Duration::from_nanos(999_999)).as_millis().max(1).to_string()
+    /// In how many milliseconds the record expires, rounded up; `None` if it stays. Under a lease
+    /// that goes on it lives for as long as that lasts.
+    fn ttl(&self, records: &Records) -> Option<u128> {
+        let ttl = self.write.ttl.filter(|ttl| *ttl <= LONGEST_TTL)?;
+        let least = if self.release { Duration::from_millis(1) } else { records.lease_ttl };
+        Some((ttl.max(least) + Duration::from_nanos(999_999)).as_millis())
+    }
 }

@@ -1,39 +1,38 @@
 //! What the server does as one step.
 //!
 //! A script names every key that it touches, and looks at everything that it could fail on before
-//! it changes anything: it does all of its work or nothing.
+//! it changes anything: it does all of its work or nothing. In a cluster the keys of one script are
+//! all in one slot.
 
 use std::sync::LazyLock;
 
 /// A script, and the name that the server knows it by.
 #[derive(Debug)]
 pub(super) struct Script {
-    pub(super) source: String,
+    pub(super) source: &'static str,
     pub(super) hash: String,
 }
 
 impl Script {
-    fn new(parts: &[&str]) -> Self {
-        let source = parts.concat();
-        let hash = redis::Script::new(&source).get_hash().to_owned();
-        Self { source, hash }
+    fn new(source: &'static str) -> Self {
+        Self { source, hash: redis::Script::new(source).get_hash().to_owned() }
     }
 }
 
 macro_rules! scripts {
-    ($($name:ident = $($file:literal)+;)*) => {
+    ($($name:ident = $file:literal;)*) => {
         $(pub(super) static $name: LazyLock<Script> =
-            LazyLock::new(|| Script::new(&[$(include_str!(concat!("scripts/", $file))),+]));)*
+            LazyLock::new(|| Script::new(include_str!(concat!("scripts/", $file))));)*
     };
 }
 
 scripts! {
-    ACQUIRE = "keep.lua" "acquire.lua";
-    RENEW = "keep.lua" "renew.lua";
+    TAKE_OVER = "take_over.lua";
+    RENEW = "renew.lua";
     RELEASE = "release.lua";
-    LOAD = "load.lua";
     SAVE = "save.lua";
     DELETE = "delete.lua";
-    ADOPT = "adopt.lua";
-    PRUNE = "prune.lua";
+    NOTE = "note.lua";
+    FORGET = "forget.lua";
+    REMOVE = "remove.lua";
 }

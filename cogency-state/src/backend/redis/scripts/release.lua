@@ -1,13 +1,12 @@
--- Gives a lease back, if it is still the newest. A record that only the lease kept goes with it.
+-- Gives a lease back, if it is still the newest, and its own time to a record that it kept.
 --
--- KEYS  record, lease
--- ARGV  token
+-- KEYS  lease, record
+-- ARGV  attempt, when the record would have expired (empty: not known, or never)
 
-local token, ends, expires = unpack(redis.call('HMGET', KEYS[2], 'token', 'until', 'expires'))
-if token == ARGV[1] then
-  if expires and redis.call('PEXPIRETIME', KEYS[1]) == tonumber(ends) then
-    redis.call('PEXPIREAT', KEYS[1], expires)
+if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) == ARGV[1] then
+  if ARGV[2] ~= '' then
+    redis.call('PEXPIREAT', KEYS[2], ARGV[2], 'XX', 'LT')
   end
-  redis.call('DEL', KEYS[2])
+  redis.call('DEL', KEYS[1])
 end
 return 'done'
