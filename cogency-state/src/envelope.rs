@@ -33,6 +33,7 @@ use crate::expires_at::ExpiresAt;
 use crate::key::StateKey;
 use crate::record::{Checksum, MAX_VERSION, Metadata, Record, Revision, SCHEMA_VERSION, WriteId};
 
+const BEGIN: &[u8] = b"{\n  \"schema_version\": ";
 const BEFORE_CHECKSUM: &[u8] = b",\n  \"checksum\": \"";
 const BEFORE_STATE: &[u8] = b"\",\n  \"state\": ";
 const END: &[u8] = b"\n}\n";
@@ -62,20 +63,6 @@ fn damaged<R>(reason: impl Into<String>) -> Result<R, Unreadable> {
     Err(Unreadable::Damaged(reason.into()))
 }
 
-#[derive(Serialize)]
-struct Head<'a> {
-    schema_version: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<ExpiresAt>,
-    user_id: &'a str,
-    session_id: &'a str,
-    version: u64,
-    write_id: WriteId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    state_type: Option<&'a str>,
-    metadata: &'a RawValue,
-}
-
 /// The fields of a document, all but the state. The original's documents have the first two.
 #[derive(Deserialize)]
 struct Fields {
@@ -95,19 +82,18 @@ pub(crate) fn around(
     record: &Record,
     expires_at: Option<ExpiresAt>,
 ) -> Result<(Vec<u8>, &'static [u8]), serde_json::Error> {
-    let metadata = serde_json::value::to_raw_value(&record.metadata)?;
-    let head = Head {
-        schema_version: &record.schema_version,
-        expires_at,
-        user_id: record.key.user_id(),
-        session_id: record.key.session_id(),
-        version: record.revision.version,
-        write_id: record.revision.write_id,
-        state_type: record.state_type.as_deref(),
-        metadata: &metadata,
-    };
-    let mut text = serde_json::to_vec_pretty(&head)?;
-    text.truncate(text.len() - b"\n}".len());
+    /// More than most fields take.
+    const FIELDS_LEN: usize = 768;
+    let mut text = Vec::with_capacity(FIELDS_LEN + record.state.len());
+    write_field(&mut text, BEGIN, &record.schema_version)?;
+    if let Some(expires_at) = expires_at {
+        write_field(&mut text, b",\n  \"expires_at\": ", &expires_at)?;
+    }
+    write_ids(&mut text, &record.key, record.revision)?;
+    if let Some(state_type) = &record.state_type {
+        write_field(&mut text, b",\n  \"state_type\": ", state_type)?;
+    }
+    write_field(&mut text, b",\n  \"metadata\": ", &record.metadata)?;
     let of_head = Checksum::of(&text);
     let of_state = record.checksum.unwrap_or_else(|| Checksum::of(&record.state));
     text.extend_from_slice(BEFORE_CHECKSUM);
@@ -116,27 +102,33 @@ pub(crate) fn around(
     Ok((text, END))
 }
 
+fn write_ids(
+    text: &mut Vec<u8>,
+    key: &StateKey,
+    revision: Revision,
+) -> Result<(), serde_json::Error> {
+    write_field(text, b",\n  \"user_id\": ", key.user_id())?;
+    write_field(text, b",\n  \"session_id\": ", key.session_id())?;
+    write_field(text, b",\n  \"version\": ", &revision.version)?;
+    write_field(text, b",\n  \"write_id\": ", &revision.write_id)
+}
+
+fn write_field<T: Serialize + ?Sized>(
+    text: &mut Vec<u8>,
+    name: &[u8],
+    value: &T,
+) -> Result<(), serde_json::Error> {
+    text.extend_from_slice(name);
+    serde_json::to_writer(text, value)
+}
+
 /// How the document of this revision begins, and that of no other: up to its write id.
 #[cfg(feature = "redis")]
 pub(crate) fn beginning(key: &StateKey, revision: Revision) -> Result<Vec<u8>, Error> {
-    #[derive(Serialize)]
-    struct Beginning<'a> {
-        schema_version: &'a str,
-        user_id: &'a str,
-        session_id: &'a str,
-        version: u64,
-        write_id: WriteId,
-    }
-    let beginning = Beginning {
-        schema_version: SCHEMA_VERSION,
-        user_id: key.user_id(),
-        session_id: key.session_id(),
-        version: revision.version,
-        write_id: revision.write_id,
-    };
-    let mut text = serde_json::to_vec_pretty(&beginning)
+    let mut text = Vec::new();
+    write_field(&mut text, BEGIN, SCHEMA_VERSION)
+        .and_then(|()| write_ids(&mut text, key, revision))
         .map_err(|error| Error::backend(Some(key), "the envelope", "write the ids of", error))?;
-    text.truncate(text.len() - b"\n}".len());
     Ok(text)
 }
 

@@ -220,8 +220,9 @@ fn a_value_of_another_program_that_grew_at_the_last_moment_is_not_saved_over() {
     for (value, answer) in [("theirs, longer", "stale"), ("ours", "stale"), ("theirs", "done")] {
         shared().run::<()>(&["SET", &record, value]);
         let keys = ["3", &record, &lease, &index];
-        let arguments = ["1", "new", "theirs", "6", "0", "default", "write id", "", "new value"];
-        let command = [&["EVAL", script][..], &keys, &arguments].concat();
+        let bytes = ["1", "theirs", "new", "0", "5", "2"];
+        let rest = ["new value", "0", "", "6", "default", "write id"];
+        let command = [&["EVAL", script][..], &keys, &bytes, &rest].concat();
         assert_eq!(shared().run::<String>(&command), answer);
     }
     assert_eq!(shared().run::<String>(&["GET", &record]), "new value");

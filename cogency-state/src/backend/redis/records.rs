@@ -18,8 +18,7 @@ use crate::error::Error;
 use crate::key::StateKey;
 use crate::record::Record;
 
-/// A larger value does not go through a script, where it would be copied twice, and is not sent
-/// with the others.
+/// A larger value has a connection of its own, so that the others do not wait for it.
 pub(super) const INLINE_BYTES: usize = 64 << 10;
 
 /// The records of one prefix on one server.
@@ -94,16 +93,16 @@ impl Records {
 
     pub(super) fn read(&self, key: &StateKey, document: &Bytes) -> Result<Record, Error> {
         let record = Record::from_json(key, self.location(), document)?;
-        self.remember(&record, document);
+        // Another program's record cannot be told from others by how its value begins.
+        if let Some(beginning) = envelope::beginning_of(document, record.revision.write_id) {
+            self.remember(&record, beginning, document.len());
+        }
         Ok(record)
     }
 
-    /// Keeps a record at hand, if the server can tell it from others by how its value begins.
-    pub(super) fn remember(&self, record: &Record, document: &Bytes) {
-        if let Some(beginning) = envelope::beginning_of(document, record.revision.write_id) {
-            let (record, length) = (record.clone(), document.len());
-            self.known.put(KnownRecord { record, beginning, length });
-        }
+    /// Keeps a record at hand.
+    pub(super) fn remember(&self, record: &Record, beginning: Bytes, length: usize) {
+        self.known.put(KnownRecord { record: record.clone(), beginning, length });
     }
 
     /// The answer to a request's last command.

@@ -19,7 +19,11 @@ use super::scripts::{DELETE, SAVE};
 use crate::backend::{Lease, Write};
 use crate::envelope;
 use crate::error::{BoxError, Error};
-use crate::record::{Record, Revision, version_of};
+use crate::record::{Record, version_of};
+
+/// A larger value goes ahead of the script and is renamed by it: the server looks at each byte of
+/// what it gives a script.
+const SCRIPT_BYTES: usize = 2 << 10;
 
 /// How long a large value waits for the script that puts it in place, in milliseconds. The script
 /// comes right behind it.
@@ -57,6 +61,11 @@ impl Expected {
         }
     }
 
+    /// Whether the save makes a record, or makes one of another program's.
+    fn makes_a_record(&self) -> bool {
+        !matches!(self, Self::Beginning(_))
+    }
+
     /// The length of the value, as the script takes it.
     fn length(&self) -> String {
         match self {
@@ -92,7 +101,8 @@ impl Records {
             is_doubtful |= said.is_doubtful;
             match &*said.word {
                 "done" => {
-                    self.remember(&write.record, &save.document);
+                    let length = save.document.len();
+                    self.remember(&write.record, save.beginning.clone(), length);
                     return Ok(());
                 }
                 // An earlier try may have saved and released, and somebody saved over it since.
@@ -157,7 +167,7 @@ impl Records {
         write: &Write,
         expected: &Expected,
     ) -> Result<(), Error> {
-        if self.link.is_one_slot() || matches!(expected, Expected::Beginning(_)) {
+        if self.link.is_one_slot() || !expected.makes_a_record() {
             return Ok(());
         }
         let write_id = write.record.revision.write_id.to_string();
@@ -215,40 +225,45 @@ impl<'a> Save<'a> {
         release: bool,
     ) -> Result<Self, Error> {
         let document = write.record.to_json()?;
-        let Revision { write_id, .. } = write.record.revision;
-        let beginning = envelope::beginning_of(&document, write_id).unwrap_or_default();
+        let beginning = envelope::beginning(&write.record.key, write.record.revision)?.into();
         Ok(Self { lease, attempt, write, release, document, beginning })
     }
 
     fn request(&self, records: &Records, expected: &Expected) -> Request {
-        let (attempt, key) = (self.attempt, self.lease.key());
-        let (length, write_id) = (expected.length(), self.write.record.revision.write_id);
-        let notes = records.link.is_one_slot() && !matches!(expected, Expected::Beginning(_));
-        let index = notes.then(|| records.keys.index(key.user_id()));
-        let is_large = self.document.len() > INLINE_BYTES;
-        let ahead = is_large.then(|| records.keys.temporary(attempt.record(), write_id));
-        let mut keys = vec![attempt.record(), attempt.lease_name()];
+        let write_id = self.write.record.revision.write_id;
+        let is_ahead = self.document.len() > SCRIPT_BYTES;
+        let ahead = is_ahead.then(|| records.keys.temporary(self.attempt.record(), write_id));
+        let is_noted = records.link.is_one_slot() && expected.makes_a_record();
+        let index = is_noted.then(|| records.keys.index(self.lease.key().user_id()));
+
+        let mut keys = vec![self.attempt.record(), self.attempt.lease_name()];
         keys.extend(index.as_deref());
         keys.extend(ahead.as_deref());
-        let note = if notes { write_id.to_string() } else { String::new() };
+
+        let beginnings = [self.attempt.id().as_bytes(), expected.beginning(), &self.beginning];
+        let last_bytes = beginnings.map(|bytes| bytes.len().saturating_sub(1).to_string());
+        let mut arguments = beginnings.to_vec();
+        arguments.extend(last_bytes.iter().map(String::as_bytes));
+        arguments.push(if is_ahead { b"" } else { &self.document });
+        arguments.push(if self.release { b"1" } else { b"0" });
         let ttl = self.ttl(records).map_or_else(String::new, |millis| millis.to_string());
-        let mut arguments: Vec<&[u8]> = vec![
-            attempt.id().as_bytes(),
-            &self.beginning,
-            expected.beginning(),
-            length.as_bytes(),
-            if self.release { b"1" } else { b"0" },
-            if notes { key.session_id().as_bytes() } else { b"" },
-            note.as_bytes(),
-            ttl.as_bytes(),
-        ];
+        arguments.push(ttl.as_bytes());
+        let (length, write_id) = (expected.length(), write_id.to_string());
+        if expected.makes_a_record() {
+            let session = if is_noted { self.lease.key().session_id() } else { "" };
+            arguments.extend([length.as_bytes(), session.as_bytes(), write_id.as_bytes()]);
+        }
+
         let Some(ahead) = &ahead else {
-            arguments.push(&self.document);
             return Request::new().then_script(&SAVE, &keys, &arguments);
         };
         let millis = TEMPORARY_MILLIS.to_string();
         let set = command(&[b"SET", ahead.as_bytes(), &self.document, b"PX", millis.as_bytes()]);
-        Request::one(set).then_script(&SAVE, &keys, &arguments).of_bytes(self.document.len())
+        let request = Request::one(set).then_script(&SAVE, &keys, &arguments);
+        if self.document.len() > INLINE_BYTES {
+            return request.of_bytes(self.document.len());
+        }
+        request
     }
 
     /// In how many milliseconds the record expires, rounded up; `None` if it stays. Under a lease

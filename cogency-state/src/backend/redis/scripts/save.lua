@@ -2,72 +2,88 @@
 --
 -- KEYS  record, lease, the user's index where this is to note the session, the new value where it
 --       was sent ahead
--- ARGV  attempt of the lease, how the new value begins, how the expected one begins (empty: there
---       must be none), its length (-1: any), whether to release (0 or 1), session (empty: not to
---       be noted), write id, ms until it expires (empty: it stays), the new value where it was not
---       sent ahead
+-- ARGV  attempt of the lease, how the expected value begins (empty: there must be none), how the
+--       new one begins, the last bytes of these three, the new value (empty: it was sent ahead),
+--       whether to release (0 or 1), ms until it expires (empty: it stays); where there must be
+--       none or another program's: its length, session (empty: not to be noted), write id
 --
 -- done, lost, stale or gone (the value that was sent ahead)
+--
+-- Bytes are counted by the caller: to write a number costs more than to read the bytes.
 
-local index = ARGV[6] ~= '' and KEYS[3]
-local ahead = not ARGV[9] and KEYS[#KEYS]
-
-local is_newest = redis.call('GETRANGE', KEYS[2], 0, #ARGV[1] - 1) == ARGV[1]
-local found = redis.call('GETRANGE', KEYS[1], 0, math.max(#ARGV[2], #ARGV[3]) - 1)
-
-local function begins_with(beginning)
-  return string.sub(found, 1, #beginning) == beginning
-end
-
-local function refuse(answer)
-  if ahead then
-    redis.call('UNLINK', ahead)
-  end
-  return answer
-end
+local call = redis.call
 
 local function finish()
-  if ARGV[5] == '1' and is_newest then
-    redis.call('DEL', KEYS[2])
+  if ARGV[8] == '1' then
+    call('DEL', KEYS[2])
   end
   return 'done'
 end
 
--- An earlier try of this same save did it.
-if begins_with(ARGV[2]) then
-  refuse()
+local function set()
+  if ARGV[9] == '' then
+    call('SET', KEYS[1], ARGV[7])
+  else
+    call('SET', KEYS[1], ARGV[7], 'PX', ARGV[9])
+  end
+end
+
+local function begins_with(key, nth)
+  return call('GETRANGE', key, '0', ARGV[3 + nth]) == ARGV[nth]
+end
+
+local is_newest = begins_with(KEYS[2], 1)
+local is_expected = ARGV[2] ~= '' and begins_with(KEYS[1], 2)
+
+-- What nearly every save finds.
+if is_newest and is_expected and not ARGV[10] and ARGV[7] ~= '' then
+  set()
   return finish()
+end
+
+local index = ARGV[11] and ARGV[11] ~= '' and KEYS[3]
+local ahead = ARGV[7] == '' and KEYS[#KEYS]
+
+local function refuse(answer)
+  if ahead then
+    call('UNLINK', ahead)
+  end
+  return answer
+end
+
+-- An earlier try of this same save did it.
+if begins_with(KEYS[1], 3) then
+  refuse()
+  return is_newest and finish() or 'done'
 end
 if not is_newest then
   return refuse('lost')
 end
 
-local is_new = found == '' and redis.call('EXISTS', KEYS[1]) == 0
-if ARGV[3] == '' then
-  if not is_new then
+if ARGV[2] == '' then
+  if call('EXISTS', KEYS[1]) == 1 then
     return refuse('stale')
   end
-elseif not begins_with(ARGV[3])
-  or (ARGV[4] ~= '-1' and redis.call('STRLEN', KEYS[1]) ~= tonumber(ARGV[4])) then
+elseif not is_expected or (ARGV[10] and call('STRLEN', KEYS[1]) ~= tonumber(ARGV[10])) then
   return refuse('stale')
 end
-if ahead and redis.call('EXISTS', ahead) == 0 then
+if ahead and call('EXISTS', ahead) == 0 then
   return 'gone'
 end
 
--- A full server refuses a script's first write or none, so nothing is ever done by half. Another
--- program's record, which is compared as a whole, may not be in the index.
-if index and (is_new or ARGV[4] ~= '-1') then
-  local time = redis.call('TIME')
-  redis.call('HSET', index, ARGV[6], time[1] .. '.' .. time[2] .. ':' .. ARGV[7])
+-- A full server refuses a script's first write or none, so nothing is ever done by half.
+if index then
+  local time = call('TIME')
+  call('HSET', index, ARGV[11], time[1] .. '.' .. time[2] .. ':' .. ARGV[12])
 end
 if ahead then
-  redis.call('RENAME', ahead, KEYS[1])
-  redis.call('PERSIST', KEYS[1])
+  call('RENAME', ahead, KEYS[1])
+  if ARGV[9] == '' then
+    call('PERSIST', KEYS[1])
+  else
+    call('PEXPIRE', KEYS[1], ARGV[9])
+  end
 else
-  redis.call('SET', KEYS[1], ARGV[9])
-end
-if ARGV[8] ~= '' then
-  redis.call('PEXPIRE', KEYS[1], ARGV[8])
+  set()
 end
 return finish()
