@@ -11,12 +11,16 @@ struct Url {
     backend: &'static str,
 }
 
-const URLS: [Url; 10] = [
+const URLS: [Url; 14] = [
     Url { scheme: "memory", rest: "", backend: "memory" },
     Url { scheme: "file", rest: "data/agents", backend: "file" },
     Url { scheme: "redis", rest: "//host/0", backend: "redis" },
     Url { scheme: "rediss", rest: "//host/0", backend: "redis" },
     Url { scheme: "redis+unix", rest: "///run/redis.sock", backend: "redis" },
+    Url { scheme: "redis+sentinel", rest: "//host,host/mymaster/0", backend: "redis" },
+    Url { scheme: "rediss+sentinel", rest: "//host,host/mymaster/0", backend: "redis" },
+    Url { scheme: "redis+cluster", rest: "//host,host", backend: "redis" },
+    Url { scheme: "rediss+cluster", rest: "//host,host", backend: "redis" },
     Url { scheme: "sqlite", rest: "//agents.db", backend: "sqlite" },
     Url { scheme: "postgres", rest: "//host/agents", backend: "postgres" },
     Url { scheme: "postgresql", rest: "//host/agents", backend: "postgres" },

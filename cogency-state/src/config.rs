@@ -40,6 +40,7 @@ impl StateManager {
     /// | `file:data/agents`, `file:/srv/agents`, `file:///srv/agents` | a [`FileBackend`] |
     /// | `file:data/agents?process=worker-1` | the same, [isolated](FileBackend::isolated_as) |
     /// | `redis://host/0`, `rediss://host/0`, `redis+unix:///run/redis.sock` | a `RedisBackend` (cargo feature `redis`) |
+    /// | `redis+sentinel://host,host/mymaster/0`, `redis+cluster://host,host` | the same, on servers that replace each other |
     ///
     /// A server is connected to at once. The path of a file is taken as it stands, without
     /// percent-encoding. A name, such as `file`, gives a manager over what `persist = "<name>"`
@@ -240,7 +241,7 @@ fn file(rest: &str) -> Result<StateManager, Error> {
 
 #[cfg(feature = "redis")]
 fn is_redis(url: &str) -> bool {
-    ["redis:", "rediss:", "redis+unix:"].iter().any(|scheme| url.starts_with(scheme))
+    url.split_once(':').is_some_and(|(scheme, _)| RedisBackend::SCHEMES.contains(&scheme))
 }
 
 #[cfg(feature = "redis")]

@@ -1,4 +1,4 @@
-//! The suite on the Redis backend, with a server of this process's own.
+//! The suite on the Redis backend, with a server and a cluster of this process's own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,18 +6,28 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cogency_state::conformance::Harness;
 use cogency_state::{RedisBackend, RedisBackendBuilder, StateBackend, StateKey};
-use cogency_state_tests::redis::{fresh_prefix, shared, shared_tls};
+use cogency_state_tests::redis::{RedisServer, fresh_prefix, shared, shared_cluster, shared_tls};
 
 const TTL: Duration = Duration::from_secs(1);
 
 struct Redis {
     prefix: String,
     way: fn() -> RedisBackendBuilder,
+    /// The server that has a key.
+    server: fn(&str) -> &'static RedisServer,
 }
 
 impl Redis {
     fn by(way: fn() -> RedisBackendBuilder) -> Self {
-        Self { prefix: fresh_prefix(), way }
+        Self { prefix: fresh_prefix(), way, server: |_| shared() }
+    }
+
+    fn in_cluster() -> Self {
+        Self {
+            prefix: fresh_prefix(),
+            way: || RedisBackend::builder(&shared_cluster().url()),
+            server: |name| shared_cluster().master_of(name),
+        }
     }
 }
 
@@ -35,8 +45,9 @@ impl Harness for Redis {
     /// Cuts the value in the middle.
     async fn damage(&self, key: &StateKey) -> bool {
         let name = format!("{}:state:{}:{}", self.prefix, key.user_id(), key.session_id());
-        let value: String = shared().run(&["GET", &name]);
-        shared().run::<()>(&["SET", &name, &value[..value.len() / 2]]);
+        let server = (self.server)(&name);
+        let value: String = server.run(&["GET", &name]);
+        server.run::<()>(&["SET", &name, &value[..value.len() / 2]]);
         true
     }
 }
@@ -54,4 +65,10 @@ mod tls {
         let (url, certificate) = shared_tls();
         RedisBackend::builder(url).root_certificates(certificate.as_str())
     }));
+}
+
+mod cluster {
+    use super::*;
+
+    cogency_state::conformance_tests!(Redis::in_cluster());
 }

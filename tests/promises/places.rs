@@ -9,7 +9,7 @@ use cogency_state::{
     FileBackend, Holder, LeaseAttempt, MemoryBackend, Metadata, Record, RedisBackend, Revision,
     StateBackend, StateKey, StateManager, StateManagerBuilder, Write,
 };
-use cogency_state_tests::redis::{fresh_prefix, shared};
+use cogency_state_tests::redis::{RedisServer, fresh_prefix, shared, shared_cluster};
 use tempfile::TempDir;
 
 /// A place of one test's own, that several managers can be opened over.
@@ -22,8 +22,8 @@ pub(crate) struct Place {
 enum Kept {
     Nowhere,
     Folder(TempDir),
-    /// Below a prefix on the server.
-    Redis(String),
+    /// Below a prefix on the server that has a key.
+    Redis(String, fn(&str) -> &'static RedisServer),
 }
 
 impl Place {
@@ -44,11 +44,21 @@ impl Place {
         Self::redis_with_leases(Duration::from_secs(5))
     }
 
+    /// On a cluster of this process's own.
+    pub(crate) fn redis_cluster() -> Self {
+        let server = |name: &str| shared_cluster().master_of(name);
+        Self::redis_at(shared_cluster().url(), server, Duration::from_secs(5))
+    }
+
     fn redis_with_leases(ttl: Duration) -> Self {
+        Self::redis_at(shared().url(), |_| shared(), ttl)
+    }
+
+    fn redis_at(url: String, server: fn(&str) -> &'static RedisServer, ttl: Duration) -> Self {
         let prefix = fresh_prefix();
-        let kept = Kept::Redis(prefix.clone());
+        let kept = Kept::Redis(prefix.clone(), server);
         let backend = move || {
-            let builder = RedisBackend::builder(&shared().url()).prefix(&*prefix).lease_ttl(ttl);
+            let builder = RedisBackend::builder(&url).prefix(&*prefix).lease_ttl(ttl);
             Arc::new(builder.build().unwrap()) as Arc<dyn StateBackend>
         };
         Self { backend: Box::new(backend), kept }
@@ -62,8 +72,8 @@ impl Place {
     }
 
     /// Everywhere where a record is a document that others can read and write.
-    pub(crate) fn with_documents() -> [Self; 2] {
-        [Self::file(), Self::redis()]
+    pub(crate) fn with_documents() -> [Self; 3] {
+        [Self::file(), Self::redis(), Self::redis_cluster()]
     }
 
     /// The document of a user's default session.
@@ -71,7 +81,10 @@ impl Place {
         match &self.kept {
             Kept::Nowhere => panic!("it keeps no documents"),
             Kept::Folder(folder) => fs::read_to_string(state_file(folder, user_id)).unwrap(),
-            Kept::Redis(prefix) => shared().run(&["GET", &redis_key(prefix, user_id)]),
+            Kept::Redis(prefix, server) => {
+                let name = redis_key(prefix, user_id);
+                server(&name).run(&["GET", &name])
+            }
         }
     }
 
@@ -80,8 +93,9 @@ impl Place {
         match &self.kept {
             Kept::Nowhere => panic!("it keeps no documents"),
             Kept::Folder(folder) => fs::write(state_file(folder, user_id), document).unwrap(),
-            Kept::Redis(prefix) => {
-                shared().run::<()>(&["SET", &redis_key(prefix, user_id), document]);
+            Kept::Redis(prefix, server) => {
+                let name = redis_key(prefix, user_id);
+                server(&name).run::<()>(&["SET", &name, document]);
             }
         }
     }
@@ -142,6 +156,13 @@ macro_rules! on_every_backend {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $name() { super::$name(crate::places::Place::redis()).await }
+            )*
+        }
+
+        mod redis_cluster {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() { super::$name(crate::places::Place::redis_cluster()).await }
             )*
         }
     };

@@ -4,11 +4,15 @@
 #![expect(clippy::unwrap_used, clippy::panic)]
 
 mod access;
+mod cluster;
 mod documents;
 mod expiry;
+mod failover;
 mod losses;
 mod outages;
 mod refusals;
+mod replicas;
+mod sentinel;
 mod sizes;
 
 use std::time::Duration;

@@ -1,24 +1,14 @@
 //! A `redis-server` in a folder of its own, that ends with whoever started it.
 
-use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// Ends the server when its standard input is closed: also when the tests are killed.
-const GUARD: &str = r#"
-redis-server "$@" >>log 2>&1 </dev/null &
-echo $!
-read -r _
-kill -9 $!
-wait $! 2>/dev/null
-[ -z "$REMOVE" ] || rm -rf "$REMOVE"
-"#;
+use super::process::Process;
 
 /// Every acknowledged write is on the disk; no snapshots.
 const DURABLE: [&str; 6] = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""];
@@ -32,26 +22,15 @@ pub struct RedisServer {
     folder: PathBuf,
     port: u16,
     settings: Vec<String>,
-    running: Mutex<Option<Running>>,
+    running: Mutex<Option<Process>>,
     owned: Option<TempDir>,
-}
-
-#[derive(Debug)]
-struct Running {
-    guard: Child,
-    input: ChildStdin,
-    pid: i32,
 }
 
 /// The server that the tests of this process share, each with a prefix of its own: for tests that
 /// do not hurt it.
 pub fn shared() -> &'static RedisServer {
     static SHARED: OnceLock<RedisServer> = OnceLock::new();
-    SHARED.get_or_init(|| {
-        // Nobody drops what is static.
-        let folder = tempfile::tempdir().unwrap().keep();
-        RedisServer::start_in(folder, None, &[])
-    })
+    SHARED.get_or_init(|| RedisServer::kept(&[]))
 }
 
 /// A prefix that no other test of this process has.
@@ -73,6 +52,11 @@ impl RedisServer {
     pub fn with(settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self::start_in(folder.path().to_owned(), Some(folder), settings)
+    }
+
+    /// One in a static, which nobody drops: its files are removed when the tests end.
+    pub(super) fn kept(settings: &[&str]) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap().keep(), None, settings)
     }
 
     fn start_in(folder: PathBuf, owned: Option<TempDir>, settings: &[&str]) -> Self {
@@ -120,20 +104,14 @@ impl RedisServer {
     /// Starts it again; it may still be reading its data.
     pub fn start_without_waiting(&self) {
         self.kill();
-        let port = self.port.to_string();
-        let socket = self.socket();
-        let mut command = Command::new("sh");
-        command.args(["-c", GUARD, "sh", "--port", &port, "--bind", "127.0.0.1"]);
-        command.arg("--unixsocket").arg(socket).args(DURABLE).args(&self.settings);
-        command.current_dir(&self.folder).stdin(Stdio::piped()).stdout(Stdio::piped());
-        if self.owned.is_none() {
-            command.env("REMOVE", &self.folder);
-        }
-        let mut guard = command.spawn().unwrap();
-        let mut pid = String::new();
-        BufReader::new(guard.stdout.take().unwrap()).read_line(&mut pid).unwrap();
-        let (input, pid) = (guard.stdin.take().unwrap(), pid.trim().parse().unwrap());
-        *self.running.lock().unwrap() = Some(Running { guard, input, pid });
+        let (port, socket) = (self.port.to_string(), self.socket());
+        let fixed = ["--bind", "127.0.0.1", "--port", &port, "--unixsocket"].map(str::to_owned);
+        let mut arguments = fixed.to_vec();
+        arguments.push(socket.to_str().unwrap().to_owned());
+        arguments.extend(DURABLE.map(str::to_owned));
+        arguments.extend_from_slice(&self.settings);
+        let process = Process::start(&self.folder, &arguments, self.owned.is_none());
+        *self.running.lock().unwrap() = Some(process);
     }
 
     fn is_ready(&self) -> bool {
@@ -150,11 +128,7 @@ impl RedisServer {
 
     /// Kills it as `kill -9` does.
     pub fn kill(&self) {
-        let Some(Running { mut guard, input, .. }) = self.running.lock().unwrap().take() else {
-            return;
-        };
-        drop(input);
-        guard.wait().unwrap();
+        drop(self.running.lock().unwrap().take());
     }
 
     /// Stops it where it stands, until [`resume`](Self::resume).
@@ -168,8 +142,7 @@ impl RedisServer {
     }
 
     fn signal(&self, signal: &str) {
-        let pid = self.running.lock().unwrap().as_ref().unwrap().pid.to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        self.running.lock().unwrap().as_ref().unwrap().signal(signal);
     }
 
     /// Its URL.
@@ -184,6 +157,12 @@ impl RedisServer {
         self.port
     }
 
+    /// The value of a setting that it was started with.
+    pub(super) fn setting(&self, name: &str) -> &str {
+        let place = self.settings.iter().position(|setting| setting == name).unwrap();
+        &self.settings[place + 1]
+    }
+
     /// Its Unix socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
@@ -194,6 +173,12 @@ impl RedisServer {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Whether it takes writes, and is no replica.
+    #[must_use]
+    pub fn is_master(&self) -> bool {
+        self.run::<String>(&["INFO", "replication"]).contains("role:master")
     }
 
     /// Sends it a command, as an operator would; it must not refuse.

@@ -6,6 +6,7 @@
 
 use redis::Value;
 
+use super::network::Node;
 use super::problem::{Failure, Problem};
 use super::records::Records;
 use super::request::Request;
@@ -19,17 +20,29 @@ const AT_ONCE: usize = 1000;
 /// What the server says of the time of a key that is not there.
 const GONE: i64 = -2;
 
+const LOOK: &str = "look for records";
+
 /// Who notes them.
 const ADOPTED: &str = "adopted";
 
 impl Records {
     /// Takes records into the index that another program wrote. Gives how many there were.
     pub(super) async fn adopt(&self) -> Result<usize, Error> {
+        let masters = self.network.masters().await;
+        let mut adopted = 0;
+        for master in masters.map_err(|failure| self.failed(None, LOOK, failure))? {
+            adopted += self.adopt_of(&master).await?;
+        }
+        Ok(adopted)
+    }
+
+    /// The same of one server's.
+    async fn adopt_of(&self, master: &Node) -> Result<usize, Error> {
         let mut adopted = 0;
         let mut cursor = 0;
         loop {
             let names;
-            (cursor, names) = self.scan(cursor).await?;
+            (cursor, names) = self.scan(master, cursor).await?;
             for name in names {
                 adopted += usize::from(self.adopt_one(&name).await?);
             }
@@ -40,12 +53,13 @@ impl Records {
     }
 
     /// Some names of records, and where to go on.
-    async fn scan(&self, cursor: u64) -> Result<(u64, Vec<String>), Error> {
+    async fn scan(&self, master: &Node, cursor: u64) -> Result<(u64, Vec<String>), Error> {
         let mut command = redis::cmd("SCAN");
         command.arg(cursor).arg("MATCH").arg(self.keys.any_record());
         command.arg("COUNT").arg(AT_ONCE).arg("TYPE").arg("string");
-        let failed = |failure| self.failed(None, "look for records", failure);
-        let answer = self.value(&Request::one(command)).await.map_err(failed)?;
+        let failed = |failure| self.failed(None, LOOK, failure);
+        let answer = self.network.ask_at(master, &Request::one(command)).await;
+        let answer = answer.and_then(|answer| Ok(answer.last()?)).map_err(failed)?;
         let (cursor, names): (u64, Vec<Vec<u8>>) = redis::from_redis_value(answer)
             .map_err(|_| failed(Problem::Strange("not a part of the keys").into()))?;
         // A name that is no text is not one of ours.
@@ -71,10 +85,15 @@ impl Records {
         if millis >= 0 {
             copy.arg("PX").arg(millis.max(1));
         }
-        match self.value(&Request::one(copy).of_bytes(value.len())).await? {
-            Value::Nil => {}
+        let copy = self.and_wait(Request::one(copy).of_bytes(value.len()));
+        let answer = self.network.ask(&copy).await?;
+        let replicated = self.replicated(answer.waited.as_ref());
+        match answer.last()? {
+            Value::Nil => replicated?,
             // An earlier try.
-            Value::BulkString(there) if there == value => {}
+            Value::BulkString(there) if there == value => {
+                self.replicated_again(&self.keys.record(key), ADOPTED).await?;
+            }
             _ => {
                 tracing::warn!(%key, found, "not adopted: there is another record of this key");
                 return Ok(false);
@@ -90,7 +109,7 @@ impl Records {
         let (mut get, mut ttl) = (redis::cmd("GET"), redis::cmd("PTTL"));
         get.arg(name);
         ttl.arg(name);
-        let mut values = self.link.ask(&Request::one(get).then(ttl)).await?.values.into_iter();
+        let mut values = self.network.ask(&Request::one(get).then(ttl)).await?.values.into_iter();
         match (values.next(), values.next()) {
             // It may have expired in between.
             (Some(Value::BulkString(value)), Some(Value::Int(millis))) if millis != GONE => {

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::io::tcp::TcpSettings;
-use redis::{Client, ClientTlsConfig, ConnectionAddr, TlsCertificates};
+use redis::ClientTlsConfig;
 
-use super::connection::{Link, Patience};
 use super::keys::Keys;
 use super::known::Known;
+use super::network::{Certificates, Network, Patience, Required, Terms};
 use super::records::Records;
 use super::url::{self, Target};
 use super::{RedisBackend, RedisDurability};
@@ -52,7 +51,8 @@ pub struct RedisBackendBuilder {
     url: String,
     prefix: Option<String>,
     lease_ttl: Option<Duration>,
-    require: Option<RedisDurability>,
+    durability: Option<RedisDurability>,
+    replicas: Option<u32>,
     patience: Patience,
     known_bytes: usize,
     root_certificates: Option<Vec<u8>>,
@@ -65,7 +65,8 @@ impl RedisBackendBuilder {
             url: url.to_owned(),
             prefix: None,
             lease_ttl: None,
-            require: None,
+            durability: None,
+            replicas: None,
             patience: PATIENCE,
             known_bytes: KNOWN_BYTES,
             root_certificates: None,
@@ -90,7 +91,19 @@ impl RedisBackendBuilder {
     /// Refuses a server whose configuration gives less than this, or does not show what it gives.
     /// It is looked at with each new connection.
     pub fn require(mut self, durability: RedisDurability) -> Self {
-        self.require = Some(durability);
+        self.durability = Some(durability);
+        self
+    }
+
+    /// Acknowledges a save or a delete when so many replicas have it too (`WAIT`). They have half
+    /// of the [response time-out](Self::response_timeout) for that; where fewer have it then, the
+    /// call ends in [`Error::OutcomeUnknown`]: the save is on the master, and is lost if one of the
+    /// other replicas takes its place. To be sure, require as many as could take it. It comes on
+    /// top of what is required with [`require`](Self::require).
+    ///
+    /// Refuses a server that has fewer replicas. It is looked at with each new connection.
+    pub fn require_replicas(mut self, replicas: u32) -> Self {
+        self.replicas = Some(replicas);
         self
     }
 
@@ -143,31 +156,25 @@ impl RedisBackendBuilder {
     /// # Errors
     /// [`Error::Config`] if the URL or a setting is wrong.
     pub fn build(self) -> Result<RedisBackend, Error> {
-        let Target { server, location, options } = url::parse(&self.url)?;
+        let Target { place, location, options } = url::parse(&self.url)?;
         let prefix = valid_prefix(self.prefix.or(options.prefix))?;
         let lease_ttl = valid_ttl(self.lease_ttl.or(options.lease_ttl))?;
-        let require = self.require.or(options.require);
-        let is_tls = matches!(server.addr(), ConnectionAddr::TcpTls { .. });
-        let server = server.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        let certificates = TlsCertificates {
-            client_tls: self.client_certificate,
-            root_cert: self.root_certificates,
+        let required = Required {
+            durability: self.durability.or(options.durability),
+            replicas: self.replicas.or(options.replicas).unwrap_or_default(),
         };
-        let client = if is_tls {
-            use_ring();
-            Client::build_with_tls(server, certificates)
-        } else {
-            Client::open(server)
-        };
-        let client = client.map_err(|_| config("a TLS certificate or key is not PEM"))?;
         let location = format!("{location}/{prefix}");
+        let terms = Terms { location, patience: self.patience, required };
+        let certificates =
+            Certificates { roots: self.root_certificates, client: self.client_certificate };
+        let network = Network::new(place, &certificates, terms);
         let records = Records {
-            link: Link::new(client, location, self.patience, require),
+            network: network.map_err(|_| config("a TLS certificate or key is not PEM"))?,
             keys: Keys::new(&prefix),
             lease_ttl,
             known: Known::new(self.known_bytes),
         };
-        Ok(RedisBackend { records: Arc::new(records), durability: durability(require) })
+        Ok(RedisBackend { records: Arc::new(records), durability: durability(required.durability) })
     }
 
     /// The backend, connected.
@@ -213,22 +220,14 @@ fn config(problem: &str) -> Error {
     Error::Config { reason: format!("Redis cannot be used so: {problem}") }
 }
 
-/// The client's TLS uses what the process has chosen for its cryptography. Where it has not and
-/// several could be chosen, that would end in a panic.
-fn use_ring() {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Somebody else may have chosen at this moment.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
-}
-
 /// The URL and the key are secrets.
 impl std::fmt::Debug for RedisBackendBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RedisBackendBuilder")
             .field("prefix", &self.prefix)
             .field("lease_ttl", &self.lease_ttl)
-            .field("require", &self.require)
+            .field("durability", &self.durability)
+            .field("replicas", &self.replicas)
             .field("patience", &self.patience)
             .field("known_bytes", &self.known_bytes)
             .finish_non_exhaustive()

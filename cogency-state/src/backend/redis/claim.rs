@@ -34,13 +34,23 @@ const BLANKS: [u8; ID_BYTES] = [b' '; ID_BYTES];
 pub(super) struct Attempt {
     id: String,
     names: Names,
-    /// When the record would expire, in milliseconds of the server's clock.
-    expires: Mutex<Option<i64>>,
+    expiry: Mutex<Expiry>,
+}
+
+/// When the record would expire if the lease did not keep it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Expiry {
+    /// It stays anyway.
+    Never,
+    /// In milliseconds of the server's clock.
+    At(i64),
+    /// It was saved over, or may have been, since the lease was taken.
+    Unknown,
 }
 
 impl Attempt {
     pub(super) fn new(names: Names) -> Self {
-        Self { id: Uuid::new_v4().to_string(), names, expires: Mutex::new(None) }
+        Self { id: Uuid::new_v4().to_string(), names, expiry: Mutex::new(Expiry::Never) }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -57,6 +67,13 @@ impl Attempt {
         &self.names.lease
     }
 
+    /// The lease's key, and the record's where a script is to see to that too: in a cluster, who
+    /// names both waits while their slot moves.
+    pub(super) fn keys(&self, with_record: bool) -> Vec<&str> {
+        let record = with_record.then_some(&*self.names.record);
+        std::iter::once(&*self.names.lease).chain(record).collect()
+    }
+
     /// The value that takes the lease for a holder.
     pub(super) fn value(&self, holder: &Holder) -> Vec<u8> {
         let mut value = [self.id.as_bytes(), &BLANKS].concat();
@@ -70,20 +87,26 @@ impl Attempt {
         value.starts_with(self.id.as_bytes())
     }
 
-    /// The time of the record that was there before the lease kept it; `None` where it is not
-    /// known any more, because it was saved over.
-    pub(super) fn set_expiry(&self, expires: Option<i64>) {
-        *self.expiry() = expires;
+    /// Keeps the record that was found.
+    pub(super) fn keep(&self, expires: Option<i64>) {
+        *self.lock() = expires.map_or(Expiry::Never, Expiry::At);
     }
 
-    /// When the record expires by itself, as scripts take it.
-    pub(super) fn own_expiry(&self) -> String {
-        self.expiry().map_or_else(String::new, |expires| expires.to_string())
+    /// The time of the record before is not that of one that is saved over it.
+    pub(super) fn saves(&self, has_ttl: bool) {
+        let mut expiry = self.lock();
+        if has_ttl || !matches!(*expiry, Expiry::Never) {
+            *expiry = Expiry::Unknown;
+        }
+    }
+
+    pub(super) fn expiry(&self) -> Expiry {
+        *self.lock()
     }
 
     /// No code that can panic runs under the lock, so a poisoned one is whole.
-    fn expiry(&self) -> MutexGuard<'_, Option<i64>> {
-        self.expires.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Expiry> {
+        self.expiry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The lease that this attempt has taken.

@@ -55,7 +55,9 @@ impl Records {
         let index = self.keys.index(key.user_id());
         let arguments = [key.session_id().as_bytes(), by.as_bytes()];
         let request = Request::new().then_script(&NOTE, &[&index], &arguments);
-        Ok(self.value(&request).await? == Value::Int(1))
+        let answer = self.network.ask(&self.and_wait(request)).await?;
+        self.replicated(answer.waited.as_ref())?;
+        Ok(answer.last()? == Value::Int(1))
     }
 
     /// The note of a record.
@@ -79,7 +81,7 @@ impl Records {
         if request.commands == 0 {
             return;
         }
-        if let Err(Failure { problem, .. }) = self.link.ask(&request).await {
+        if let Err(Failure { problem, .. }) = self.network.ask(&request).await {
             tracing::debug!(error = %problem, "notes without a record stay in the index");
         }
     }
@@ -115,14 +117,13 @@ impl Records {
 
     /// Which of some keys have a record.
     async fn exist(&self, keys: impl Iterator<Item = &StateKey>) -> Result<Vec<bool>, Error> {
-        let mut request = Request::new();
-        for key in keys {
+        let exists = |key| {
             let mut command = redis::cmd("EXISTS");
             command.arg(self.keys.record(key));
-            request = request.then(command);
-        }
-        let answer = self.link.ask(&request).await;
-        let answer = answer.map_err(|failure| self.failed(None, LIST, failure))?;
-        Ok(answer.values.into_iter().map(|value| value == Value::Int(1)).collect())
+            Request::one(command)
+        };
+        let answers = self.network.ask_each(keys.map(exists).collect()).await;
+        let answers = answers.map_err(|failure| self.failed(None, LIST, failure))?;
+        Ok(answers.into_iter().map(|value| value == Value::Int(1)).collect())
     }
 }

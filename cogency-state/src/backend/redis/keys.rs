@@ -12,8 +12,9 @@
 //! line of a log: these are `%` and two digits for each byte (as in RFC 3986). So two keys that
 //! differ have different names, and plain ones have the name that the original gives them.
 
+use std::fmt::Display;
+
 use crate::key::StateKey;
-use crate::record::WriteId;
 
 /// Makes names below a prefix.
 #[derive(Debug)]
@@ -39,8 +40,8 @@ impl Keys {
     }
 
     /// Where a large value waits for the script that puts it in place.
-    pub(super) fn temporary(&self, record: &str, write_id: WriteId) -> String {
-        format!("{}:tmp:{{{record}}}:{write_id}", self.prefix)
+    pub(super) fn temporary(&self, record: &str, write: impl Display) -> String {
+        format!("{}:tmp:{{{record}}}:{write}", self.prefix)
     }
 
     pub(super) fn record(&self, key: &StateKey) -> String {
@@ -132,6 +133,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::record::WriteId;
 
     const IDS: [&str; 16] = [
         "alice", "Alice", "a:b", "a%3Ab", "a%b", "%", "%%", "{a}", "{", "}", "a b", "*", "a\nb",

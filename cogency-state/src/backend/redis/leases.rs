@@ -6,13 +6,13 @@ use std::time::Duration;
 use redis::Value;
 
 use super::acquiring::Acquiring;
-use super::claim::{self, Attempt, REMEMBERED};
+use super::claim::{self, Attempt, Expiry, REMEMBERED};
 use super::known::KnownRecord;
 use super::problem::{Failure, Problem};
 use super::records::{Records, is_whole};
 use super::request::Request;
 use super::scripts::{RELEASE, RENEW, TAKE_OVER};
-use super::taking::{Look, Looked};
+use super::taking::{Look, Looked, ONLY_THE_LEASE};
 use crate::backend::{Lease, Opened};
 use crate::error::Error;
 use crate::holder::Holder;
@@ -71,7 +71,7 @@ impl Records {
         let request = look.request(attempt, holder, &self.lease_lives(), &millis(self.lease_ttl));
         let mut expires = None;
         loop {
-            let looked = Looked::of(self.link.ask(&request).await?.values)?;
+            let looked = Looked::of(self.network.ask(&request).await?.values)?;
             // What was seen first was the record's own time.
             expires = expires.or(looked.expires);
             match &looked.lease {
@@ -82,7 +82,7 @@ impl Records {
                     }
                 }
                 _ => {
-                    attempt.set_expiry(expires);
+                    attempt.keep(expires);
                     return Ok(Ok(looked));
                 }
             }
@@ -120,7 +120,7 @@ impl Records {
         let Looked { beginning, more, .. } = looked;
         let was_large = known.as_ref().is_some_and(KnownRecord::is_large);
         match known {
-            None if more == Some(0) => return Ok(None),
+            None if more == Some(ONLY_THE_LEASE) => return Ok(None),
             Some(known) if known.is(&beginning, more) => return Ok(Some(known.record)),
             _ => {}
         }
@@ -138,14 +138,12 @@ impl Records {
 
     pub(super) async fn renew(&self, lease: &Lease) -> Result<(), Error> {
         let attempt = self.attempt(lease)?;
+        let (lives, lasts) = (self.lease_lives(), millis(self.lease_ttl));
+        let keeps = !matches!(attempt.expiry(), Expiry::Never);
         let request = Request::new().then_script(
             &RENEW,
-            &[attempt.lease_name(), attempt.record()],
-            &[
-                attempt.id().as_bytes(),
-                self.lease_lives().as_bytes(),
-                millis(self.lease_ttl).as_bytes(),
-            ],
+            &attempt.keys(keeps),
+            &[attempt.id().as_bytes(), lives.as_bytes(), lasts.as_bytes()],
         );
         match self.word(&request).await {
             Ok(said) if said.word == "done" => Ok(()),
@@ -157,11 +155,14 @@ impl Records {
     pub(super) async fn release(&self, lease: &Lease) -> Result<(), Error> {
         // What is no lease of ours need not be given back.
         let Some(attempt) = Attempt::of(lease) else { return Ok(()) };
-        let request = Request::new().then_script(
-            &RELEASE,
-            &[attempt.lease_name(), attempt.record()],
-            &[attempt.id().as_bytes(), attempt.own_expiry().as_bytes()],
-        );
+        let expires = match attempt.expiry() {
+            Expiry::At(expires) => Some(expires.to_string()),
+            Expiry::Never | Expiry::Unknown => None,
+        };
+        let mut arguments = vec![attempt.id().as_bytes()];
+        arguments.extend(expires.as_deref().map(str::as_bytes));
+        let keys = attempt.keys(expires.is_some());
+        let request = Request::new().then_script(&RELEASE, &keys, &arguments);
         let released = self.word(&request).await;
         let failed = |failure| self.failed(Some(lease.key()), "give back the lease on", failure);
         released.map(drop).map_err(failed)

@@ -1,27 +1,30 @@
-//! Records on a Redis server: many processes and hosts share them.
+//! Records on a Redis server, or on several that replace each other or share the keys: many
+//! processes and hosts share them.
 //!
 //! A record is one string, the JSON document of the module `envelope`, under a key that the
 //! original would give it (module `keys`). Whatever changes one is a script, which the server runs
 //! as one step (`scripts`). A script or command may be sent again when its answer was lost
-//! (`connection`): it recognizes what an earlier try of it did.
+//! (`network`): it recognizes what an earlier try of it did.
 
 mod acquiring;
 mod adopting;
 mod builder;
 mod claim;
-mod connection;
 mod durability;
 mod index;
 mod keys;
 mod known;
 mod leases;
+mod network;
 mod problem;
 mod records;
+mod replication;
 mod request;
 mod saving;
 mod scripts;
 mod taking;
 mod url;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -37,8 +40,8 @@ use crate::record::Record;
 pub use builder::RedisBackendBuilder;
 pub use durability::RedisDurability;
 
-/// Keeps records on a Redis server (7 or newer, or Valkey), for all processes and hosts that
-/// reach it. Needs the cargo feature `redis`.
+/// Keeps records on a Redis server (7 or newer, or Valkey), the one that sentinels name, or a
+/// cluster, for all processes and hosts that reach it. Needs the cargo feature `redis`.
 ///
 /// | URL | |
 /// |---|---|
@@ -46,9 +49,13 @@ pub use durability::RedisDurability;
 /// | `redis://user:password@host` | a user of the server's access rules (ACL) |
 /// | `rediss://host` | TLS; the certificate is checked |
 /// | `redis+unix:///run/redis.sock?db=0&user=name&pass=word` | a Unix socket |
+/// | `redis+sentinel://host1:26379,host2/mymaster/0` | the master that these sentinels call `mymaster` |
+/// | `redis+cluster://host1:7000,host2` | the cluster that these servers are part of |
+/// | `rediss+sentinel://…`, `rediss+cluster://…` | the same with TLS everywhere |
 ///
 /// Behind a `?` may stand `prefix=name`, `lease_ttl=5s` and `require=always`, as in
-/// [`RedisBackendBuilder`].
+/// [`RedisBackendBuilder`]. The user and the password are those of the servers; sentinels that want
+/// one have `sentinel_user` and `sentinel_password` behind the `?`.
 ///
 /// # What it promises
 /// A save is one step on the server, fenced and compared with the record's write id. A lease ends
@@ -64,8 +71,30 @@ pub use durability::RedisDurability;
 /// was lost, it may live for one lease longer. Its note in the user's index goes with a listing
 /// some days later.
 ///
-/// A server that is away or restarts is connected to again without help, within bounds. It is one
-/// server: Sentinel and Cluster are not supported yet.
+/// A server that is away, restarts or is replaced is connected to again without help, within
+/// [bounds](RedisBackendBuilder::retry_for): a failover takes as long as the servers need to agree
+/// on it.
+///
+/// # When a replica takes over
+/// Redis acknowledges before its replicas have what it did. The last saves before a failover may be
+/// lost, as are those that a master acknowledged while it was cut off from the others. Nothing
+/// happens twice.
+///
+/// With `require=replicas(1)` a save or a delete is acknowledged when a replica has it too
+/// ([`require_replicas`](RedisBackendBuilder::require_replicas)): what a replica takes over has it,
+/// as long as that is the replica that is furthest ahead, which Sentinel (at equal
+/// `replica-priority`) and a cluster prefer. Where the replica does not answer in time the call
+/// ends in [`Error::OutcomeUnknown`], and the state can be looked at. `require=always,replicas(1)`
+/// asks for both, the disk of the master and a replica.
+///
+/// A lease may be lost with its master. Its holder cannot save then: a server refuses a save whose
+/// lease it does not know, with [`Error::LeaseLost`].
+///
+/// # In a cluster
+/// A user's list costs what the user has: the index is in one place, the records are asked for in
+/// one go of each master. While a slot is moved from one master to another, calls on its keys wait.
+/// A failover that lost the note of a state in its user's index, and not the state, leaves a state
+/// that is not listed: [`adopt`](RedisBackend::adopt) finds it.
 ///
 /// # What is stored
 /// `cogency:state:<user>:<session>` is one JSON document, `json.loads(redis.get(key))` in Python.
@@ -79,7 +108,8 @@ pub use durability::RedisDurability;
 /// ACL SETUSER agent on >password ~cogency:* +@scripting +@transaction +@string +@hash +@keyspace +@connection +time +config|get
 /// ```
 ///
-/// Without `config|get` the durability is unknown and cannot be required.
+/// Without `config|get` the durability is unknown and cannot be required. Add `+cluster|slots` in a
+/// cluster, `+role` behind sentinels and where replicas are required.
 #[derive(Clone, Debug)]
 pub struct RedisBackend {
     records: Arc<Records>,
@@ -87,6 +117,9 @@ pub struct RedisBackend {
 }
 
 impl RedisBackend {
+    /// What its URLs can begin with.
+    pub(crate) const SCHEMES: [&str; 7] = url::SCHEMES;
+
     /// A backend that connects with its first use, so that the server may start later.
     ///
     /// ```
@@ -127,7 +160,8 @@ impl RedisBackend {
     }
 
     /// How durable the server is by its configuration, which was read when the connection was
-    /// made; `None` if the server does not show it (`CONFIG GET` is forbidden).
+    /// made; `None` if the server does not show it (`CONFIG GET` is forbidden). Of a cluster it is
+    /// the least of all masters.
     ///
     /// # Errors
     /// [`Error::Backend`] if there is no connection and the server cannot be reached.
@@ -142,7 +176,8 @@ impl RedisBackend {
     /// A record whose key is not written as ours are (because of a colon in the user id, for
     /// example) is renamed. Where there is another one of that name it is left, with a warning.
     ///
-    /// It goes through all keys of the database, in parts: the server stays responsive. Loading
+    /// It goes through all keys of the database, in parts and on all masters of a cluster: the
+    /// servers stay responsive. Loading
     /// and saving need none of this; a state that is saved over is taken in by that.
     ///
     /// ```no_run

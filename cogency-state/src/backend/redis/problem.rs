@@ -66,6 +66,41 @@ pub(super) enum Problem {
         )
     )]
     NotDurable { required: RedisDurability, found: Option<RedisDurability> },
+
+    #[error(
+        "its writes are to reach {required} replicas, and {found} are connected to it: see why, or \
+         require fewer"
+    )]
+    TooFewReplicas { required: u32, found: u32 },
+
+    #[error(
+        "it was written, and {found} of the {required} replicas that are required have it after \
+         {within:?}: see what keeps the others"
+    )]
+    NotReplicated { required: u32, found: i64, within: Duration },
+
+    #[error(
+        "it is no master: connect to the master; where sentinels name it, they will name another \
+         one when they have agreed on it"
+    )]
+    NotMaster,
+
+    #[error("the sentinels know no master of that name: look at the URL and their configuration")]
+    UnknownMaster,
+
+    #[error(
+        "the cluster has no master for the key: it will have one when a replica has taken over, or \
+         see `CLUSTER INFO`"
+    )]
+    NoMaster,
+}
+
+/// How a slot has moved to another server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moved {
+    ForGood,
+    /// It is still moving.
+    ForThisTime,
 }
 
 /// An error that the server answered with.
@@ -104,6 +139,32 @@ impl Refusal {
         self.code == "READONLY"
     }
 
+    /// What a server answers where the keys of a slot are partly on another one.
+    pub(super) fn of_a_moving_slot() -> Self {
+        Self { code: "TRYAGAIN".to_owned(), detail: String::new() }
+    }
+
+    /// Whether it will go well when a slot of a cluster has moved.
+    pub(super) fn is_of_a_moving_slot(&self) -> bool {
+        self.code == "TRYAGAIN"
+    }
+
+    /// Whether it sends to the server that a slot is moving to.
+    pub(super) fn is_ask(&self) -> bool {
+        self.code == "ASK"
+    }
+
+    /// The address of the server that it sends to.
+    // Input: 3999 127.0.0.1:6381
+    pub(super) fn redirection(&self) -> Option<(&str, Moved)> {
+        let moved = match &*self.code {
+            "MOVED" => Moved::ForGood,
+            "ASK" => Moved::ForThisTime,
+            _ => return None,
+        };
+        Some((self.detail.split(' ').nth(1)?, moved))
+    }
+
     fn advice(&self) -> &'static str {
         const ACL: &str = "its access rules (ACL) forbid it: allow the user the commands and keys \
                            that the documentation of `RedisBackend` names";
@@ -111,6 +172,11 @@ impl Refusal {
             "OOM" => "it has no memory left: raise its `maxmemory`, or delete states",
             "MISCONF" => "it cannot write to its disk: look at its log and its disk",
             "READONLY" => "it is a replica: connect to the master",
+            "MOVED" | "ASK" | "CROSSSLOT" => {
+                "it is part of a cluster: write `redis+cluster:` in the URL"
+            }
+            "CLUSTERDOWN" => "its cluster is not whole: see `CLUSTER INFO`",
+            "TRYAGAIN" => "the key's slot is moving to another server: try again",
             "LOADING" => "it is still reading its data: try again",
             "BUSY" => "a script keeps it busy: see whose it is",
             "WRONGTYPE" => {

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use redis::Value;
 
 use super::RedisDurability;
-use super::connection::Link;
 use super::keys::Keys;
 use super::known::{Known, KnownRecord};
+use super::network::Network;
 use super::problem::{Failure, Problem, Refusal};
 use super::request::{Request, command};
 use crate::backend::Lease;
@@ -21,9 +21,9 @@ use crate::record::Record;
 /// A larger value has a connection of its own, so that the others do not wait for it.
 pub(super) const INLINE_BYTES: usize = 64 << 10;
 
-/// The records of one prefix on one server.
+/// The records of one prefix.
 pub(super) struct Records {
-    pub(super) link: Link,
+    pub(super) network: Network,
     pub(super) keys: Keys,
     pub(super) lease_ttl: Duration,
     pub(super) known: Known,
@@ -36,16 +36,18 @@ pub(super) struct Said {
     pub(super) is_doubtful: bool,
     /// Why what prepares it was refused.
     pub(super) ahead: Option<Refusal>,
+    /// Whether the replicas that are required have what it wrote.
+    pub(super) replicated: Result<(), Problem>,
 }
 
 impl Records {
     pub(super) fn location(&self) -> &str {
-        self.link.location()
+        self.network.location()
     }
 
     /// Connects, unless there is a connection.
     pub(super) async fn connect(&self) -> Result<Option<RedisDurability>, Error> {
-        let found = self.link.connect().await;
+        let found = self.network.connect().await;
         found.map_err(|problem| self.failed(None, "connect", problem.into()))
     }
 
@@ -63,7 +65,7 @@ impl Records {
             last.as_bytes(),
         ]));
         let failed = |failure| self.failed(Some(key), "load", failure);
-        let mut values = self.link.ask(&request).await.map_err(failed)?.values;
+        let mut values = self.network.ask(&request).await.map_err(failed)?.values;
         match (values.pop(), values.pop()) {
             (_, Some(Value::Int(0))) => Ok(None),
             (Some(Value::BulkString(document)), _) if is_whole(&document) => {
@@ -107,16 +109,17 @@ impl Records {
 
     /// The answer to a request's last command.
     pub(super) async fn value(&self, request: &Request) -> Result<Value, Failure> {
-        Ok(self.link.ask(request).await?.last()?)
+        Ok(self.network.ask(request).await?.last()?)
     }
 
     /// Runs a script whose answer is a word.
     pub(super) async fn word(&self, request: &Request) -> Result<Said, Failure> {
-        let answer = self.link.ask(request).await?;
+        let answer = self.network.ask(request).await?;
         let is_doubtful = answer.is_doubtful;
         let ahead = answer.values.iter().find_map(Refusal::in_answer);
+        let replicated = self.replicated(answer.waited.as_ref());
         match redis::from_redis_value(answer.last()?) {
-            Ok(word) => Ok(Said { word, is_doubtful, ahead }),
+            Ok(word) => Ok(Said { word, is_doubtful, ahead, replicated }),
             Err(_) => Err(Failure { problem: Problem::Strange("not a word"), is_doubtful }),
         }
     }

@@ -84,14 +84,14 @@ impl Records {
     ) -> Result<(), Error> {
         let attempt = self.attempt(lease)?;
         let save = Save::new(lease, &attempt, write, release)?;
-        // That of the record before is not to be given to the new one, also where the answer is
-        // lost.
-        attempt.set_expiry(None);
+        // Also where the answer is lost.
+        attempt.saves(write.ttl.is_some());
         let mut expected = Expected::of(write, &self.known)?;
         let mut is_doubtful = false;
         loop {
             self.note_ahead(lease, write, &expected).await?;
-            let said = match self.word(&save.request(self, &expected)).await {
+            let request = self.and_wait(save.request(self, &expected));
+            let said = match self.word(&request).await {
                 Ok(said) => said,
                 Err(failure) => {
                     let is_doubtful = is_doubtful || failure.is_doubtful;
@@ -100,10 +100,11 @@ impl Records {
             };
             is_doubtful |= said.is_doubtful;
             match &*said.word {
-                "done" => {
-                    let length = save.document.len();
-                    self.remember(&write.record, save.beginning.clone(), length);
-                    return Ok(());
+                "done" => return self.saved(&save, said.replicated),
+                // An earlier try of it did it.
+                "again" => {
+                    let id = write.record.revision.write_id;
+                    return self.saved(&save, self.replicated_again(attempt.record(), id).await);
                 }
                 // An earlier try may have saved and released, and somebody saved over it since.
                 "lost" if is_doubtful => return Err(self.in_doubt(&save, self.lost(lease))),
@@ -146,6 +147,13 @@ impl Records {
         }
     }
 
+    /// A save that has happened. Whether it stays where a replica takes over is another question.
+    fn saved(&self, save: &Save<'_>, replicated: Result<(), Problem>) -> Result<(), Error> {
+        let (beginning, length) = (save.beginning.clone(), save.document.len());
+        self.remember(&save.write.record, beginning, length);
+        replicated.map_err(|problem| self.in_doubt(save, problem))
+    }
+
     fn not_saved(&self, save: &Save<'_>, is_doubtful: bool, problem: Problem) -> Error {
         match problem {
             Problem::NoRuntime => Error::NoRuntime,
@@ -167,7 +175,7 @@ impl Records {
         write: &Write,
         expected: &Expected,
     ) -> Result<(), Error> {
-        if self.link.is_one_slot() || !expected.makes_a_record() {
+        if self.network.is_one_slot() || !expected.makes_a_record() {
             return Ok(());
         }
         let write_id = write.record.revision.write_id.to_string();
@@ -193,10 +201,18 @@ impl Records {
             &[attempt.record(), attempt.lease_name()],
             &[attempt.id().as_bytes(), deletion.as_bytes()],
         );
+        let request = self.and_wait(request);
         self.known.remove(key);
         let in_doubt = |source| Error::outcome_unknown(key, self.location(), None, source);
         match self.word(&request).await {
-            Ok(said) if said.word == "done" => Ok(true),
+            Ok(said) if said.word == "done" => {
+                said.replicated.map(|()| true).map_err(|problem| in_doubt(problem.into()))
+            }
+            // An earlier try of it did it.
+            Ok(said) if said.word == "again" => {
+                let replicated = self.replicated_again(attempt.record(), &deletion).await;
+                replicated.map(|()| true).map_err(|problem| in_doubt(problem.into()))
+            }
             Ok(said) if said.word == "none" => Ok(false),
             Ok(said) if said.is_doubtful => Err(in_doubt(BoxError::from(self.lost(lease)))),
             Ok(_) => Err(self.lost(lease)),
@@ -233,7 +249,7 @@ impl<'a> Save<'a> {
         let write_id = self.write.record.revision.write_id;
         let is_ahead = self.document.len() > SCRIPT_BYTES;
         let ahead = is_ahead.then(|| records.keys.temporary(self.attempt.record(), write_id));
-        let is_noted = records.link.is_one_slot() && expected.makes_a_record();
+        let is_noted = records.network.is_one_slot() && expected.makes_a_record();
         let index = is_noted.then(|| records.keys.index(self.lease.key().user_id()));
 
         let mut keys = vec![self.attempt.record(), self.attempt.lease_name()];

@@ -33,9 +33,12 @@ pub(super) struct Looked {
     pub(super) expires: Option<i64>,
     /// How the record's value begins; empty if there is none.
     pub(super) beginning: Vec<u8>,
-    /// What was asked besides: whether there is a record, or how long its value is.
+    /// What was asked besides: how many of record and lease are there, or how long the value is.
     pub(super) more: Option<i64>,
 }
+
+/// What [`Looked::more`] is if there is only the lease.
+pub(super) const ONLY_THE_LEASE: i64 = 1;
 
 impl Look<'_> {
     /// A request that takes the lease, whose key lives for so many milliseconds, and looks at the
@@ -59,7 +62,9 @@ impl Look<'_> {
             .then(command(&[b"PEXPIRE", record, lasts.as_bytes(), b"GT"]))
             .then(command(&[b"GETRANGE", record, b"0", last.as_bytes()]));
         match self {
-            Self::Unknown => request.then(command(&[b"EXISTS", record])),
+            // Of the two keys the lease is there. A server that a slot is moving to asks for
+            // patience if it has only one of two keys, and says of one that there is none.
+            Self::Unknown => request.then(command(&[b"EXISTS", record, lease])),
             Self::Known(known) if known.is_large() => request.then(command(&[b"STRLEN", record])),
             Self::Type | Self::Known(_) => request,
         }

@@ -3,15 +3,14 @@
 -- KEYS  record, lease
 -- ARGV  attempt of the lease, attempt of this deletion
 --
--- done, none or lost
+-- done, again (an earlier try of this same delete did it), none or lost
 
 local lease = redis.call('GETRANGE', KEYS[2], 0, #ARGV[1] + #ARGV[2] - 1)
 if string.sub(lease, 1, #ARGV[1]) ~= ARGV[1] then
   return 'lost'
 end
--- An earlier try of this same delete did it.
 if string.sub(lease, #ARGV[1] + 1) == ARGV[2] then
-  return 'done'
+  return 'again'
 end
 -- Fails if the key is no string, and so no record.
 redis.call('STRLEN', KEYS[1])

@@ -7,17 +7,17 @@
 --       whether to release (0 or 1), ms until it expires (empty: it stays); where there must be
 --       none or another program's: its length, session (empty: not to be noted), write id
 --
--- done, lost, stale or gone (the value that was sent ahead)
+-- done, again (an earlier try did it), lost, stale or gone (the value that was sent ahead)
 --
 -- Bytes are counted by the caller: to write a number costs more than to read the bytes.
 
 local call = redis.call
 
-local function finish()
+local function finish(answer)
   if ARGV[8] == '1' then
     call('DEL', KEYS[2])
   end
-  return 'done'
+  return answer
 end
 
 local function set()
@@ -38,7 +38,7 @@ local is_expected = ARGV[2] ~= '' and begins_with(KEYS[1], 2)
 -- What nearly every save finds.
 if is_newest and is_expected and not ARGV[10] and ARGV[7] ~= '' then
   set()
-  return finish()
+  return finish('done')
 end
 
 local index = ARGV[11] and ARGV[11] ~= '' and KEYS[3]
@@ -51,10 +51,9 @@ local function refuse(answer)
   return answer
 end
 
--- An earlier try of this same save did it.
 if begins_with(KEYS[1], 3) then
   refuse()
-  return is_newest and finish() or 'done'
+  return is_newest and finish('again') or 'again'
 end
 if not is_newest then
   return refuse('lost')
@@ -86,4 +85,4 @@ if ahead then
 else
   set()
 end
-return finish()
+return finish('done')
