@@ -205,10 +205,7 @@ async fn a_lease_shows_who_holds_it_and_is_swept_after_a_day() {
 /// tested here is the script itself.
 #[test]
 fn a_value_of_another_program_that_grew_at_the_last_moment_is_not_saved_over() {
-    let script = concat!(
-        include_str!("../../cogency-state/src/backend/redis/scripts/keep.lua"),
-        include_str!("../../cogency-state/src/backend/redis/scripts/save.lua")
-    );
+    let script = include_str!("../../cogency-state/src/backend/redis/scripts/save.lua");
     let prefix = fresh_prefix();
     let [record, lease, index] = ["record", "lease", "index"].map(|n| format!("{prefix}:{n}"));
     shared().run::<()>(&["SET", &lease, "1"]);
@@ -216,7 +213,7 @@ fn a_value_of_another_program_that_grew_at_the_last_moment_is_not_saved_over() {
         shared().run::<()>(&["SET", &record, value]);
         let keys = ["3", &record, &lease, &index];
         let bytes = ["1", "theirs", "new", "0", "5", "2"];
-        let rest = ["new value", "", "", "6", "default", "write id"];
+        let rest = ["new value", "0", "", "6", "default", "write id"];
         let command = [&["EVAL", script][..], &keys, &bytes, &rest].concat();
         assert_eq!(shared().run::<String>(&command), answer);
     }

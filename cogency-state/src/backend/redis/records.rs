@@ -97,14 +97,9 @@ impl Records {
         let record = Record::from_json(key, self.location(), document)?;
         // Another program's record cannot be told from others by how its value begins.
         if let Some(beginning) = envelope::beginning_of(document, record.revision.write_id) {
-            self.remember(&record, beginning, document.len());
+            self.known.put(KnownRecord::new(record.clone(), beginning, document));
         }
         Ok(record)
-    }
-
-    /// Keeps a record at hand.
-    pub(super) fn remember(&self, record: &Record, beginning: Bytes, length: usize) {
-        self.known.put(KnownRecord { record: record.clone(), beginning, length });
     }
 
     /// The answer to a request's last command.

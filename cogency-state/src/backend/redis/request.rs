@@ -76,7 +76,7 @@ impl Request {
     /// Tells the server a script.
     pub(super) fn load(script: &Script) -> Self {
         let mut command = redis::cmd("SCRIPT");
-        command.arg("LOAD").arg(&script.source);
+        command.arg("LOAD").arg(script.source);
         Self::one(command)
     }
 
