@@ -25,7 +25,9 @@ pub struct RedisCluster {
 pub fn shared_cluster() -> &'static RedisCluster {
     static SHARED: OnceLock<RedisCluster> = OnceLock::new();
     SHARED.get_or_init(|| {
-        RedisCluster::of(RedisServer::kept, Duration::from_secs(15), 2 * MASTERS, &[])
+        // What is saved here need not survive it.
+        let settings = ["--appendfsync", "everysec"];
+        RedisCluster::of(RedisServer::kept, Duration::from_secs(15), 2 * MASTERS, &settings)
     })
 }
 
@@ -48,12 +50,12 @@ impl RedisCluster {
         count: usize,
         settings: &[&str],
     ) -> Self {
-        let timeout = node_timeout.as_millis().to_string();
         let servers = (0..count).map(|_| {
             // The port of the servers among themselves would be too high for some.
             let port = free_port().to_string();
             let mut all = vec!["--cluster-enabled", "yes", "--cluster-port", &port];
-            all.extend(["--cluster-node-timeout", &timeout]);
+            // They tell each other what is new twice in this time: a short one to get ready.
+            all.extend(["--cluster-node-timeout", "1000"]);
             // Those whose master is killed do not take down the others.
             all.extend(["--cluster-require-full-coverage", "no"]);
             all.extend(["--repl-diskless-sync-delay", "0"]);
@@ -66,6 +68,10 @@ impl RedisCluster {
         });
         let cluster = Self { servers: servers.collect() };
         cluster.join();
+        let timeout = node_timeout.as_millis().to_string();
+        for server in &cluster.servers {
+            server.run::<()>(&["CONFIG", "SET", "cluster-node-timeout", &timeout]);
+        }
         cluster
     }
 
