@@ -1,5 +1,7 @@
 //! What the tests share.
 
+pub mod agent;
+pub mod ledger;
 pub mod page;
 pub mod redis;
 pub mod strict;
