@@ -1,10 +1,12 @@
 //! Agents in processes of their own, on a Redis server.
 
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use cogency_state_tests::agent::{Agent, Said};
+use cogency_state_tests::agent::{Agent, Said, What};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// The program, see its own documentation.
@@ -37,12 +39,15 @@ pub(crate) struct Told {
 /// An agent that is listened to.
 pub(crate) struct Watched {
     process: u32,
+    saves_begun: Arc<AtomicUsize>,
     listener: JoinHandle<(bool, Vec<Told>)>,
 }
 
 impl Watched {
     pub(crate) fn new(mut agent: Agent) -> Self {
         let process = agent.id();
+        let saves_begun = Arc::new(AtomicUsize::new(0));
+        let begun = Arc::clone(&saves_begun);
         let listener = thread::spawn(move || {
             let mut told = Vec::new();
             loop {
@@ -51,14 +56,24 @@ impl Watched {
                     return (agent.finish().0.success(), told);
                 }
                 let at = Instant::now();
-                told.extend(Said::parse(&line).map(|said| Told { at, said }));
+                let Some(said) = Said::parse(&line) else { continue };
+                begun.fetch_add(usize::from(said.what == What::Begin), Ordering::SeqCst);
+                told.push(Told { at, said });
             }
         });
-        Self { process, listener }
+        Self { process, saves_begun, listener }
     }
 
     pub(crate) fn has_ended(&self) -> bool {
         self.listener.is_finished()
+    }
+
+    /// Waits until it is about to save.
+    pub(crate) fn wait_for_a_save(&self) {
+        let before = self.saves_begun.load(Ordering::SeqCst);
+        while self.saves_begun.load(Ordering::SeqCst) == before && !self.has_ended() {
+            thread::sleep(Duration::from_micros(100));
+        }
     }
 
     /// What it said until its end, which must be a good one.
