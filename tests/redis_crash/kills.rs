@@ -17,25 +17,25 @@ use crate::ledgers::{Testimony, check};
 
 const AGENTS: usize = 6;
 const USERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
-const KILLS: u64 = 40;
+const KILLS: usize = 40;
 /// Between two kills.
 const LONGEST_PAUSE: Duration = Duration::from_millis(300);
 /// Half of the kills come within so long after a save has begun.
 const LONGEST_SAVE: Duration = Duration::from_millis(4);
 /// After so many kills, and as many agents, the users are new ones: a ledger is read as a whole.
-const KILLS_OF_A_ROUND: u64 = 100;
+const KILLS_OF_A_ROUND: usize = 100;
 
 #[test]
 fn promise_05_and_06_processes_that_are_killed_at_any_moment_leave_exact_totals_and_free_keys() {
     let kills = std::env::var("COGENCY_REDIS_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
     let server = RedisServer::start();
-    for first in (0..kills).step_by(KILLS_OF_A_ROUND as usize) {
+    for first in (0..kills).step_by(KILLS_OF_A_ROUND) {
         let url = url(&server, &format!("round-{first}"));
         one_round(&url, KILLS_OF_A_ROUND.min(kills - first));
     }
 }
 
-fn one_round(url: &str, kills: u64) {
+fn one_round(url: &str, kills: usize) {
     let started = Instant::now();
     let mut told = Testimony::new();
     let mut numbers = 0..;

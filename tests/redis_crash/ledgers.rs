@@ -1,10 +1,12 @@
 //! Whether ledgers hold what the agents who made their entries were told.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
 
 use cogency_state::{RedisBackend, StateKey, StateManager};
 use cogency_state_tests::agent::What;
 use cogency_state_tests::ledger::{Entry, Ledger};
+use tokio::runtime::Runtime;
 
 use crate::agents::Told;
 
@@ -87,5 +89,7 @@ fn read(url: &str, user: &str) -> Vec<Entry> {
 
 /// Runs async code of a test that is mostly about processes.
 pub(crate) fn block_on<R>(work: impl Future<Output = R>) -> R {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+    // One for all: connections belong to the runtime that made them.
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+    RUNTIME.block_on(work)
 }

@@ -1,7 +1,8 @@
 //! The program `agent`, seen from the tests that start it.
 
-// As every test, it panics where something is not as it should be.
-#![expect(clippy::missing_panics_doc)]
+// As every test, it panics where something is not as it should be. What an agent said may be of no
+// interest.
+#![expect(clippy::missing_panics_doc, clippy::must_use_candidate)]
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -45,7 +46,6 @@ impl Agent {
     }
 
     /// Its process.
-    #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -63,7 +63,6 @@ impl Agent {
     }
 
     /// Ends its stdin, waits for its end, and tells what it said.
-    #[must_use]
     pub fn finish(mut self) -> (ExitStatus, Vec<Said>) {
         self.close();
         let said = self.rest();
@@ -125,7 +124,6 @@ pub enum What {
 
 impl Said {
     /// `None` for other lines, and for one that a kill cut off.
-    #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
         let mut words = line.split(' ');
         let what = match words.next()? {
