@@ -63,6 +63,7 @@ fn one_round(url: &str, kills: usize) {
         started.elapsed()
     );
     assert!(figures.untold > 0, "no kill came while a save was under way");
+    assert!(figures.refused < kills, "{} calls ran while another had the key", figures.refused);
     assert!(longest < TTL + SLACK, "a key was not free for {longest:?}");
 }
 
