@@ -32,7 +32,7 @@ fn printed(output: Output) -> String {
 
 /// The ids of the questions in a user's conversation, as another program sees them.
 fn ids(server: &RedisServer, user_id: &str) -> Vec<String> {
-    let document: String = server.run(&["GET", &format!("cogency:state:{user_id}:default")]);
+    let document: String = server.run(&["GET", &format!("cogency:state:{user_id}:example")]);
     let document: serde_json::Value = serde_json::from_str(&document).unwrap();
     let turns = document["state"]["turns"].as_array().unwrap();
     turns.iter().map(|turn| turn["id"].as_str().unwrap().to_owned()).collect()

@@ -14,7 +14,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::Conversation;
+use crate::{Conversation, SESSION};
 
 /// The argument that makes this program a worker.
 pub(crate) const WORKER: &str = "worker";
@@ -156,7 +156,8 @@ impl Worker {
 
 /// Whether each answer that was given to a user is in their conversation, once.
 async fn check(manager: &StateManager, user_id: &str, answered: &[Answered]) -> Result<()> {
-    let loaded = manager.load_state::<Conversation>(&StateKey::for_user(user_id)?).await?;
+    let key = StateKey::new(user_id, SESSION)?;
+    let loaded = manager.load_state::<Conversation>(&key).await?;
     let turns = loaded.map(|loaded| loaded.state.turns).unwrap_or_default();
     let answered = || answered.iter().filter(|answered| answered.question.user_id == user_id);
     for Answered { question, answer } in answered() {

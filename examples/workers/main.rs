@@ -19,6 +19,9 @@ use cogency_state::robust;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
+/// Which of a user's conversations this is: those of your own program stay as they are.
+const SESSION: &str = "example";
+
 /// What is kept of a user's conversation.
 #[derive(Default, Serialize, Deserialize)]
 struct Conversation {
@@ -36,7 +39,7 @@ struct Turn {
 ///
 /// Whichever worker this runs on, it finds the conversation as the last one left it, and no other
 /// touches it meanwhile. A worker that is killed in here leaves no trace.
-#[robust(persist = "redis")]
+#[robust(persist = "redis", session = SESSION)]
 async fn answer(
     chat: &mut Conversation,
     user_id: &str,
