@@ -105,7 +105,7 @@ pub use durability::RedisDurability;
 /// Set `maxmemory-policy` to `noeviction`. A user with the least rights is
 ///
 /// ```text
-/// ACL SETUSER agent on >password ~cogency:* +@scripting +@transaction +@string +@hash +@keyspace +@connection +time +config|get
+/// ACL SETUSER agent on >password ~cogency:* +@scripting +@string +@hash +@keyspace +@connection +time +config|get
 /// ```
 ///
 /// Without `config|get` the durability is unknown and cannot be required. Add `+cluster|slots` in a
