@@ -23,6 +23,7 @@ pub(crate) struct Args {
     pub(crate) backoff: Option<Duration>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) wait: Option<Duration>,
+    pub(crate) ttl: Option<Duration>,
     pub(crate) runtime: Option<Path>,
     /// What was given or meant, whether its value was legal or not, and where.
     given: Vec<(&'static Argument, Ident)>,
@@ -38,7 +39,7 @@ struct Argument {
     read: fn(&mut Args, &Expr) -> syn::Result<()>,
 }
 
-static ARGUMENTS: [Argument; 8] = [
+static ARGUMENTS: [Argument; 9] = [
     Argument {
         name: "persist",
         example: "persist = \"file\"",
@@ -73,13 +74,19 @@ static ARGUMENTS: [Argument; 8] = [
         name: "timeout",
         example: "timeout = \"30s\"",
         needs: None,
-        read: |args, value| set(&mut args.timeout, value::positive_duration(value)),
+        read: |args, value| set(&mut args.timeout, value::timeout(value)),
     },
     Argument {
         name: "wait",
         example: "wait = \"10s\"",
         needs: Some("persist"),
         read: |args, value| set(&mut args.wait, value::duration(value)),
+    },
+    Argument {
+        name: "ttl",
+        example: "ttl = \"7d\"",
+        needs: Some("persist"),
+        read: |args, value| set(&mut args.ttl, value::ttl(value)),
     },
     Argument {
         name: "crate",
@@ -238,6 +245,16 @@ mod tests {
         assert_eq!(args.backoff, Some(Duration::from_millis(1)));
         assert_eq!(args.timeout, Some(Duration::from_secs(90)));
         assert!(args.gives("retry") && !args.gives("persist"));
+    }
+
+    #[test]
+    fn a_ttl_may_be_longer_than_what_a_call_waits_for() {
+        let day = 24 * 60 * 60;
+        for (ttl, seconds) in [("7d", 7 * day), ("2w", 14 * day), ("90days", 90 * day), ("1s", 1)] {
+            let (args, mistakes) = parse(quote!(persist = "file", ttl = #ttl));
+            assert_eq!(mistakes, [""; 0]);
+            assert_eq!(args.ttl, Some(Duration::from_secs(seconds)));
+        }
     }
 
     #[test]

@@ -203,6 +203,7 @@ fn policy(Plan { policy, runtime, function, .. }: &Plan) -> TokenStream {
     let backoff = duration(policy.backoff);
     let timeout = optional(policy.timeout);
     let wait = optional(policy.wait);
+    let ttl = optional(policy.ttl);
     quote_spanned! {span=>
         #runtime::Policy {
             function: #name,
@@ -210,6 +211,7 @@ fn policy(Plan { policy, runtime, function, .. }: &Plan) -> TokenStream {
             backoff: #backoff,
             timeout: #timeout,
             wait: #wait,
+            ttl: #ttl,
         }
     }
 }

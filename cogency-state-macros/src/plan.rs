@@ -31,6 +31,7 @@ pub(crate) struct Policy {
     pub(crate) backoff: Duration,
     pub(crate) timeout: Option<Duration>,
     pub(crate) wait: Option<Duration>,
+    pub(crate) ttl: Option<Duration>,
 }
 
 impl Policy {

@@ -6,7 +6,7 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 
 /// How much two words have to be alike for one to be a misspelling of the other.
-const ALIKE: f64 = 0.8;
+const ALIKE: f64 = 0.79;
 
 #[derive(Debug, Default)]
 pub(crate) struct Problems(Option<syn::Error>);

@@ -70,6 +70,7 @@ fn policy(args: &Args) -> Policy {
         backoff: args.backoff.unwrap_or(DEFAULT_BACKOFF),
         timeout: args.timeout,
         wait: args.wait,
+        ttl: args.ttl,
     }
 }
 

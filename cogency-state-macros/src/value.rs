@@ -10,6 +10,9 @@ const MOST_ATTEMPTS: u32 = 1000;
 /// A longer time than this is a mistake in the unit.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+/// The same of a state's life: a hundred years.
+const LONGEST_TTL: Duration = Duration::from_secs(36_525 * 24 * 60 * 60);
+
 /// `3`
 pub(crate) fn count(value: &Expr) -> syn::Result<u32> {
     let wrong = || {
@@ -28,24 +31,37 @@ pub(crate) fn count(value: &Expr) -> syn::Result<u32> {
 }
 
 /// `"30s"`, of which an attempt can make something.
-pub(crate) fn positive_duration(value: &Expr) -> syn::Result<Duration> {
-    let duration = duration(value)?;
+pub(crate) fn timeout(value: &Expr) -> syn::Result<Duration> {
+    positive(value, duration(value)?, "no attempt can end within no time")
+}
+
+/// `"7d"`
+pub(crate) fn ttl(value: &Expr) -> syn::Result<Duration> {
+    let ttl = duration_up_to(LONGEST_TTL, value)?;
+    positive(value, ttl, "a state that expires at once is never found again")
+}
+
+fn positive(value: &Expr, duration: Duration, message: &str) -> syn::Result<Duration> {
     if duration.is_zero() {
-        return Err(syn::Error::new_spanned(value, "no attempt can end within no time"));
+        return Err(syn::Error::new_spanned(value, message));
     }
     Ok(duration)
 }
 
 /// `"100ms"`, `"0s"`
 pub(crate) fn duration(value: &Expr) -> syn::Result<Duration> {
+    duration_up_to(LONGEST, value)
+}
+
+fn duration_up_to(longest: Duration, value: &Expr) -> syn::Result<Duration> {
     let wrong = |message: String| syn::Error::new_spanned(value, message);
     let Some(literal) = string(value) else {
         return Err(wrong("expected a duration in quotes, such as \"100ms\" or \"1m 30s\"".into()));
     };
     match humantime::parse_duration(&literal.value()) {
-        Ok(duration) if duration <= LONGEST => Ok(duration),
+        Ok(duration) if duration <= longest => Ok(duration),
         Ok(_) | Err(humantime::DurationError::NumberOverflow) => {
-            let longest = humantime::format_duration(LONGEST);
+            let longest = humantime::format_duration(longest);
             Err(wrong(format!("expected a duration of at most {longest}")))
         }
         Err(error) => {

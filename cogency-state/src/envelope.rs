@@ -18,6 +18,9 @@
 //! The state comes last and on a line of its own, so that a reader finds it without reading
 //! through it. A document of another shape (the original's, or one that a person edited) is read
 //! as any JSON; it must not claim a checksum, which it would not match.
+//!
+//! Where the place does not let records expire by itself, the second field says when this one
+//! does: `"expires_at": "2026-01-31T12:00:00.000000Z"`. Whoever lists need not read on.
 
 use std::borrow::Cow;
 
@@ -26,9 +29,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::error::Error;
+use crate::expires_at::ExpiresAt;
 use crate::key::StateKey;
 use crate::record::{Checksum, MAX_VERSION, Metadata, Record, Revision, SCHEMA_VERSION, WriteId};
 
+const BEFORE_SCHEMA_VERSION: &[u8] = b"{\n  \"schema_version\": ";
 const BEFORE_CHECKSUM: &[u8] = b",\n  \"checksum\": \"";
 const BEFORE_STATE: &[u8] = b"\",\n  \"state\": ";
 const END: &[u8] = b"\n}\n";
@@ -58,24 +63,13 @@ fn damaged<R>(reason: impl Into<String>) -> Result<R, Unreadable> {
     Err(Unreadable::Damaged(reason.into()))
 }
 
-#[derive(Serialize)]
-struct Head<'a> {
-    schema_version: &'a str,
-    user_id: &'a str,
-    session_id: &'a str,
-    version: u64,
-    write_id: WriteId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    state_type: Option<&'a str>,
-    metadata: &'a RawValue,
-}
-
 /// The fields of a document, all but the state. The original's documents have the first two.
 #[derive(Deserialize)]
 struct Fields {
     #[serde(default)]
     metadata: Metadata,
     schema_version: Option<String>,
+    expires_at: Option<ExpiresAt>,
     user_id: Option<String>,
     session_id: Option<String>,
     version: Option<u64>,
@@ -84,19 +78,22 @@ struct Fields {
 }
 
 /// Everything of a document that stands before the state, and what follows it.
-pub(crate) fn around(record: &Record) -> Result<(Vec<u8>, &'static [u8]), serde_json::Error> {
-    let metadata = serde_json::value::to_raw_value(&record.metadata)?;
-    let head = Head {
-        schema_version: &record.schema_version,
-        user_id: record.key.user_id(),
-        session_id: record.key.session_id(),
-        version: record.revision.version,
-        write_id: record.revision.write_id,
-        state_type: record.state_type.as_deref(),
-        metadata: &metadata,
-    };
-    let mut text = serde_json::to_vec_pretty(&head)?;
-    text.truncate(text.len() - b"\n}".len());
+pub(crate) fn around(
+    record: &Record,
+    expires_at: Option<ExpiresAt>,
+) -> Result<(Vec<u8>, &'static [u8]), serde_json::Error> {
+    /// More than most fields take.
+    const FIELDS_LEN: usize = 768;
+    let mut text = Vec::with_capacity(FIELDS_LEN + record.state.len());
+    write_field(&mut text, BEFORE_SCHEMA_VERSION, &record.schema_version)?;
+    if let Some(expires_at) = expires_at {
+        write_field(&mut text, b",\n  \"expires_at\": ", &expires_at)?;
+    }
+    write_ids(&mut text, &record.key, record.revision)?;
+    if let Some(state_type) = &record.state_type {
+        write_field(&mut text, b",\n  \"state_type\": ", state_type)?;
+    }
+    write_field(&mut text, b",\n  \"metadata\": ", &record.metadata)?;
     let of_head = Checksum::of(&text);
     let of_state = record.checksum.unwrap_or_else(|| Checksum::of(&record.state));
     text.extend_from_slice(BEFORE_CHECKSUM);
@@ -105,43 +102,69 @@ pub(crate) fn around(record: &Record) -> Result<(Vec<u8>, &'static [u8]), serde_
     Ok((text, END))
 }
 
+fn write_ids(
+    text: &mut Vec<u8>,
+    key: &StateKey,
+    revision: Revision,
+) -> Result<(), serde_json::Error> {
+    write_field(text, b",\n  \"user_id\": ", key.user_id())?;
+    write_field(text, b",\n  \"session_id\": ", key.session_id())?;
+    write_field(text, b",\n  \"version\": ", &revision.version)?;
+    write_field(text, b",\n  \"write_id\": ", &revision.write_id)
+}
+
+fn write_field<T: Serialize + ?Sized>(
+    text: &mut Vec<u8>,
+    name: &[u8],
+    value: &T,
+) -> Result<(), serde_json::Error> {
+    text.extend_from_slice(name);
+    serde_json::to_writer(text, value)
+}
+
 /// How the document of this revision begins, and that of no other: up to its write id.
 #[cfg(feature = "redis")]
 pub(crate) fn beginning(key: &StateKey, revision: Revision) -> Result<Vec<u8>, Error> {
-    #[derive(Serialize)]
-    struct Beginning<'a> {
-        schema_version: &'a str,
-        user_id: &'a str,
-        session_id: &'a str,
-        version: u64,
-        write_id: WriteId,
-    }
-    let beginning = Beginning {
-        schema_version: SCHEMA_VERSION,
-        user_id: key.user_id(),
-        session_id: key.session_id(),
-        version: revision.version,
-        write_id: revision.write_id,
-    };
-    let mut text = serde_json::to_vec_pretty(&beginning)
+    let mut text = Vec::new();
+    write_field(&mut text, BEFORE_SCHEMA_VERSION, SCHEMA_VERSION)
+        .and_then(|()| write_ids(&mut text, key, revision))
         .map_err(|error| Error::backend(Some(key), "the envelope", "write the ids of", error))?;
-    text.truncate(text.len() - b"\n}".len());
     Ok(text)
 }
 
+/// The same, of a document that this library wrote.
+#[cfg(feature = "redis")]
+pub(crate) fn beginning_of(document: &Bytes, write_id: WriteId) -> Option<Bytes> {
+    const BEFORE_WRITE_ID: &[u8] = b"\n  \"write_id\": \"";
+    // No value that JSON writes has a line break in it, so the first is ours.
+    let before =
+        document.windows(BEFORE_WRITE_ID.len()).position(|part| part == BEFORE_WRITE_ID)?;
+    let start = before + BEFORE_WRITE_ID.len();
+    let end = start + WriteId::LEN;
+    let is_its = document.get(start..end)? == write_id.to_string().as_bytes();
+    (is_its && document.get(end) == Some(&b'"')).then(|| document.slice(..=end))
+}
+
+/// What a document holds.
+#[derive(Debug)]
+pub(crate) struct Decoded {
+    pub(crate) record: Record,
+    pub(crate) expires_at: Option<ExpiresAt>,
+}
+
 /// Reads a document.
-pub(crate) fn decode(key: &StateKey, document: &Bytes) -> Result<Record, Unreadable> {
-    let record = match split(document) {
+pub(crate) fn decode(key: &StateKey, document: &Bytes) -> Result<Decoded, Unreadable> {
+    let decoded = match split(document) {
         Some(parts) => decode_own(key, document, &parts)?,
         None => decode_foreign(key, document)?,
     };
-    if !record.is_intact() {
+    if !decoded.record.is_intact() {
         return damaged("the checksum of its state does not match");
     }
-    if record.key != *key {
-        return damaged(format!("it is the record of {}", record.key));
+    if decoded.record.key != *key {
+        return damaged(format!("it is the record of {}", decoded.record.key));
     }
-    Ok(record)
+    Ok(decoded)
 }
 
 /// Whose record a document is, if this library wrote it: also of one that is damaged behind its
@@ -189,7 +212,7 @@ fn split(document: &[u8]) -> Option<Parts> {
     document.starts_with(b"{\n  \"schema_version\"").then(|| Parts::find(document)).flatten()
 }
 
-fn decode_own(key: &StateKey, document: &Bytes, parts: &Parts) -> Result<Record, Unreadable> {
+fn decode_own(key: &StateKey, document: &Bytes, parts: &Parts) -> Result<Decoded, Unreadable> {
     let fields = parts.fields(document)?;
     let end = document.len().saturating_sub(END.len());
     if !document.ends_with(END) || end < parts.state {
@@ -204,11 +227,11 @@ fn decode_own(key: &StateKey, document: &Bytes, parts: &Parts) -> Result<Record,
         return damaged("it has no version or no write id");
     };
     let revision = Revision { version, write_id };
-    fields.into_record(key, revision, document.slice(parts.state..end), Some(checksum))
+    fields.into_decoded(key, revision, document.slice(parts.state..end), Some(checksum))
 }
 
 /// A document that this library did not write, or that somebody edited since.
-fn decode_foreign(key: &StateKey, document: &Bytes) -> Result<Record, Unreadable> {
+fn decode_foreign(key: &StateKey, document: &Bytes) -> Result<Decoded, Unreadable> {
     /// What is there counts, also if it is `null`.
     #[derive(Deserialize)]
     struct Rest<'a> {
@@ -234,7 +257,7 @@ fn decode_foreign(key: &StateKey, document: &Bytes) -> Result<Record, Unreadable
     let state = document.slice_ref(state.get().as_bytes());
     let write_id = WriteId::of_foreign(document);
     let revision = Revision { version: fields.version.unwrap_or(0), write_id };
-    fields.into_record(key, revision, state, None)
+    fields.into_decoded(key, revision, state, None)
 }
 
 fn parse_fields(json: &[u8]) -> Result<Fields, Unreadable> {
@@ -259,13 +282,13 @@ fn parse_fields(json: &[u8]) -> Result<Fields, Unreadable> {
 }
 
 impl Fields {
-    fn into_record(
+    fn into_decoded(
         self,
         key: &StateKey,
         revision: Revision,
         state: Bytes,
         checksum: Option<Checksum>,
-    ) -> Result<Record, Unreadable> {
+    ) -> Result<Decoded, Unreadable> {
         if self.schema_version.is_none() {
             return damaged("it has no schema version");
         }
@@ -277,7 +300,7 @@ impl Fields {
                 .or_else(|_| damaged("its user or session id is not one"))?,
             _ => key.clone(),
         };
-        Ok(Record {
+        let record = Record {
             key,
             revision,
             schema_version: Cow::Borrowed(SCHEMA_VERSION),
@@ -285,7 +308,8 @@ impl Fields {
             metadata: self.metadata,
             state,
             checksum,
-        })
+        };
+        Ok(Decoded { record, expires_at: self.expires_at })
     }
 }
 
@@ -296,7 +320,7 @@ impl Record {
     /// # Errors
     /// If a custom metadata field cannot be written as JSON, which `serde_json`'s own values can.
     pub fn to_json(&self) -> Result<Bytes, Error> {
-        let (mut document, end) = around(self).map_err(|error| {
+        let (mut document, end) = around(self, None).map_err(|error| {
             Error::backend(Some(&self.key), "the envelope", "write the metadata of", error)
         })?;
         document.reserve(self.state.len() + end.len());
@@ -306,11 +330,14 @@ impl Record {
     }
 
     /// Reads what [`to_json`](Self::to_json) gave, or what Cogency for Python wrote, for the key that
-    /// it was found under. `backend` is the location to show in errors.
+    /// it was found under. `backend` is the location to show in errors. The field `expires_at` of
+    /// a state file has no say here.
     ///
     /// # Errors
     /// [`Error::Corrupt`] or [`Error::SchemaVersion`].
     pub fn from_json(key: &StateKey, backend: &str, document: &Bytes) -> Result<Self, Error> {
-        decode(key, document).map_err(|unreadable| unreadable.into_error(key, backend))
+        let decoded = decode(key, document);
+        let decoded = decoded.map_err(|unreadable| unreadable.into_error(key, backend))?;
+        Ok(decoded.record)
     }
 }

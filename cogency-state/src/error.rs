@@ -220,7 +220,8 @@ pub enum Error {
         after: Duration,
     },
 
-    /// A `persist` name or URL cannot be turned into a backend.
+    /// A `persist` name or URL cannot be turned into a backend, or the backend cannot do what was
+    /// asked of it, such as to let states expire. Nothing was touched.
     #[error("{reason}")]
     #[non_exhaustive]
     Config {
@@ -247,10 +248,13 @@ pub enum Error {
     },
 }
 
-/// Why a task did not come to its end. The message of a panic may quote a state: whoever wants it
-/// finds it where panics are reported.
+/// All that is told of a panic. Its message may quote a state: whoever wants it finds it where
+/// panics are reported.
+pub(crate) const PANICKED: &str = "it panicked";
+
+/// Why a task did not come to its end.
 pub(crate) fn stopped(error: JoinError) -> BoxError {
-    if error.is_panic() { "it panicked".into() } else { error.into() }
+    if error.is_panic() { PANICKED.into() } else { error.into() }
 }
 
 fn about(key: Option<&StateKey>) -> String {

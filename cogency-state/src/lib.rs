@@ -47,6 +47,7 @@ mod config;
 pub mod conformance;
 mod envelope;
 mod error;
+mod expires_at;
 mod holder;
 mod key;
 mod manager;

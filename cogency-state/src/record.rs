@@ -125,6 +125,10 @@ pub(crate) fn version_of(revision: Option<Revision>) -> u64 {
 pub struct WriteId(Uuid);
 
 impl WriteId {
+    /// The length of its text.
+    #[cfg(feature = "redis")]
+    pub(crate) const LEN: usize = uuid::fmt::Hyphenated::LENGTH;
+
     /// A new id (a UUID of version 4, RFC 9562).
     #[must_use]
     pub fn generate() -> Self {

@@ -6,10 +6,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// The last second that RFC 3339 can write, of the year 9999.
 const LAST_SECOND: Duration = Duration::from_secs(253_402_300_799);
 
+/// The last time that can be written.
+pub(crate) fn last() -> SystemTime {
+    UNIX_EPOCH + LAST_SECOND
+}
+
 /// A time in UTC with microseconds, such as `2026-01-31T12:00:00.000000Z`. What comes from outside
 /// may lie before 1970 or after 9999: that is shown as the first or the last that there is.
 pub(crate) fn format(time: SystemTime) -> impl Display {
-    humantime::format_rfc3339_micros(time.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST_SECOND))
+    humantime::format_rfc3339_micros(time.clamp(UNIX_EPOCH, last()))
 }
 
 #[cfg(test)]

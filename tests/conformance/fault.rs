@@ -48,6 +48,16 @@ pub(crate) enum Fault {
     RunsOutEarly,
     RenewDoesNothing,
     RunningOutIsLosing,
+    // Records that expire
+    IgnoresTtls,
+    ExpiresEarly,
+    ListsExpiredKeys,
+    OpensExpiredRecords,
+    ExpiredRecordsAreInTheWay,
+    ExpiresUnderTheHolder,
+    LeasesMakeImmortal,
+    TtlsStick,
+    TtlsBeginOnce,
     // Two steps in one
     OpensWithoutTheRecord,
     OpensHeldKeys,

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use cogency_state::{Error, Revision, StateKey, StateManager};
+use cogency_state::{Error, FileBackend, Revision, StateKey, StateManager};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -26,8 +27,12 @@ struct Damage {
 
 impl Damage {
     async fn new() -> Self {
+        Self::with(Place::manager).await
+    }
+
+    async fn with(manager: impl FnOnce(&Place) -> StateManager) -> Self {
         let place = Place::new();
-        let manager = place.manager();
+        let manager = manager(&place);
         let state = Small { count: 4711, said: vec!["hello".into(), "wörld \"x\"".into()] };
         let revision = manager.save_state(&key("alice"), state.clone(), None).await.unwrap();
         let document = fs::read(place.file("alice")).unwrap();
@@ -45,6 +50,8 @@ impl Damage {
                 false
             }
             Err(Error::Corrupt { .. } | Error::SchemaVersion { .. }) => {
+                let listed = self.manager.list_states("alice").await.unwrap();
+                assert_eq!(listed, [key("alice")], "{what}: hidden");
                 self.assert_no_save_replaces(what, damaged).await;
                 true
             }
@@ -64,8 +71,20 @@ impl Damage {
 
 #[test]
 fn promise_10_every_flipped_bit_is_detected_or_harmless_and_never_overwritten() {
+    every_flipped_bit_is_detected(Place::manager);
+}
+
+#[test]
+fn promise_10_every_flipped_bit_of_a_state_that_expires_is_detected_too() {
+    every_flipped_bit_is_detected(|place| {
+        let builder = StateManager::builder(FileBackend::new(&place.root)).warm_bytes(0);
+        builder.ttl(Duration::from_secs(60 * 60)).build()
+    });
+}
+
+fn every_flipped_bit_is_detected(manager: impl FnOnce(&Place) -> StateManager) {
     block_on(async {
-        let damage = Damage::new().await;
+        let damage = Damage::with(manager).await;
         let mut damaged = damage.document.clone();
         let mut harmless = Vec::new();
         for (place, bit) in (0..damaged.len()).flat_map(|p| (0..8).map(move |bit| (p, bit))) {

@@ -12,6 +12,7 @@ mod counting;
 mod damage;
 mod defects;
 mod disk;
+mod expiry;
 mod foreign;
 mod holding;
 mod ids;

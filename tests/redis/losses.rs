@@ -1,10 +1,11 @@
 //! The connection is lost at each command of a call, in every way: the result is right, or an
 //! error that is true; nothing happens twice.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cogency_state::{
-    Error, Holder, Opened, RedisBackend, StateBackend as _, StateKey, StateManager, robust,
+    Error, Holder, Metadata, Opened, Record, RedisBackend, Revision, StateBackend as _, StateKey,
+    StateManager, Write, robust,
 };
 use cogency_state_tests::redis::{Cut, DELAY, Proxy, fresh_prefix, shared};
 
@@ -150,6 +151,62 @@ async fn a_save_that_somebody_saved_over_before_it_could_be_looked_for_is_in_dou
         assert!(ways.proxy.mend());
         let error = committing.await.unwrap().unwrap_err();
         assert!(matches!(error, Error::OutcomeUnknown { .. }), "{cut:?}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_save_with_a_ttl_whose_connection_is_lost_counts_once_and_expires() {
+    let ways = Ways::new();
+    let hour = Duration::from_secs(60 * 60);
+    for (cut, padding) in Cut::ALL.into_iter().flat_map(|cut| [(cut, 1), (cut, 200_000)]) {
+        let user = format!("{cut:?} {padding}");
+        let manager = StateManager::builder(ways.backend()).ttl(hour).build();
+        append(&manager, &user, padding).await.unwrap();
+        for length in 2..=6 {
+            // Another command of the call each time.
+            ways.proxy.cut(cut, length - 2, false);
+            let appended = append(&manager, &user, padding).await.unwrap();
+            let _ = ways.proxy.mend();
+            assert_eq!(appended, length, "{user}");
+        }
+        tokio::time::sleep(DELAY).await;
+        assert_eq!(ways.stored(&key(&user)).await, 6, "{user}");
+        let name = format!("{}:state:{user}:default", ways.prefix);
+        let left: u64 = shared().run(&["TTL", &name]);
+        assert!((hour.as_secs() - 600..=hour.as_secs()).contains(&left), "{user}: {left}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_save_that_expired_before_it_could_be_looked_for_is_in_doubt() {
+    let ways = Ways::new();
+    for release in [true, false] {
+        let (alice, builder) = (key(&format!("{release}")), impatient(&ways.proxy.url()));
+        let builder = builder.prefix(&*ways.prefix).lease_ttl(Duration::from_millis(300));
+        let backend = builder.retry_for(Duration::from_secs(10)).build().unwrap();
+        ways.direct.save_state(&alice, 1_u32, None).await.unwrap();
+        let held = lease(&backend, &alice).await;
+        let found = backend.load_state(&alice).await.unwrap().unwrap().revision;
+        let revision = Revision::after(Some(found));
+        let record = Record::new(alice.clone(), revision, None, Metadata::now(), "2".into());
+        let brief = Some(Duration::from_millis(100));
+        let write = Write::new(record, Some(found)).with_ttl(brief);
+        ways.proxy.cut(Cut::BeforeReply, 0, true);
+        let saving = tokio::spawn(async move {
+            if release {
+                backend.save_and_release(&held, &write).await
+            } else {
+                backend.save_state(&held, &write).await
+            }
+        });
+        let waited = Instant::now();
+        while ways.direct.load_state::<u32>(&alice).await.unwrap().is_some() {
+            assert!(waited.elapsed() < Duration::from_secs(10), "{alice} does not expire");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(ways.proxy.mend());
+        let saved = saving.await.unwrap();
+        assert!(matches!(saved, Err(Error::OutcomeUnknown { .. })), "{alice}: {saved:?}");
     }
 }
 

@@ -16,6 +16,9 @@ pub struct Capabilities {
     /// Whether a save whose future is dropped ends all the same, one way or the other, before the
     /// next use of its lease. Where not, the manager runs each save in a task of its own.
     pub saves_survive_drop: bool,
+    /// Whether a save with a [`ttl`](crate::Write::ttl) makes a record that expires. Where not,
+    /// the manager refuses to begin a call that asks for one.
+    pub expiry: bool,
 }
 
 impl Capabilities {
@@ -27,6 +30,7 @@ impl Capabilities {
             sharing: Sharing::Process,
             lease_ttl: None,
             saves_survive_drop: false,
+            expiry: false,
         }
     }
 
@@ -55,6 +59,13 @@ impl Capabilities {
     #[must_use]
     pub const fn with_saves_that_survive_drop(mut self) -> Self {
         self.saves_survive_drop = true;
+        self
+    }
+
+    /// With records that expire when a save says so.
+    #[must_use]
+    pub const fn with_expiry(mut self) -> Self {
+        self.expiry = true;
         self
     }
 }

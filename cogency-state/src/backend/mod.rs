@@ -11,6 +11,7 @@ mod memory;
 mod redis;
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -46,6 +47,12 @@ pub use memory::MemoryBackend;
 /// - **Never over the unreadable:** a save by somebody who could not read what is there does not
 ///   replace it. (A save from the very revision that was damaged since cannot always tell.)
 /// - **Truthful:** an error other than [`Error::OutcomeUnknown`] means that nothing changed.
+/// - **Expiring**, where [`Capabilities::expiry`] says so: a record that was saved with a
+///   [`Write::ttl`] is gone, for all methods alike, that long after its save by the backend's
+///   clock. Not so under a lease that was held at that moment: what its holder found it can save
+///   over or delete, for as long as the lease runs, and the record is gone when that ends. Others
+///   may see it until then or not. The ttl is that of one save: a later save without one makes
+///   the record stay.
 /// - **Private:** no error holds a state's contents or a password.
 ///
 /// Methods run on a tokio runtime and must not block its threads. Any returned future may be
@@ -130,13 +137,23 @@ pub struct Write {
     pub record: Record,
     /// The revision of the record that it replaces; `None` if there must be none.
     pub expected: Option<Revision>,
+    /// How long after this save the record expires; `None` if it stays. Milliseconds count: what
+    /// lies between two is rounded up. A time that the backend's clock cannot reach is none.
+    pub ttl: Option<Duration>,
 }
 
 impl Write {
     /// A save that replaces the record of this revision.
     #[must_use]
     pub fn new(record: Record, expected: Option<Revision>) -> Self {
-        Self { record, expected }
+        Self { record, expected, ttl: None }
+    }
+
+    /// The same for a record that expires so long after the save, if a ttl is given.
+    #[must_use]
+    pub fn with_ttl(mut self, ttl: Option<Duration>) -> Self {
+        self.ttl = ttl;
+        self
     }
 
     /// Whether this save may replace what is there: the record that it was made from, or what an

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{OpenCall, StateManager};
+use super::{OpenCall, StateManager, Terms};
 use crate::codec::Codec;
 use crate::error::Error;
 use crate::key::StateKey;
@@ -37,7 +37,7 @@ pub struct Call<T> {
 
 impl<T: Serialize + DeserializeOwned + Default + Send + 'static> Call<T> {
     pub(super) async fn begin(manager: &StateManager, key: &StateKey) -> Result<Self, Error> {
-        let open = OpenCall::open(manager.clone(), key, None).await?;
+        let open = OpenCall::open(manager.clone(), key, Terms::default()).await?;
         let state = open.read(Codec::new(), T::default).await?;
         Ok(Self { state, open })
     }

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::StateManager;
 use super::held;
 use super::queue::{Place, Ticket};
+use super::renewal::Renewal;
+use super::to_the_end::ToTheEnd;
 use crate::backend::{Lease, LeaseAttempt, Opened, StateBackend, Write};
-use crate::error::{Error, stopped};
+use crate::error::{Error, PANICKED};
 use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::record::{Record, Revision};
@@ -25,6 +26,7 @@ const SAVE_TRIES: usize = 3;
 #[derive(Debug)]
 pub(crate) struct Hold {
     backend: Arc<dyn StateBackend>,
+    runtime: Handle,
     /// `None` once it was given back.
     lease: Option<Lease>,
     /// Left last, after the lease.
@@ -75,9 +77,10 @@ impl Hold {
         loop {
             let held_by = match then.attempt(&**backend, &key, &holder).await? {
                 Opened::Acquired { lease, record } => {
-                    let renewal = Renewal::start(&runtime, backend, &lease);
-                    let backend = Arc::clone(backend);
-                    let hold = Self { backend, lease: Some(lease), ticket: Some(ticket), renewal };
+                    let renewal = manager.inner.renewals.renew(&runtime, backend, &lease);
+                    let (lease, ticket) = (Some(lease), Some(ticket));
+                    let hold =
+                        Self { backend: Arc::clone(backend), runtime, lease, ticket, renewal };
                     // In a box: it is handed on through many futures.
                     return Ok((hold, record.map(Box::new)));
                 }
@@ -100,9 +103,9 @@ impl Hold {
         }
         let (backend, write_id) = (Arc::clone(&self.backend), write.record.revision.write_id);
         let key = write.record.key.clone();
-        let saved = tokio::spawn(self.save_here(write)).await;
-        saved.unwrap_or_else(|error| {
-            Err(Error::outcome_unknown(&key, backend.location(), Some(write_id), stopped(error)))
+        let saved = ToTheEnd::new(self.runtime.clone(), self.save_here(write)).await;
+        saved.unwrap_or_else(|_panic| {
+            Err(Error::outcome_unknown(&key, backend.location(), Some(write_id), PANICKED))
         })
     }
 
@@ -161,8 +164,7 @@ impl Drop for Hold {
     fn drop(&mut self) {
         self.renewal = None;
         let Some(lease) = self.lease.take() else { return };
-        // Without a runtime the lease ends with its guard, or runs out.
-        let Ok(runtime) = Handle::try_current() else { return };
+        let runtime = Handle::try_current().unwrap_or_else(|_| self.runtime.clone());
         let (backend, ticket) = (Arc::clone(&self.backend), self.ticket.take());
         if backend.capabilities().lease_ttl.is_none() {
             // Its end may take a thread's time. A task would wait until somebody runs the runtime
@@ -214,44 +216,3 @@ fn poll_pauses() -> impl Iterator<Item = Duration> {
 }
 
 const MAX_POLL_PAUSE: Duration = Duration::from_millis(25);
-
-/// Renews a lease in the background, until it is dropped.
-#[derive(Debug)]
-struct Renewal {
-    /// Closed by the drop.
-    _ended: oneshot::Sender<()>,
-}
-
-impl Renewal {
-    fn start(runtime: &Handle, backend: &Arc<dyn StateBackend>, lease: &Lease) -> Option<Self> {
-        let ttl = backend.capabilities().lease_ttl?;
-        let renewing = renew(Arc::clone(backend), lease.clone(), ttl / 3);
-        let (ended, is_ended) = oneshot::channel();
-        let renewing = async move {
-            tokio::select! {
-                _ = is_ended => {}
-                () = renewing => {}
-            }
-        };
-        // Spawned from here, the task would be this worker's next, and no other worker would take
-        // it over from a body that keeps this one busy.
-        let spawner = runtime.clone();
-        runtime.spawn_blocking(move || spawner.spawn(renewing));
-        Some(Self { _ended: ended })
-    }
-}
-
-async fn renew(backend: Arc<dyn StateBackend>, lease: Lease, every: Duration) {
-    loop {
-        tokio::time::sleep(every).await;
-        match backend.renew_lease(&lease).await {
-            Ok(()) => {}
-            Err(error @ Error::LeaseLost { .. }) => {
-                // The save will be refused; there is no way to stop the body before.
-                tracing::warn!(%error, "a lease was lost while it was held");
-                return;
-            }
-            Err(error) => tracing::warn!(%error, "a lease was not renewed, trying again"),
-        }
-    }
-}

@@ -5,6 +5,8 @@ mod held;
 mod hold;
 mod open_call;
 mod queue;
+mod renewal;
+mod to_the_end;
 mod typed;
 mod warm;
 
@@ -24,9 +26,10 @@ use crate::record::{Metadata, Revision};
 pub use call::Call;
 pub(crate) use held::HeldKeys;
 use hold::Hold;
-pub(crate) use open_call::OpenCall;
+pub(crate) use open_call::{OpenCall, Terms};
 pub(crate) use queue::Place;
 
+use self::renewal::Renewals;
 use self::warm::WarmStates;
 
 const DEFAULT_WAIT: Duration = Duration::from_secs(30);
@@ -65,6 +68,8 @@ struct Inner {
     backend: Arc<dyn StateBackend>,
     location: Arc<str>,
     wait: Duration,
+    renewals: Arc<Renewals>,
+    ttl: Option<Duration>,
     warm: WarmStates,
 }
 
@@ -114,8 +119,9 @@ impl StateManager {
     /// [`Error::Conflict`] if something else is stored, [`Error::Corrupt`] or
     /// [`Error::SchemaVersion`] if that cannot be read, [`Error::LeaseTimeout`] if the key was not
     /// free in time, [`Error::Reentrant`] inside a `#[robust]` function that holds the key,
-    /// [`Error::Encode`] if the state cannot be kept, [`Error::Backend`] if the backend fails: in
-    /// all of these nothing changed. [`Error::OutcomeUnknown`] if it may have.
+    /// [`Error::Encode`] if the state cannot be kept, [`Error::Config`] if it cannot
+    /// [expire](StateManagerBuilder::ttl), [`Error::Backend`] if the backend fails: in all of these
+    /// nothing changed. [`Error::OutcomeUnknown`] if it may have.
     ///
     /// A panic of the type's own `Serialize` or `Deserialize` goes on as that panic, on whatever
     /// thread it happened, and nothing changed.
@@ -131,8 +137,9 @@ impl StateManager {
     where
         T: Serialize + DeserializeOwned + Send + 'static,
     {
-        let wait = self.inner.wait;
-        let prepared = typed::write(key, Box::new(state), expected, 0).await?;
+        let (wait, ttl) = (self.inner.wait, self.ttl(None)?);
+        let mut prepared = typed::write(key, Box::new(state), expected, 0).await?;
+        prepared.write.ttl = ttl;
         let (hold, stored) = Hold::open(self, self.place(key), wait).await?;
         self.save(hold, prepared, stored.map(|record| record.metadata)).await
     }
@@ -160,7 +167,8 @@ impl StateManager {
     ///
     /// # Errors
     /// As [`load_state`](Self::load_state), and [`Error::LeaseTimeout`] if the key was not free in
-    /// time. Inside a `#[robust]` function that holds the key, [`Error::Reentrant`].
+    /// time. Inside a `#[robust]` function that holds the key, [`Error::Reentrant`]. Where the state
+    /// cannot [expire](StateManagerBuilder::ttl) as it should, [`Error::Config`].
     pub async fn begin<T>(&self, key: &StateKey) -> Result<Call<T>, Error>
     where
         T: Serialize + DeserializeOwned + Default + Send + 'static,
@@ -176,6 +184,24 @@ impl StateManager {
 
     fn place(&self, key: &StateKey) -> Place {
         (Arc::clone(&self.inner.location), key.clone())
+    }
+
+    /// How long after a save its state expires: what the call says, or else the manager.
+    fn ttl(&self, of_call: Option<Duration>) -> Result<Option<Duration>, Error> {
+        let Some(ttl) = of_call.or(self.inner.ttl) else { return Ok(None) };
+        let refused = |reason| Err(Error::Config { reason });
+        if ttl.is_zero() {
+            return refused(
+                "a state that expires at once is never found again: give a `ttl`".into(),
+            );
+        }
+        if !self.backend().capabilities().expiry {
+            let location = &self.inner.location;
+            return refused(format!(
+                "states in {location} cannot expire: leave out the `ttl`, or keep them elsewhere"
+            ));
+        }
+        Ok(Some(ttl))
     }
 
     /// Saves what was prepared, with the metadata of what is stored, and remembers what the next
@@ -199,6 +225,7 @@ impl fmt::Debug for StateManager {
         f.debug_struct("StateManager")
             .field("location", &self.inner.location)
             .field("wait", &self.inner.wait)
+            .field("ttl", &self.inner.ttl)
             .finish_non_exhaustive()
     }
 }
@@ -218,6 +245,7 @@ impl<T> fmt::Debug for Loaded<T> {
 pub struct StateManagerBuilder {
     backend: Arc<dyn StateBackend>,
     wait: Duration,
+    ttl: Option<Duration>,
     warm_bytes: usize,
 }
 
@@ -225,13 +253,34 @@ impl StateManagerBuilder {
     /// For a backend that is shared already.
     #[must_use]
     pub fn over(backend: Arc<dyn StateBackend>) -> Self {
-        Self { backend, wait: DEFAULT_WAIT, warm_bytes: DEFAULT_WARM_BYTES }
+        Self { backend, wait: DEFAULT_WAIT, ttl: None, warm_bytes: DEFAULT_WARM_BYTES }
     }
 
     /// The longest that a call waits for its key, 30 seconds unless told.
     #[must_use]
     pub fn wait(mut self, wait: Duration) -> Self {
         self.wait = wait;
+        self
+    }
+
+    /// How long after its last save a state expires, by the backend's clock; it stays unless told.
+    /// The `ttl` of a `#[robust]` function counts more. An expired state is as if it had never
+    /// been; one that a call is at work on does not expire before the call has ended.
+    ///
+    /// With a ttl of zero, or a backend that [cannot](crate::Capabilities::expiry), every call and
+    /// save fails with [`Error::Config`] before it begins.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use cogency_state::{MemoryBackend, StateManager};
+    ///
+    /// let week = Duration::from_secs(7 * 24 * 60 * 60);
+    /// let manager = StateManager::builder(MemoryBackend::new()).ttl(week).build();
+    /// ```
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
         self
     }
 
@@ -246,9 +295,11 @@ impl StateManagerBuilder {
     /// The manager.
     #[must_use]
     pub fn build(self) -> StateManager {
-        let Self { backend, wait, warm_bytes } = self;
+        let Self { backend, wait, ttl, warm_bytes } = self;
         let location = backend.location().into();
         let warm = WarmStates::new(warm_bytes);
-        StateManager { inner: Arc::new(Inner { backend, location, wait, warm }) }
+        let renewals = Arc::default();
+        let inner = Inner { backend, location, wait, renewals, ttl, warm };
+        StateManager { inner: Arc::new(inner) }
     }
 }

@@ -16,6 +16,15 @@ pub(crate) struct OpenCall {
     hold: Hold,
     /// What every attempt starts from, and what the save replaces.
     record: Option<Box<Record>>,
+    /// How long after the save the state expires.
+    ttl: Option<Duration>,
+}
+
+/// What a call says, where it does not leave it to the manager.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Terms {
+    pub(crate) wait: Option<Duration>,
+    pub(crate) ttl: Option<Duration>,
 }
 
 impl OpenCall {
@@ -23,12 +32,13 @@ impl OpenCall {
     pub(crate) async fn open(
         manager: StateManager,
         key: &StateKey,
-        wait: Option<Duration>,
+        terms: Terms,
     ) -> Result<Self, Error> {
-        let wait = wait.unwrap_or(manager.inner.wait);
+        let wait = terms.wait.unwrap_or(manager.inner.wait);
+        let ttl = manager.ttl(terms.ttl)?;
         let place = manager.place(key);
         let (hold, record) = Hold::open(&manager, place.clone(), wait).await?;
-        Ok(Self { manager, place, hold, record })
+        Ok(Self { manager, place, hold, record, ttl })
     }
 
     /// The state as it was loaded.
@@ -43,7 +53,8 @@ impl OpenCall {
     pub(crate) async fn save(self, state: Box<dyn AnyState>) -> Result<Revision, Error> {
         let expected = self.record.as_ref().map(|record| record.revision);
         let size_before = self.record.as_ref().map_or(0, |record| record.state.len());
-        let prepared = typed::write(self.key(), state, expected, size_before).await?;
+        let mut prepared = typed::write(self.key(), state, expected, size_before).await?;
+        prepared.write.ttl = self.ttl;
         let metadata = self.record.map(|record| record.metadata);
         self.manager.save(self.hold, prepared, metadata).await
     }

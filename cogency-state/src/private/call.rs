@@ -2,13 +2,12 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
 
 use super::Persist;
 use crate::codec::{self, AnyState};
 use crate::error::Error;
 use crate::key::StateKey;
-use crate::manager::{OpenCall, Place};
+use crate::manager::{OpenCall, Place, Terms};
 
 pub(super) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -34,16 +33,12 @@ pub(super) struct Call {
 struct Source {
     persist: Persist,
     key: Result<StateKey, Error>,
-    wait: Option<Duration>,
+    terms: Terms,
 }
 
 impl Call {
-    pub(super) fn new(
-        persist: Persist,
-        key: Result<StateKey, Error>,
-        wait: Option<Duration>,
-    ) -> Self {
-        Self { source: Some(Source { persist, key, wait }), open: None }
+    pub(super) fn new(persist: Persist, key: Result<StateKey, Error>, terms: Terms) -> Self {
+        Self { source: Some(Source { persist, key, terms }), open: None }
     }
 
     /// The key that it holds.
@@ -84,8 +79,8 @@ impl Call {
 
 fn open(source: Source) -> BoxFuture<'static, Result<OpenCall, Error>> {
     Box::pin(async move {
-        let Source { persist, key, wait } = source;
+        let Source { persist, key, terms } = source;
         let key = key?;
-        OpenCall::open(persist.resolve()?, &key, wait).await
+        OpenCall::open(persist.resolve()?, &key, terms).await
     })
 }

@@ -30,6 +30,8 @@ pub struct Policy {
     pub timeout: Option<Duration>,
     /// The longest wait for the lease; `None`: what the manager says.
     pub wait: Option<Duration>,
+    /// How long after its save a state expires; `None`: what the manager says.
+    pub ttl: Option<Duration>,
 }
 
 /// Where a call's state is kept.

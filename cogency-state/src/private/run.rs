@@ -16,7 +16,7 @@ use super::types::{Codec, Returns};
 use super::{Persist, Policy};
 use crate::error::Error;
 use crate::key::StateKey;
-use crate::manager::HeldKeys;
+use crate::manager::{HeldKeys, Terms};
 
 /// The longest pause between two attempts.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
@@ -32,7 +32,8 @@ impl Run {
     /// Nothing happens yet. An invalid key fails in `begin`.
     #[must_use]
     pub fn new(policy: Policy, persist: Persist, key: Result<StateKey, Error>) -> Self {
-        let call = Call::new(persist, key, policy.wait);
+        let terms = Terms { wait: policy.wait, ttl: policy.ttl };
+        let call = Call::new(persist, key, terms);
         Self { attempts: Retry::new(policy), call }
     }
 
@@ -113,7 +114,7 @@ impl Retry {
     /// Nothing happens yet.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        let Policy { function, attempts, backoff, timeout, wait: _ } = policy;
+        let Policy { function, attempts, backoff, timeout, wait: _, ttl: _ } = policy;
         Self { function, left: attempts.saturating_sub(1), timeout, backoff, pauses: None }
     }
 

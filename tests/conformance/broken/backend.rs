@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use cogency_state::{
@@ -94,6 +94,12 @@ impl StateBackend for Broken {
             }
             _ => {}
         }
+        let keeps =
+            self.has(Fault::LeasesMakeImmortal) && self.left(lease.key()) == Some(Duration::ZERO);
+        let kept = self.notes().latest.get(lease.key()).filter(|_| keeps).cloned();
+        if let Some(record) = kept {
+            self.force(lease.key(), record, None).await?;
+        }
         self.notes().released.insert(id);
         if self.has(Fault::DroppedReleaseForgets) {
             yield_now().await;
@@ -177,6 +183,7 @@ impl StateBackend for Broken {
             Some(Fault::ListsByPrefix) => {
                 all(&self.notes().saved, &|owner| owner.starts_with(user_id))
             }
+            Some(Fault::ListsExpiredKeys) => all(&self.notes().saved, &|owner| owner == user_id),
             Some(Fault::ListsLeasedKeys) => all(&self.notes().leased, &|owner| owner == user_id),
             Some(Fault::ListsEscapedIds) => Ok(listed?.iter().map(escaped).collect()),
             _ => listed,
@@ -195,6 +202,10 @@ impl StateBackend for Broken {
         match self.load_state(key).await {
             Ok(_) if self.has(Fault::OpensWithoutTheRecord) => {
                 Ok(Opened::Acquired { lease, record: None })
+            }
+            Ok(None) if self.has(Fault::OpensExpiredRecords) => {
+                let record = self.notes().latest.get(key).cloned();
+                Ok(Opened::Acquired { lease, record })
             }
             Ok(record) => Ok(Opened::Acquired { lease, record }),
             Err(error) => {

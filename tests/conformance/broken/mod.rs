@@ -48,6 +48,9 @@ struct Notes {
     shown: BTreeMap<StateKey, Record>,
     /// What was there before the last save.
     before: BTreeMap<StateKey, Record>,
+    /// What was saved last, and when the first record with a ttl was to expire.
+    latest: BTreeMap<StateKey, Record>,
+    due: BTreeMap<StateKey, Instant>,
     leaked: Vec<Lease>,
     released: BTreeSet<(StateKey, u64)>,
     renewed: BTreeSet<(StateKey, u64)>,
@@ -160,14 +163,19 @@ impl Broken {
     }
 
     /// Saves whatever lease and version there are.
-    async fn force(&self, key: &StateKey, record: Record) -> Result<(), Error> {
+    async fn force(
+        &self,
+        key: &StateKey,
+        record: Record,
+        ttl: Option<Duration>,
+    ) -> Result<(), Error> {
         let place = self.place(key);
         let lease = match self.inner.acquire_lease(&place, &Holder::current()).await? {
             LeaseAttempt::Acquired(lease) => lease,
             _ => self.forged(key).lease,
         };
         let found = self.inner.load_state(&place).await?.map(|record| record.revision);
-        self.inner.save_state(&lease, &Write::new(record, found)).await
+        self.inner.save_state(&lease, &Write::new(record, found).with_ttl(ttl)).await
     }
 
     fn has_run_out(&self, lease: &Lease) -> bool {
@@ -175,8 +183,17 @@ impl Broken {
         self.ttl.is_some_and(|ttl| since.elapsed() >= ttl)
     }
 
-    fn note_saved(&self, key: &StateKey, before: Option<Record>, now: &Record) {
-        let mut notes = self.notes();
+    /// How long it is until a record has to expire.
+    fn left(&self, key: &StateKey) -> Option<Duration> {
+        self.notes().due.get(key).map(|due| due.saturating_duration_since(Instant::now()))
+    }
+
+    fn note_saved(&self, key: &StateKey, before: Option<Record>, write: &Write) {
+        let (mut notes, now) = (self.notes(), &write.record);
+        if let Some(ttl) = write.ttl {
+            notes.due.entry(key.clone()).or_insert_with(|| Instant::now() + ttl);
+        }
+        notes.latest.insert(key.clone(), now.clone());
         notes.saved.insert(key.clone());
         notes.damaged.remove(key);
         notes.before.insert(key.clone(), before.unwrap_or_else(|| now.clone()));

@@ -23,11 +23,11 @@ impl Broken {
         self.alter(&mut write);
         self.meddle(lease, &write.record, found.as_ref()).await?;
         if self.forces(lease, &write, found.as_ref()).await {
-            self.force(key, write.record.clone()).await?;
+            self.force(key, write.record.clone(), write.ttl).await?;
         } else {
             self.inner.save_state(&Self::inside(lease).lease, &write).await?;
         }
-        self.note_saved(key, found, &write.record);
+        self.note_saved(key, found, &write);
         Ok(())
     }
 
@@ -50,6 +50,14 @@ impl Broken {
                 return Some(Ok(()));
             }
             Some(Fault::RefusesRepeatedSaves) if is_repeat => Error::conflict(key, NAME, 0, 1),
+            Some(Fault::ExpiredRecordsAreInTheWay)
+                if write.expected.is_none() && self.left(key) == Some(Duration::ZERO) =>
+            {
+                Error::conflict(key, NAME, 0, 1)
+            }
+            Some(Fault::ExpiresUnderTheHolder) if self.left(key) == Some(Duration::ZERO) => {
+                Error::conflict(key, NAME, 1, 0)
+            }
             Some(Fault::RefusesStatesAbove16Mib) if state.len() > 16 << 20 => {
                 Error::backend(Some(key), NAME, "save", "too large")
             }
@@ -70,8 +78,13 @@ impl Broken {
 
     /// Changes what is written.
     fn alter(&self, write: &mut Write) {
+        let left = self.left(&write.record.key);
         let record = &mut write.record;
         match self.fault {
+            Some(Fault::IgnoresTtls) => write.ttl = None,
+            Some(Fault::ExpiresEarly) => write.ttl = write.ttl.map(|ttl| ttl / 4),
+            Some(Fault::TtlsStick) => write.ttl = write.ttl.or(left),
+            Some(Fault::TtlsBeginOnce) => write.ttl = left.or(write.ttl),
             Some(Fault::LosesCustomMetadata) => record.metadata.custom.clear(),
             Some(Fault::CutsStatesAt4Mib) => record.state.truncate(4 << 20),
             Some(Fault::ReformatsJson) => {
@@ -115,7 +128,7 @@ impl Broken {
                 let (this, record) = (self.clone(), record.clone());
                 let late = tokio::spawn(async move {
                     sleep(Duration::from_millis(30)).await;
-                    this.force(&key, record).await
+                    this.force(&key, record, None).await
                 });
                 late.await.unwrap()?;
             }

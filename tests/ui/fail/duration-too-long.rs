@@ -17,4 +17,9 @@ async fn wait(state: &mut u32, user_id: &str) -> Result<(), Error> {
     Ok(())
 }
 
+#[robust(persist = "memory", ttl = "101years")]
+async fn ttl(state: &mut u32, user_id: &str) -> Result<(), Error> {
+    Ok(())
+}
+
 fn main() {}

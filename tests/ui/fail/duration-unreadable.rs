@@ -22,4 +22,9 @@ async fn negative() -> Result<(), Error> {
     Ok(())
 }
 
+#[robust(persist = "memory", ttl = "7 dys")]
+async fn misspelled(state: &mut u32, user_id: &str) -> Result<(), Error> {
+    Ok(())
+}
+
 fn main() {}

@@ -17,6 +17,11 @@ async fn slow() -> Result<(), Error> {
     Ok(())
 }
 
+#[robust(persist = "memory", tll = "7d")]
+async fn brief(state: &mut u32, user_id: &str) -> Result<u32, Error> {
+    Ok(*state)
+}
+
 async fn callers() -> Result<u32, Error> {
     again().await?;
     chat("alice").await

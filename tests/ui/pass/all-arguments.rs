@@ -9,6 +9,7 @@ use cogency_state::{Error, robust};
     backoff = "0ms",
     timeout = "1m 30s",
     wait = "0s",
+    ttl = "7d",
     crate = ::cogency_state,
 )]
 async fn count(state: &mut u32, tenant: &str, user_id: u64, session: &str) -> Result<u32, Error> {

@@ -9,6 +9,7 @@
 //!   @processes/                states of isolated processes, each laid out as above
 //! ```
 
+mod expiry;
 mod folder;
 mod lock;
 mod names;
@@ -34,6 +35,11 @@ const PROCESSES: &str = "@processes";
 ///
 /// A save is atomic and survives a power cut. A lease is a lock of the operating system's: it is
 /// free the moment that its holder dies. Files are readable by their owner only.
+///
+/// A state that expires says in its file when, by the clock of the host, and its file is removed
+/// by the call that finds it so, or by [`remove_expired`](Self::remove_expired). A clock that is
+/// set forward makes states expire early, and what such a call or removal has met is gone; one
+/// that is set back keeps them for longer.
 ///
 /// Each open call holds one file descriptor, and its work runs on the threads of tokio's blocking
 /// pool: a process with thousands of calls at once needs a limit above that (`ulimit -n`).
@@ -81,6 +87,33 @@ impl FileBackend {
         Self { root: Arc::new(self.root.below([PROCESSES.to_owned(), name.to_owned()])) }
     }
 
+    /// Removes the states that have expired, for all users, so that nothing of them stays on the
+    /// disk: a state that nobody asks for any more is not met by a call. Gives how many there
+    /// were.
+    ///
+    /// To be called now and then, by one process. A state that somebody is at work on stays, as
+    /// does what cannot be read; states of isolated processes are not looked at by others.
+    ///
+    /// ```
+    /// use cogency_state::FileBackend;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cogency_state::Error> {
+    /// println!("{} states had expired", FileBackend::new("data/agents").remove_expired().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Backend`] if a user's folder cannot be looked at or a file cannot be removed; the
+    /// other users' states are removed all the same.
+    ///
+    /// # Cancellation
+    /// It runs to its end although the caller may stop waiting.
+    pub async fn remove_expired(&self) -> Result<usize, Error> {
+        self.blocking(None, Root::remove_expired).await
+    }
+
     /// Runs file work on a thread that may block. It runs to its end although the caller may
     /// stop waiting.
     async fn blocking<R: Send + 'static>(
@@ -119,6 +152,7 @@ impl StateBackend for FileBackend {
             .with_durability(Durability::PowerCut)
             .with_sharing(Sharing::Host)
             .with_saves_that_survive_drop()
+            .with_expiry()
     }
 
     async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {

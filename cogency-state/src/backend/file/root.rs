@@ -4,14 +4,16 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use super::folder::{Folder, Identity};
 use super::lock::{Attempt, LOCK_FILE, Lock};
 use super::names;
 use super::state_file::{self, Fingerprint, NotReplaced, STATE_FILE};
 use crate::backend::Write;
-use crate::envelope;
+use crate::envelope::{self, Decoded};
 use crate::error::Error;
+use crate::expires_at::ExpiresAt;
 use crate::holder::Holder;
 use crate::key::{StateKey, valid_id};
 use crate::record::{Record, Revision, version_of};
@@ -50,11 +52,27 @@ struct KeyFolder {
     own: Folder,
 }
 
+/// A record, and what its file says beside it.
+pub(super) struct Found {
+    record: Record,
+    expires_at: Option<ExpiresAt>,
+    fingerprint: Fingerprint,
+}
+
+impl Found {
+    /// Whether it had expired at a moment.
+    pub(super) fn is_over(&self, moment: SystemTime) -> bool {
+        self.expires_at.is_some_and(|expires_at| expires_at.is_over(moment))
+    }
+}
+
 /// The lock of one key, while it is leased.
 #[derive(Debug)]
 pub(super) struct Held {
     root: Arc<Root>,
     key: StateKey,
+    /// What had not expired when the lock was taken is there for as long as it is held.
+    since: SystemTime,
     inner: Mutex<HeldInner>,
 }
 
@@ -69,7 +87,11 @@ struct HeldInner {
 impl Held {
     fn new(root: &Arc<Root>, key: &StateKey, lock: Lock) -> Self {
         let inner = Mutex::new(HeldInner { lock: Some(lock), seen: None });
-        Self { root: Arc::clone(root), key: key.clone(), inner }
+        Self { root: Arc::clone(root), key: key.clone(), since: SystemTime::now(), inner }
+    }
+
+    pub(super) fn since(&self) -> SystemTime {
+        self.since
     }
 
     /// Waits for a save that is under way: it runs to its end although its caller may be gone.
@@ -124,7 +146,7 @@ impl Root {
         self.base.iter().chain(self.below.iter().map(OsStr::new)).collect()
     }
 
-    fn open(&self) -> io::Result<Option<Folder>> {
+    pub(super) fn open(&self) -> io::Result<Option<Folder>> {
         let mut folder = Folder::open(&self.base)?;
         for name in &self.below {
             let Some(above) = folder else { return Ok(None) };
@@ -162,14 +184,16 @@ impl Root {
             Ok(locked) => locked,
             Err(holder) => return Ok(Err(holder)),
         };
-        let Some((record, fingerprint)) = self.read(key, &folder)? else {
+        let Some(found) = self.read(key, &folder)? else { return Ok(Ok((held, None))) };
+        if found.is_over(held.since) {
+            self.remove_over(key, &folder);
             return Ok(Ok((held, None)));
-        };
-        held.inner().seen = Some((fingerprint, record.revision));
-        Ok(Ok((held, Some(record))))
+        }
+        held.inner().seen = Some((found.fingerprint, found.record.revision));
+        Ok(Ok((held, Some(found.record))))
     }
 
-    fn acquire_folder(
+    pub(super) fn acquire_folder(
         self: &Arc<Self>,
         key: &StateKey,
         holder: &Holder,
@@ -198,11 +222,11 @@ impl Root {
         else {
             return Ok(None);
         };
-        Ok(self.read(key, &folder.own)?.map(|(record, _)| record))
+        Ok(self.read_at(key, &folder.own, SystemTime::now())?.map(|found| found.record))
     }
 
     pub(super) fn save(&self, held: &Held, token: u64, write: &Write) -> Result<(), Error> {
-        self.replace(&held.key, token, &mut held.inner(), write)
+        self.replace(held, token, &mut held.inner(), write)
     }
 
     pub(super) fn save_and_release(
@@ -212,21 +236,22 @@ impl Root {
         write: &Write,
     ) -> Result<(), Error> {
         let mut inner = held.inner();
-        self.replace(&held.key, token, &mut inner, write)?;
+        self.replace(held, token, &mut inner, write)?;
         drop(inner.lock.take());
         Ok(())
     }
 
     fn replace(
         &self,
-        key: &StateKey,
+        held: &Held,
         token: u64,
         inner: &mut HeldInner,
         write: &Write,
     ) -> Result<(), Error> {
+        let key = &held.key;
         let failed = |error| self.error(Some(key), "save", error);
         let folder = self.folder_if_newest(key, token, inner.lock.as_ref())?;
-        let found = self.revision(key, &folder.own, inner.seen)?;
+        let found = self.revision(held, &folder.own, inner.seen)?;
         if !write.may_replace(found) {
             let (expected, found) = (version_of(write.expected), version_of(found));
             return Err(Error::conflict(key, &self.location, expected, found));
@@ -235,7 +260,8 @@ impl Root {
             self.sync_folders(&folder).map_err(failed)?;
         }
         inner.seen = None;
-        state_file::replace(&folder.own, &write.record).map_err(|error| match error {
+        let expires_at = write.ttl.and_then(ExpiresAt::after);
+        state_file::replace(&folder.own, &write.record, expires_at).map_err(|error| match error {
             NotReplaced::Failed(error) => failed(error),
             NotReplaced::Unsure(error) => {
                 let write_id = write.record.revision.write_id;
@@ -250,7 +276,8 @@ impl Root {
         let mut inner = held.inner();
         let folder = self.folder_if_newest(key, token, inner.lock.as_ref())?;
         inner.seen = None;
-        let was_there = folder.own.remove_file(STATE_FILE).map_err(failed)?;
+        let was_over = self.is_over(key, &folder.own, held.since);
+        let was_there = folder.own.remove_file(STATE_FILE).map_err(failed)? && !was_over;
         // Removed for all to see, but a power cut may bring it back.
         let unsure = |error| Error::outcome_unknown(key, &self.location, None, error);
         folder.own.sync().map_err(unsure)?;
@@ -287,18 +314,29 @@ impl Root {
         if folder.stat(STATE_FILE)?.is_none() {
             return Ok(None);
         }
-        if let Some(session_id) = session_id {
-            return Ok(StateKey::new(user_id, session_id).ok());
-        }
-        let Some((document, _)) = state_file::read(&folder)? else { return Ok(None) };
-        let key = envelope::peek_key(&document);
-        let is_here = |key: &StateKey| {
-            key.user_id() == user_id && names::folder_name(key.session_id()) == name
+        let key = match session_id {
+            Some(session_id) => StateKey::new(user_id, session_id).ok(),
+            None => self.key_inside(&folder, &names::folder_name(user_id), name)?,
         };
-        if !key.as_ref().is_some_and(is_here) {
+        Ok(key.filter(|key| !self.is_over(key, &folder, SystemTime::now())))
+    }
+
+    /// The key of the record in the folder of these names, where they do not tell it.
+    pub(super) fn key_inside(
+        &self,
+        folder: &Folder,
+        user_name: &str,
+        name: &str,
+    ) -> io::Result<Option<StateKey>> {
+        let Some((document, _)) = state_file::read(folder)? else { return Ok(None) };
+        let key = envelope::peek_key(&document).filter(|key| {
+            names::folder_name(key.user_id()) == user_name
+                && names::folder_name(key.session_id()) == name
+        });
+        if key.is_none() {
             tracing::warn!(location = %self.location, name, "a record does not say whose it is");
         }
-        Ok(key.filter(is_here))
+        Ok(key)
     }
 
     fn folder_of(&self, key: &StateKey) -> io::Result<Option<KeyFolder>> {
@@ -336,21 +374,34 @@ impl Root {
         Err(Error::lease_lost(key, &self.location, token))
     }
 
-    fn read(&self, key: &StateKey, own: &Folder) -> Result<Option<(Record, Fingerprint)>, Error> {
+    pub(super) fn read(&self, key: &StateKey, own: &Folder) -> Result<Option<Found>, Error> {
         let read = state_file::read(own).map_err(|error| self.error(Some(key), "load", error))?;
         let Some((document, fingerprint)) = read else { return Ok(None) };
-        let record = Record::from_json(key, &self.location, &document)?;
-        Ok(Some((record, fingerprint)))
+        let decoded = envelope::decode(key, &document);
+        let Decoded { record, expires_at } =
+            decoded.map_err(|unreadable| unreadable.into_error(key, &self.location))?;
+        Ok(Some(Found { record, expires_at, fingerprint }))
+    }
+
+    /// The same, without what had expired at a moment.
+    fn read_at(
+        &self,
+        key: &StateKey,
+        own: &Folder,
+        moment: SystemTime,
+    ) -> Result<Option<Found>, Error> {
+        Ok(self.read(key, own)?.filter(|found| !found.is_over(moment)))
     }
 
     /// The revision of the record that is there. Reads the record unless it is known: one that
     /// cannot be read is not replaced.
     fn revision(
         &self,
-        key: &StateKey,
+        held: &Held,
         own: &Folder,
         seen: Option<(Fingerprint, Revision)>,
     ) -> Result<Option<Revision>, Error> {
+        let key = &held.key;
         if let Some((seen, revision)) = seen {
             let now = state_file::fingerprint(own)
                 .map_err(|error| self.error(Some(key), "look at", error))?;
@@ -358,7 +409,7 @@ impl Root {
                 return Ok(Some(revision));
             }
         }
-        Ok(self.read(key, own)?.map(|(record, _)| record.revision))
+        Ok(self.read_at(key, own, held.since)?.map(|found| found.record.revision))
     }
 
     /// Makes the folders of a key survive a power cut, before there is a record in them that has

@@ -2,15 +2,20 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice, Read, Write as _};
+use std::os::unix::fs::FileExt;
 
 use bytes::Bytes;
 use rustix::fs::{FileType, Stat};
 
 use super::folder::Folder;
 use crate::envelope;
+use crate::expires_at::ExpiresAt;
 use crate::record::{Record, WriteId};
 
 pub(super) const STATE_FILE: &str = "state.json";
+
+/// Enough for the schema version and what stands behind it, however it is spaced.
+const BEGINNING: usize = 256;
 
 const TEMP_PREFIX: &str = "state.";
 const TEMP_SUFFIX: &str = ".tmp";
@@ -62,6 +67,14 @@ pub(super) fn read(folder: &Folder) -> io::Result<Option<(Bytes, Fingerprint)>> 
     Ok(Some((document.into(), Fingerprint::of(&stat))))
 }
 
+/// When the document in a folder expires, by its first lines. A large one is not read for that.
+pub(super) fn expiry_at_a_glance(folder: &Folder) -> io::Result<Option<ExpiresAt>> {
+    let Some(file) = folder.open_file(STATE_FILE)? else { return Ok(None) };
+    let mut beginning = [0; BEGINNING];
+    let length = file.read_at(&mut beginning, 0)?;
+    Ok(ExpiresAt::at_a_glance(beginning.get(..length).unwrap_or_default()))
+}
+
 /// The fingerprint of the document in a folder, if there is one.
 pub(super) fn fingerprint(folder: &Folder) -> io::Result<Option<Fingerprint>> {
     Ok(folder.stat(STATE_FILE)?.as_ref().map(Fingerprint::of))
@@ -69,9 +82,14 @@ pub(super) fn fingerprint(folder: &Folder) -> io::Result<Option<Fingerprint>> {
 
 /// Replaces the document. The order is what makes it atomic and durable: the new file is on the
 /// disk before it gets its name, and the name is on the disk before anyone is told.
-pub(super) fn replace(folder: &Folder, record: &Record) -> Result<(), NotReplaced> {
+pub(super) fn replace(
+    folder: &Folder,
+    record: &Record,
+    expires_at: Option<ExpiresAt>,
+) -> Result<(), NotReplaced> {
     let temp = temp_name(record.revision.write_id);
-    let written = write_temp(folder, &temp, record).and_then(|()| folder.rename(&temp, STATE_FILE));
+    let written = write_temp(folder, &temp, record, expires_at)
+        .and_then(|()| folder.rename(&temp, STATE_FILE));
     if let Err(error) = written {
         // What failed is the save. A file that cannot be removed either is swept by another run.
         let _ = folder.remove_file(&temp);
@@ -80,8 +98,13 @@ pub(super) fn replace(folder: &Folder, record: &Record) -> Result<(), NotReplace
     folder.sync().map_err(NotReplaced::Unsure)
 }
 
-fn write_temp(folder: &Folder, name: &str, record: &Record) -> io::Result<()> {
-    let (head, end) = envelope::around(record)?;
+fn write_temp(
+    folder: &Folder,
+    name: &str,
+    record: &Record,
+    expires_at: Option<ExpiresAt>,
+) -> io::Result<()> {
+    let (head, end) = envelope::around(record, expires_at)?;
     let mut file = match folder.create_new_file(name) {
         // An earlier try of this same save left it.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

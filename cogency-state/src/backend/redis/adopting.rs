@@ -92,7 +92,7 @@ impl Records {
             Value::Nil => replicated?,
             // An earlier try.
             Value::BulkString(there) if there == value => {
-                self.replicated_again(&self.keys.of(key), ADOPTED).await?;
+                self.replicated_again(&self.keys.record(key), ADOPTED).await?;
             }
             _ => {
                 tracing::warn!(%key, found, "not adopted: there is another record of this key");

@@ -82,7 +82,7 @@ impl RedisBackendBuilder {
     }
 
     /// How long a key stays taken after its holder died, 5 seconds unless told; 100 milliseconds
-    /// to an hour. A lease is renewed three times in this time.
+    /// to an hour. A lease is renewed before half of this time is over.
     pub fn lease_ttl(mut self, ttl: Duration) -> Self {
         self.lease_ttl = Some(ttl);
         self

@@ -14,7 +14,7 @@
 //!   seen. Who makes the record anew has noted it anew, after the record was gone, so that note
 //!   stays. Whoever stops in between leaves a note without a record.
 //! - **List:** see the notes, then see which records are there. A note without a record is removed
-//!   if it is still the one that was seen and is [old](OLD): a younger one may be that of a
+//!   if it is still the one that was seen and, in a cluster, is [old](OLD): a younger one may be of a
 //!   creator between its two steps. The creator of an old one has no lease any more, which is
 //!   remembered for half as long, so its record will not be made; and whoever notes anew from now
 //!   on leaves another note than was seen.
@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::leases::REMEMBERED;
+use super::claim::REMEMBERED;
 use super::problem::{Failure, Problem};
 use super::records::Records;
 use super::request::Request;
@@ -39,7 +39,7 @@ use crate::key::{StateKey, valid_id};
 /// How many keys are looked at in one go.
 const AT_ONCE: usize = 1000;
 
-/// The age at which a note without a record is nobody's.
+/// The age at which a note without a record is nobody's in a cluster.
 const OLD: Duration = REMEMBERED.saturating_mul(2);
 /// Of a note whose record was seen to be removed.
 pub(super) const NO_AGE: Duration = Duration::ZERO;
@@ -97,9 +97,15 @@ impl Records {
                 some.iter().zip(exists).partition(|(_, exists)| *exists);
             listed.extend(found.into_iter().map(|((key, _), _)| key.clone()));
             let gone: Vec<_> = gone.into_iter().map(|((key, note), _)| (key, note)).collect();
-            self.forget(&gone, OLD).await;
+            self.forget(&gone, self.least_age()).await;
         }
         Ok(listed)
+    }
+
+    /// How old a note without a record has to be to be nobody's. On one server no creator stands
+    /// between two steps.
+    fn least_age(&self) -> Duration {
+        if self.network.is_one_slot() { NO_AGE } else { OLD }
     }
 
     /// What the index shows.

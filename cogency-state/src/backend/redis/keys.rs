@@ -22,20 +22,11 @@ pub(super) struct Keys {
     prefix: String,
 }
 
-/// The names that belong to one record.
+/// The names of a record and of its lease.
 #[derive(Debug)]
 pub(super) struct Names {
     pub(super) record: String,
     pub(super) lease: String,
-    pub(super) index: String,
-    prefix: String,
-}
-
-impl Names {
-    /// Where a large value waits for the script that puts it in place.
-    pub(super) fn temporary(&self, write: impl Display) -> String {
-        format!("{}:tmp:{{{}}}:{write}", self.prefix, self.record)
-    }
 }
 
 impl Keys {
@@ -45,16 +36,20 @@ impl Keys {
 
     pub(super) fn of(&self, key: &StateKey) -> Names {
         let record = self.record(key);
-        Names {
-            lease: format!("{}:lease:{{{record}}}", self.prefix),
-            index: self.index(key.user_id()),
-            record,
-            prefix: self.prefix.clone(),
-        }
+        Names { lease: [&self.prefix, ":lease:{", &record, "}"].concat(), record }
+    }
+
+    /// Where a large value waits for the script that puts it in place.
+    pub(super) fn temporary(&self, record: &str, write: impl Display) -> String {
+        format!("{}:tmp:{{{record}}}:{write}", self.prefix)
     }
 
     pub(super) fn record(&self, key: &StateKey) -> String {
-        let mut name = self.before_records();
+        const SEPARATORS: usize = ":state::".len();
+        let ids = key.user_id().len() + key.session_id().len();
+        let mut name = String::with_capacity(self.prefix.len() + SEPARATORS + ids);
+        name.push_str(&self.prefix);
+        name.push_str(":state:");
         push(&mut name, key.user_id());
         name.push(':');
         push(&mut name, key.session_id());
@@ -103,8 +98,12 @@ impl Keys {
 
 fn push(name: &mut String, id: &str) {
     use std::fmt::Write as _;
+    let is_special = |c: char| c.is_control() || matches!(c, '%' | ':' | '{' | '}');
+    if !id.contains(is_special) {
+        return name.push_str(id);
+    }
     for c in id.chars() {
-        if c.is_control() || "%:{}".contains(c) {
+        if is_special(c) {
             for byte in c.encode_utf8(&mut [0; 4]).bytes() {
                 // Writing to a string cannot fail.
                 let _ = write!(name, "%{byte:02X}");
@@ -169,9 +168,10 @@ mod tests {
     #[test]
     fn what_belongs_to_a_record_is_in_its_slot_of_a_cluster() {
         // What stands between the first brace and the next closing one decides.
-        let names = Keys::new("cogency").of(&key("{a}:{b}", "}{"));
+        let keys = Keys::new("cogency");
+        let names = keys.of(&key("{a}:{b}", "}{"));
         assert!(!names.record.contains(['{', '}']));
-        let temporary = names.temporary(WriteId::generate());
+        let temporary = keys.temporary(&names.record, WriteId::generate());
         for name in [&names.lease, &temporary] {
             let tag = name.split_once('{').unwrap().1.split_once('}').unwrap().0;
             assert_eq!(tag, names.record);

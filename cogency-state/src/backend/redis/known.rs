@@ -1,4 +1,5 @@
-//! Large records that this process has, so that the server need not send them again.
+//! Records that this process has, so that the server need not send large ones again, and small
+//! ones need not be read again.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -7,11 +8,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use lru::LruCache;
 
+use super::records::INLINE_BYTES;
 use crate::key::StateKey;
 use crate::record::Record;
-
-/// A smaller value is sent sooner than it is compared.
-const MIN_BYTES: usize = 8 << 10;
 
 /// At most this many, each of which takes some memory besides its bytes.
 const MAX_RECORDS: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
@@ -37,6 +36,23 @@ pub(super) struct KnownRecord {
     pub(super) length: usize,
 }
 
+impl KnownRecord {
+    /// Whether it is not sent again.
+    pub(super) fn is_large(&self) -> bool {
+        self.length > INLINE_BYTES
+    }
+
+    /// Whether it is the record whose value begins so: of a small one that is all, of a large one
+    /// as much as tells it from others, and its length.
+    pub(super) fn is(&self, beginning: &[u8], length: Option<i64>) -> bool {
+        let length = match length {
+            Some(length) if self.is_large() => usize::try_from(length).ok(),
+            _ => Some(beginning.len()),
+        };
+        length == Some(self.length) && beginning.starts_with(&self.beginning)
+    }
+}
+
 impl Known {
     pub(super) fn new(max_bytes: usize) -> Self {
         let inner = Inner { records: LruCache::new(MAX_RECORDS), bytes: 0 };
@@ -48,7 +64,7 @@ impl Known {
     }
 
     pub(super) fn put(&self, known: KnownRecord) {
-        if known.length < MIN_BYTES || known.length > self.max_bytes {
+        if known.length > self.max_bytes {
             return self.remove(&known.record.key);
         }
         let mut inner = self.lock();

@@ -1,39 +1,25 @@
 //! Leases. The clock is the server's.
+//!
+//! A record that is to expire while its lease is held is kept until the lease ends, also by
+//! itself: the server removes both. Given back, the lease leaves the record its own time.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use redis::Value;
-use uuid::Uuid;
 
 use super::acquiring::Acquiring;
-use super::keys::Names;
-use super::problem::Problem;
-use super::records::{INLINE_BYTES, Records};
+use super::claim::{self, Attempt, REMEMBERED, millis};
+use super::known::KnownRecord;
+use super::problem::{Failure, Problem};
+use super::records::{Records, is_whole};
 use super::request::Request;
-use super::scripts::{ACQUIRE, RELEASE, RENEW};
+use super::scripts::{RELEASE, RENEW, TAKE_OVER};
+use super::taking::{Look, Looked, ONLY_THE_LEASE};
 use crate::backend::{Lease, Opened};
 use crate::error::Error;
 use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::record::Record;
-
-/// How long a lease that nobody gave back is remembered. It counts for that long, unless somebody
-/// else takes it.
-pub(super) const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// What the script answered.
-enum Taken {
-    Held(Holder),
-    Free { token: u64, stored: Stored },
-}
-
-enum Stored {
-    None,
-    Same,
-    Large(i64),
-    Value(Vec<u8>),
-}
 
 impl Records {
     /// Takes a lease. If nobody waits for it any more it is given back.
@@ -50,83 +36,137 @@ impl Records {
 
     async fn take(&self, key: &StateKey, holder: &Holder, and_load: bool) -> Result<Opened, Error> {
         let known = if and_load { self.known.get(key) } else { None };
-        let known_as = known.as_ref().map(|known| (&*known.beginning, known.length));
-        let request = self.acquire_request(&self.keys.of(key), holder, and_load, known_as);
-        let answer = self.value(&request).await.and_then(|value| Ok(taken(value)?));
-        let (token, stored) = match answer {
-            Ok(Taken::Held(holder)) => return Ok(Opened::Held(holder)),
-            Ok(Taken::Free { token, stored }) => (token, stored),
-            Err(failure) => return Err(self.failed(Some(key), "take the lease on", failure)),
+        let look = match &known {
+            Some(known) => Look::Known(known),
+            None if and_load => Look::Unknown,
+            None => Look::Type,
         };
-        let lease = Lease::new(key.clone(), token);
-        let record = match (stored, known) {
-            (Stored::None, _) => Ok(None),
-            (Stored::Same, Some(known)) => Ok(Some(known.record)),
-            (Stored::Same, None) => self.load(key).await,
-            (Stored::Value(document), _) => self.read(key, &document.into()).map(Some),
-            (Stored::Large(length), _) => self.load_large(key, length).await,
+        let attempt = Attempt::new(self.keys.of(key));
+        let taken = self.take_and_look(&attempt, holder, look).await;
+        let failed = |failure| self.failed(Some(key), "take the lease on", failure);
+        let looked = match taken {
+            Ok(Ok(looked)) => looked,
+            Ok(Err(held_by)) => return Ok(Opened::Held(held_by)),
+            Err(failure) => {
+                // What was refused may be the look.
+                if let Problem::Refused(_) = failure.problem {
+                    self.give_back(&attempt.lease(key.clone(), 0)).await;
+                }
+                return Err(failed(failure));
+            }
         };
+        let lease = attempt.lease(key.clone(), looked.micros);
+        let record = if and_load { self.found(key, looked, known).await } else { Ok(None) };
         if record.is_err() {
             self.give_back(&lease).await;
         }
         Ok(Opened::Acquired { lease, record: record? })
     }
 
-    async fn load_large(&self, key: &StateKey, length: i64) -> Result<Option<Record>, Error> {
-        let document = self.large_document(key, length).await?;
+    /// Takes the lease, unless somebody holds it.
+    async fn take_and_look(
+        &self,
+        attempt: &Attempt,
+        holder: &Holder,
+        look: Look<'_>,
+    ) -> Result<Result<Looked, Holder>, Failure> {
+        let request = look.request(attempt, holder, &self.lease_lives());
+        let mut is_kept = false;
+        loop {
+            let looked = Looked::of(self.network.ask(&request).await?.values)?;
+            match &looked.lease {
+                // An attempt that is repeated because its answer was lost finds its own lease.
+                Some(found) if !attempt.has_taken(found) => {
+                    if let Some(held_by) = self.take_over(attempt, holder, found).await? {
+                        return Ok(Err(held_by));
+                    }
+                }
+                // It would expire under the lease. Until that keeps it, it may have done so.
+                _ if !is_kept && looked.expires_within(self.lease_ttl) => {
+                    is_kept = true;
+                    self.word(&self.renew_request(attempt)).await?;
+                }
+                _ => return Ok(Ok(looked)),
+            }
+        }
+    }
+
+    /// Takes a lease if it has run out. Gives who holds it else.
+    async fn take_over(
+        &self,
+        attempt: &Attempt,
+        holder: &Holder,
+        seen: &[u8],
+    ) -> Result<Option<Holder>, Failure> {
+        let value = attempt.value(holder);
+        let request = Request::new().then_script(
+            &TAKE_OVER,
+            &[attempt.lease_name()],
+            &[seen, &value, self.lease_lives().as_bytes(), millis(REMEMBERED).as_bytes()],
+        );
+        match self.value(&request).await? {
+            Value::BulkString(found) if !attempt.has_taken(&found) => {
+                Ok(Some(claim::holder(&found)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The record that was seen.
+    async fn found(
+        &self,
+        key: &StateKey,
+        looked: Looked,
+        known: Option<KnownRecord>,
+    ) -> Result<Option<Record>, Error> {
+        let Looked { beginning, more, .. } = looked;
+        let was_large = known.as_ref().is_some_and(KnownRecord::is_large);
+        match known {
+            None if more == Some(ONLY_THE_LEASE) => return Ok(None),
+            Some(known) if known.is(&beginning, more) => return Ok(Some(known.record)),
+            _ => {}
+        }
+        if is_whole(&beginning) && !was_large {
+            return self.read(key, &beginning.into()).map(Some);
+        }
+        let document = self.whole_document(key).await?;
         document.map(|document| self.read(key, &document)).transpose()
     }
 
-    fn acquire_request(
-        &self,
-        names: &Names,
-        holder: &Holder,
-        and_load: bool,
-        known: Option<(&[u8], usize)>,
-    ) -> Request {
-        let (beginning, length) = known.map_or((&[][..], -1), |(beginning, length)| {
-            (beginning, i64::try_from(length).unwrap_or(-1))
-        });
-        // A holder is numbers and a name: it is JSON in any case.
-        let holder = serde_json::to_vec(holder).unwrap_or_default();
-        Request::new().then_script(
-            &ACQUIRE,
-            &[&names.record, &names.lease],
-            &[
-                Uuid::new_v4().to_string().as_bytes(),
-                &holder,
-                millis(self.lease_ttl).as_bytes(),
-                millis(REMEMBERED).as_bytes(),
-                if and_load { b"1" } else { b"0" },
-                beginning,
-                length.to_string().as_bytes(),
-                INLINE_BYTES.to_string().as_bytes(),
-            ],
-        )
+    /// How many milliseconds the key of a lease lives.
+    fn lease_lives(&self) -> String {
+        millis(self.lease_ttl + REMEMBERED)
     }
 
     pub(super) async fn renew(&self, lease: &Lease) -> Result<(), Error> {
-        let names = self.keys.of(lease.key());
-        let request = Request::new().then_script(
-            &RENEW,
-            &[&names.lease],
-            &[
-                lease.token().to_string().as_bytes(),
-                millis(self.lease_ttl).as_bytes(),
-                millis(REMEMBERED).as_bytes(),
-            ],
-        );
-        match self.word(&request).await {
+        let attempt = self.attempt(lease)?;
+        match self.word(&self.renew_request(&attempt)).await {
             Ok(said) if said.word == "done" => Ok(()),
             Ok(_) => Err(self.lost(lease)),
             Err(failure) => Err(self.failed(Some(lease.key()), "renew the lease on", failure)),
         }
     }
 
+    fn renew_request(&self, attempt: &Attempt) -> Request {
+        Request::new().then_script(
+            &RENEW,
+            &[attempt.record(), attempt.lease_name()],
+            &[
+                attempt.id().as_bytes(),
+                self.lease_lives().as_bytes(),
+                millis(REMEMBERED).as_bytes(),
+            ],
+        )
+    }
+
     pub(super) async fn release(&self, lease: &Lease) -> Result<(), Error> {
-        let names = self.keys.of(lease.key());
-        let token = lease.token().to_string();
-        let request = Request::new().then_script(&RELEASE, &[&names.lease], &[token.as_bytes()]);
+        // What is no lease of ours need not be given back.
+        let Some(attempt) = Attempt::of(lease) else { return Ok(()) };
+        let request = Request::new().then_script(
+            &RELEASE,
+            &[attempt.record(), attempt.lease_name()],
+            &[attempt.id().as_bytes(), millis(REMEMBERED).as_bytes()],
+        );
         let released = self.word(&request).await;
         let failed = |failure| self.failed(Some(lease.key()), "give back the lease on", failure);
         released.map(drop).map_err(failed)
@@ -138,32 +178,9 @@ impl Records {
             tracing::warn!(key = %lease.key(), %error, "a lease was not given back");
         }
     }
-}
 
-fn millis(duration: Duration) -> String {
-    duration.as_millis().to_string()
-}
-
-fn taken(answer: Value) -> Result<Taken, Problem> {
-    const STRANGE: Problem = Problem::Strange("not what the script for leases gives");
-    let Value::Array(parts) = answer else { return Err(STRANGE) };
-    let mut parts = parts.into_iter();
-    let mut text = || match parts.next() {
-        Some(Value::BulkString(text)) => String::from_utf8(text).map_err(|_| STRANGE),
-        _ => Err(STRANGE),
-    };
-    let (first, second) = (text()?, text()?);
-    if first == "held" {
-        let holder = serde_json::from_str(&second).unwrap_or_else(|_| Holder::unknown());
-        return Ok(Taken::Held(holder));
+    /// The attempt that took a lease: what fences.
+    pub(super) fn attempt(&self, lease: &Lease) -> Result<Arc<Attempt>, Error> {
+        Attempt::of(lease).ok_or_else(|| self.lost(lease))
     }
-    let token = first.parse().map_err(|_| STRANGE)?;
-    let stored = match (&*second, parts.next()) {
-        ("none", None) => Stored::None,
-        ("same", None) => Stored::Same,
-        ("large", Some(Value::Int(length))) => Stored::Large(length),
-        ("value", Some(Value::BulkString(value))) => Stored::Value(value),
-        _ => return Err(STRANGE),
-    };
-    Ok(Taken::Free { token, stored })
 }

@@ -9,6 +9,7 @@
 mod acquiring;
 mod adopting;
 mod builder;
+mod claim;
 mod durability;
 mod index;
 mod keys;
@@ -21,6 +22,7 @@ mod replication;
 mod request;
 mod saving;
 mod scripts;
+mod taking;
 mod url;
 mod waiting;
 
@@ -64,6 +66,10 @@ pub use durability::RedisDurability;
 /// `connect` or is required, else [`Durability::Restart`]: records survive the processes that use
 /// them, and the server as its configuration says.
 ///
+/// A state expires by the server's clock: the server removes it by itself. One that a call is at
+/// work on stays until that gives its lease back or, if the call's process died, until the lease
+/// runs out. Its entry in the user's index goes with a later listing.
+///
 /// A server that is away, restarts or is replaced is connected to again without help, within
 /// [bounds](RedisBackendBuilder::retry_for): a failover takes as long as the servers need to agree
 /// on it.
@@ -98,7 +104,7 @@ pub use durability::RedisDurability;
 /// Set `maxmemory-policy` to `noeviction`. A user with the least rights is
 ///
 /// ```text
-/// ACL SETUSER agent on >password ~cogency:* +@scripting +@string +@hash +@keyspace +@connection +time +config|get
+/// ACL SETUSER agent on >password ~cogency:* +@scripting +@transaction +@string +@hash +@keyspace +@connection +time +config|get
 /// ```
 ///
 /// Without `config|get` the durability is unknown and cannot be required. Add `+cluster|slots` in a
@@ -205,6 +211,7 @@ impl StateBackend for RedisBackend {
             .with_durability(self.durability)
             .with_sharing(Sharing::Network)
             .with_lease_ttl(Some(self.records.lease_ttl))
+            .with_expiry()
     }
 
     async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {

@@ -11,15 +11,14 @@ use super::keys::Keys;
 use super::known::{Known, KnownRecord};
 use super::network::Network;
 use super::problem::{Failure, Problem, Refusal};
-use super::request::Request;
-use super::scripts::LOAD;
+use super::request::{Request, command};
 use crate::backend::Lease;
 use crate::envelope;
 use crate::error::Error;
 use crate::key::StateKey;
 use crate::record::Record;
 
-/// A larger value does not go through a script: there it would be copied twice.
+/// A larger value has a connection of its own, so that the others do not wait for it.
 pub(super) const INLINE_BYTES: usize = 64 << 10;
 
 /// The records of one prefix.
@@ -58,48 +57,54 @@ impl Records {
 
     /// What is stored, as it is.
     pub(super) async fn document(&self, key: &StateKey) -> Result<Option<Bytes>, Error> {
-        let name = self.keys.record(key);
-        let most = INLINE_BYTES.to_string();
-        let request = Request::new().then_script(&LOAD, &[&name], &[most.as_bytes()]);
-        let answer = self.value(&request).await;
-        match answer.map_err(|failure| self.failed(Some(key), "load", failure))? {
-            Value::BulkString(document) => Ok(Some(document.into())),
-            Value::Nil => Ok(None),
-            Value::Int(length) => self.large_document(key, length).await,
-            _ => Err(self.failed(Some(key), "load", Problem::Strange("no value").into())),
+        let (name, last) = (self.keys.record(key), INLINE_BYTES.to_string());
+        let request = Request::one(command(&[b"EXISTS", name.as_bytes()])).then(command(&[
+            b"GETRANGE",
+            name.as_bytes(),
+            b"0",
+            last.as_bytes(),
+        ]));
+        let failed = |failure| self.failed(Some(key), "load", failure);
+        let mut values = self.network.ask(&request).await.map_err(failed)?.values;
+        match (values.pop(), values.pop()) {
+            (_, Some(Value::Int(0))) => Ok(None),
+            (Some(Value::BulkString(document)), _) if is_whole(&document) => {
+                Ok(Some(document.into()))
+            }
+            (Some(Value::BulkString(_)), _) => self.whole_document(key).await,
+            _ => Err(failed(Problem::Strange("no value").into())),
         }
     }
 
-    /// What is stored, where that is about so many bytes.
-    pub(super) async fn large_document(
-        &self,
-        key: &StateKey,
-        length: i64,
-    ) -> Result<Option<Bytes>, Error> {
-        let mut get = redis::cmd("GET");
-        get.arg(self.keys.record(key));
-        let request = Request::one(get).of_bytes(usize::try_from(length).unwrap_or(0));
-        let answer = self.value(&request).await;
-        match answer.map_err(|failure| self.failed(Some(key), "load", failure))? {
+    /// What is stored, however large it is.
+    pub(super) async fn whole_document(&self, key: &StateKey) -> Result<Option<Bytes>, Error> {
+        let name = self.keys.record(key);
+        let failed = |failure| self.failed(Some(key), "load", failure);
+        let length = Request::one(command(&[b"STRLEN", name.as_bytes()]));
+        let Value::Int(length) = self.value(&length).await.map_err(failed)? else {
+            return Err(failed(Problem::Strange("no length").into()));
+        };
+        let length = usize::try_from(length).unwrap_or(0);
+        let get = Request::one(command(&[b"GET", name.as_bytes()])).of_bytes(length);
+        match self.value(&get).await.map_err(failed)? {
             Value::BulkString(document) => Ok(Some(document.into())),
             Value::Nil => Ok(None),
-            _ => Err(self.failed(Some(key), "load", Problem::Strange("no value").into())),
+            _ => Err(failed(Problem::Strange("no value").into())),
         }
     }
 
     pub(super) fn read(&self, key: &StateKey, document: &Bytes) -> Result<Record, Error> {
         let record = Record::from_json(key, self.location(), document)?;
-        self.remember(&record, document);
+        // Another program's record cannot be told from others by how its value begins.
+        if let Some(beginning) = envelope::beginning_of(document, record.revision.write_id) {
+            self.remember(&record, beginning, document.len());
+        }
         Ok(record)
     }
 
-    /// Keeps a record at hand, if the server can tell it from others by how its value begins.
-    pub(super) fn remember(&self, record: &Record, document: &Bytes) {
-        let Ok(beginning) = envelope::beginning(&record.key, record.revision) else { return };
-        if document.starts_with(&beginning) {
-            let (record, length) = (record.clone(), document.len());
-            self.known.put(KnownRecord { record, beginning: beginning.into(), length });
-        }
+    /// Keeps a record at hand.
+    pub(super) fn remember(&self, record: &Record, beginning: Bytes, length: usize) {
+        self.known.put(KnownRecord { record: record.clone(), beginning, length });
     }
 
     /// The answer to a request's last command.
@@ -134,6 +139,12 @@ impl Records {
     pub(super) fn lost(&self, lease: &Lease) -> Error {
         Error::lease_lost(lease.key(), self.location(), lease.token())
     }
+}
+
+/// Whether the first bytes of a value, one more than are sent with the others, are all: nothing at
+/// all may be no value.
+pub(super) fn is_whole(bytes: &[u8]) -> bool {
+    (1..=INLINE_BYTES).contains(&bytes.len())
 }
 
 impl fmt::Debug for Records {

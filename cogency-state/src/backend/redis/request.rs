@@ -15,6 +15,8 @@ pub(super) struct Request {
     pub(super) commands: usize,
     pub(super) script: Option<&'static Script>,
     slot: Option<u16>,
+    /// How many of the commands have no key.
+    without_key: usize,
     /// How many bytes of values go out or come back, where that is many.
     bytes: usize,
     /// How long it waits for replicas at its end, if it does.
@@ -37,6 +39,14 @@ pub(super) enum Traffic {
 /// How many connections may wait for replicas at the same time.
 const WAITING: u16 = 8;
 
+/// A command of these parts.
+pub(super) fn command(parts: &[&[u8]]) -> Cmd {
+    let bytes = parts.iter().map(|part| part.len()).sum();
+    let mut command = Cmd::with_capacity(parts.len(), bytes);
+    command.arg(parts);
+    command
+}
+
 impl Request {
     pub(super) fn new() -> Self {
         Self {
@@ -44,6 +54,7 @@ impl Request {
             commands: 0,
             script: None,
             slot: None,
+            without_key: 0,
             bytes: 0,
             waits: None,
             is_each_for_itself: false,
@@ -65,7 +76,7 @@ impl Request {
     /// Tells the server a script.
     pub(super) fn load(script: &Script) -> Self {
         let mut command = redis::cmd("SCRIPT");
-        command.arg("LOAD").arg(script.source);
+        command.arg("LOAD").arg(&script.source);
         Self::one(command)
     }
 
@@ -80,6 +91,14 @@ impl Request {
         self
     }
 
+    /// A command that every server of a cluster answers.
+    pub(super) fn then_without_key(mut self, command: Cmd) -> Self {
+        self.pipeline.add_command(command);
+        self.commands += 1;
+        self.without_key += 1;
+        self
+    }
+
     pub(super) fn then_script(
         mut self,
         script: &'static Script,
@@ -87,9 +106,12 @@ impl Request {
         arguments: &[&[u8]],
     ) -> Self {
         self.slot = keys.first().map(|key| slot_of(key.as_bytes()));
-        let mut command = redis::cmd("EVALSHA");
-        command.arg(&script.hash).arg(keys.len()).arg(keys).arg(arguments);
-        Self { script: Some(script), ..self.then(command) }
+        let count = keys.len().to_string();
+        let mut parts = Vec::with_capacity(3 + keys.len() + arguments.len());
+        parts.extend([b"EVALSHA", script.hash.as_bytes(), count.as_bytes()]);
+        parts.extend(keys.iter().map(|key| key.as_bytes()));
+        parts.extend_from_slice(arguments);
+        Self { script: Some(script), ..self.then(command(&parts)) }
     }
 
     /// Waits until so many replicas have what it wrote, or the time is over. Its last answer is
@@ -164,8 +186,8 @@ impl Request {
         let ahead = if self.script.is_some() { count.saturating_sub(1) } else { 0 };
         let counted = answers.iter().take(count).skip(ahead);
         let refusal = counted.clone().find_map(Refusal::in_answer)?;
-        let goes_elsewhere = |answer| Refusal::in_answer(answer).is_some_and(|one| one.is_ask());
-        if refusal.is_ask() && !counted.into_iter().all(goes_elsewhere) {
+        let stays = |answer: &&Value| !Refusal::in_answer(answer).is_some_and(|one| one.is_ask());
+        if refusal.is_ask() && counted.filter(stays).count() > self.without_key {
             return Some(Refusal::of_a_moving_slot());
         }
         Some(refusal)
@@ -192,6 +214,12 @@ mod tests {
         for answers in [format!("*2\r\n{ASK}:1\r\n"), format!("*2\r\n:1\r\n{ASK}")] {
             assert!(code_of(&answers).unwrap().contains("`TRYAGAIN`"), "{answers}");
         }
+        let answers = format!("*2\r\n{ASK}:1\r\n");
+        let request = Request::one(redis::cmd("GET")).then_without_key(redis::cmd("TIME"));
+        let Value::Array(answers) = redis::parse_redis_value(answers.as_bytes()).unwrap() else {
+            panic!("no answers");
+        };
+        assert!(request.refusal(&answers).unwrap().is_ask());
         let moved = format!("*2\r\n-MOVED 1 127.0.0.1:7000\r\n{ASK}");
         assert!(code_of(&moved).unwrap().contains("`MOVED 1"));
     }

@@ -4,39 +4,50 @@
 //! value itself, which may be large, need not be looked through. Another program's value has no
 //! write id; it is compared as a whole.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use uuid::Uuid;
 
+use super::claim::{Attempt, REMEMBERED, millis};
 use super::index::NO_AGE;
+use super::known::Known;
 use super::problem::Problem;
 use super::records::{INLINE_BYTES, Records};
-use super::request::Request;
+use super::request::{Request, command};
 use super::scripts::{DELETE, SAVE};
 use crate::backend::{Lease, Write};
 use crate::envelope;
 use crate::error::{BoxError, Error};
 use crate::record::{Record, version_of};
 
+/// A larger value goes ahead of the script and is renamed by it: the server looks at each byte of
+/// what it gives a script.
+const SCRIPT_BYTES: usize = 2 << 10;
+
 /// How long a large value waits for the script that puts it in place, in milliseconds. The script
 /// comes right behind it.
 const TEMPORARY_MILLIS: u64 = 60_000;
+
+/// What lies beyond is for ever: longer times are not numbers that a script can count with.
+const LONGEST_TTL: Duration = Duration::from_secs(100_000 * 366 * 24 * 60 * 60);
 
 /// What must be there for a save to happen.
 enum Expected {
     Nothing,
     /// A value that begins so.
-    Beginning(Vec<u8>),
+    Beginning(Bytes),
     /// This value.
     Whole(Bytes),
 }
 
 impl Expected {
-    fn of(write: &Write) -> Result<Self, Error> {
-        let beginning = |revision| envelope::beginning(&write.record.key, revision);
-        Ok(match write.expected {
-            None => Self::Nothing,
-            Some(revision) => Self::Beginning(beginning(revision)?),
-        })
+    fn of(write: &Write, known: &Known) -> Result<Self, Error> {
+        let Some(revision) = write.expected else { return Ok(Self::Nothing) };
+        Ok(Self::Beginning(match known.get(&write.record.key) {
+            Some(known) if known.record.revision == revision => known.beginning,
+            _ => envelope::beginning(&write.record.key, revision)?.into(),
+        }))
     }
 
     fn is(&self, document: &Bytes) -> bool {
@@ -46,9 +57,13 @@ impl Expected {
     fn beginning(&self) -> &[u8] {
         match self {
             Self::Nothing => &[],
-            Self::Beginning(bytes) => bytes,
-            Self::Whole(bytes) => bytes,
+            Self::Beginning(bytes) | Self::Whole(bytes) => bytes,
         }
+    }
+
+    /// Whether the save makes a record, or makes one of another program's.
+    fn makes_a_record(&self) -> bool {
+        !matches!(self, Self::Beginning(_))
     }
 
     /// The length of the value, as the script takes it.
@@ -67,8 +82,9 @@ impl Records {
         write: &Write,
         release: bool,
     ) -> Result<(), Error> {
-        let save = Save::new(lease, write, release)?;
-        let mut expected = Expected::of(write)?;
+        let attempt = self.attempt(lease)?;
+        let save = Save::new(lease, &attempt, write, release)?;
+        let mut expected = Expected::of(write, &self.known)?;
         let mut is_doubtful = false;
         loop {
             self.note_ahead(lease, write, &expected).await?;
@@ -85,12 +101,17 @@ impl Records {
                 "done" => return self.saved(&save, said.replicated),
                 // An earlier try of it did it.
                 "again" => {
-                    let (names, id) = (self.keys.of(lease.key()), write.record.revision.write_id);
-                    return self.saved(&save, self.replicated_again(&names, id).await);
+                    let id = write.record.revision.write_id;
+                    return self.saved(&save, self.replicated_again(attempt.record(), id).await);
                 }
                 // An earlier try may have saved and released, and somebody saved over it since.
                 "lost" if is_doubtful => return Err(self.in_doubt(&save, self.lost(lease))),
                 "lost" => return Err(self.lost(lease)),
+                // What an earlier try saved may have expired, if nobody renewed the lease.
+                "stale" if is_doubtful && write.ttl.is_some() => {
+                    let looked = self.look(&save, &expected).await;
+                    expected = looked.map_err(|error| self.in_doubt(&save, error))?;
+                }
                 // The lease is ours: what an earlier try saved would still be there.
                 "stale" => expected = self.look(&save, &expected).await?,
                 "gone" => {
@@ -126,7 +147,8 @@ impl Records {
 
     /// A save that has happened. Whether it stays where a replica takes over is another question.
     fn saved(&self, save: &Save<'_>, replicated: Result<(), Problem>) -> Result<(), Error> {
-        self.remember(&save.write.record, &save.document);
+        let (beginning, length) = (save.beginning.clone(), save.document.len());
+        self.remember(&save.write.record, beginning, length);
         replicated.map_err(|problem| self.in_doubt(save, problem))
     }
 
@@ -151,7 +173,7 @@ impl Records {
         write: &Write,
         expected: &Expected,
     ) -> Result<(), Error> {
-        if self.network.is_one_slot() || matches!(expected, Expected::Beginning(_)) {
+        if self.network.is_one_slot() || !expected.makes_a_record() {
             return Ok(());
         }
         let write_id = write.record.revision.write_id.to_string();
@@ -170,12 +192,12 @@ impl Records {
     }
 
     async fn delete_record(&self, lease: &Lease) -> Result<bool, Error> {
-        let (key, names) = (lease.key(), self.keys.of(lease.key()));
-        let (token, attempt) = (lease.token().to_string(), Uuid::new_v4().to_string());
+        let key = lease.key();
+        let (attempt, deletion) = (self.attempt(lease)?, Uuid::new_v4().to_string());
         let request = Request::new().then_script(
             &DELETE,
-            &[&names.record, &names.lease],
-            &[token.as_bytes(), attempt.as_bytes()],
+            &[attempt.record(), attempt.lease_name()],
+            &[attempt.id().as_bytes(), deletion.as_bytes()],
         );
         let request = self.and_wait(request);
         self.known.remove(key);
@@ -186,7 +208,7 @@ impl Records {
             }
             // An earlier try of it did it.
             Ok(said) if said.word == "again" => {
-                let replicated = self.replicated_again(&names, &attempt).await;
+                let replicated = self.replicated_again(attempt.record(), &deletion).await;
                 replicated.map(|()| true).map_err(|problem| in_doubt(problem.into()))
             }
             Ok(said) if said.word == "none" => Ok(false),
@@ -201,47 +223,67 @@ impl Records {
 /// One save, on its way.
 struct Save<'a> {
     lease: &'a Lease,
+    attempt: &'a Attempt,
     write: &'a Write,
     release: bool,
     document: Bytes,
     /// How the document begins.
-    beginning: Vec<u8>,
+    beginning: Bytes,
 }
 
 impl<'a> Save<'a> {
-    fn new(lease: &'a Lease, write: &'a Write, release: bool) -> Result<Self, Error> {
+    fn new(
+        lease: &'a Lease,
+        attempt: &'a Attempt,
+        write: &'a Write,
+        release: bool,
+    ) -> Result<Self, Error> {
         let document = write.record.to_json()?;
-        let beginning = envelope::beginning(&write.record.key, write.record.revision)?;
-        Ok(Self { lease, write, release, document, beginning })
+        let beginning = envelope::beginning(&write.record.key, write.record.revision)?.into();
+        Ok(Self { lease, attempt, write, release, document, beginning })
     }
 
     fn request(&self, records: &Records, expected: &Expected) -> Request {
-        let names = records.keys.of(self.lease.key());
-        let token = self.lease.token().to_string();
-        let (length, write_id) = (expected.length(), self.write.record.revision.write_id);
-        let (temporary, write_id) = (names.temporary(write_id), write_id.to_string());
-        let mut keys = vec![&*names.record, &names.lease];
-        let mut session = "";
-        if records.network.is_one_slot() {
-            keys.push(&names.index);
-            session = self.lease.key().session_id();
+        let write_id = self.write.record.revision.write_id;
+        let is_ahead = self.document.len() > SCRIPT_BYTES;
+        let ahead = is_ahead.then(|| records.keys.temporary(self.attempt.record(), write_id));
+        let is_noted = records.network.is_one_slot() && expected.makes_a_record();
+        let index = is_noted.then(|| records.keys.index(self.lease.key().user_id()));
+
+        let mut keys = vec![self.attempt.record(), self.attempt.lease_name()];
+        keys.extend(index.as_deref());
+        keys.extend(ahead.as_deref());
+
+        let beginnings = [self.attempt.id().as_bytes(), expected.beginning(), &self.beginning];
+        let last_bytes = beginnings.map(|bytes| bytes.len().saturating_sub(1).to_string());
+        let mut arguments = beginnings.to_vec();
+        arguments.extend(last_bytes.iter().map(String::as_bytes));
+        arguments.push(if is_ahead { b"" } else { &self.document });
+        let remembered = millis(REMEMBERED);
+        arguments.push(if self.release { b"" } else { remembered.as_bytes() });
+        let ttl = self.write.ttl.filter(|ttl| *ttl <= LONGEST_TTL);
+        let ttl = ttl.map_or_else(String::new, whole_millis);
+        arguments.push(ttl.as_bytes());
+        let (length, write_id) = (expected.length(), write_id.to_string());
+        if expected.makes_a_record() {
+            let session = if is_noted { self.lease.key().session_id() } else { "" };
+            arguments.extend([length.as_bytes(), session.as_bytes(), write_id.as_bytes()]);
         }
-        let mut arguments = vec![
-            token.as_bytes(),
-            &self.beginning,
-            expected.beginning(),
-            length.as_bytes(),
-            if self.release { b"1" } else { b"0" },
-            session.as_bytes(),
-            write_id.as_bytes(),
-        ];
-        if self.document.len() <= INLINE_BYTES {
-            arguments.push(&self.document);
+
+        let Some(ahead) = &ahead else {
             return Request::new().then_script(&SAVE, &keys, &arguments);
+        };
+        let millis = TEMPORARY_MILLIS.to_string();
+        let set = command(&[b"SET", ahead.as_bytes(), &self.document, b"PX", millis.as_bytes()]);
+        let request = Request::one(set).then_script(&SAVE, &keys, &arguments);
+        if self.document.len() > INLINE_BYTES {
+            return request.of_bytes(self.document.len());
         }
-        keys.push(&temporary);
-        let mut ahead = redis::cmd("SET");
-        ahead.arg(&temporary).arg(&*self.document).arg("PX").arg(TEMPORARY_MILLIS);
-        Request::one(ahead).then_script(&SAVE, &keys, &arguments).of_bytes(self.document.len())
+        request
     }
+}
+
+/// In whole milliseconds, rounded up: no time at all would be refused.
+fn whole_millis(ttl: Duration) -> String {
+    (ttl + Duration::from_nanos(999_999)).as_millis().max(1).to_string()
 }

@@ -9,29 +9,30 @@ use std::sync::LazyLock;
 /// A script, and the name that the server knows it by.
 #[derive(Debug)]
 pub(super) struct Script {
-    pub(super) source: &'static str,
+    pub(super) source: String,
     pub(super) hash: String,
 }
 
 impl Script {
-    fn new(source: &'static str) -> Self {
-        Self { source, hash: redis::Script::new(source).get_hash().to_owned() }
+    fn new(parts: &[&str]) -> Self {
+        let source = parts.concat();
+        let hash = redis::Script::new(&source).get_hash().to_owned();
+        Self { source, hash }
     }
 }
 
 macro_rules! scripts {
-    ($($name:ident = $file:literal;)*) => {
+    ($($name:ident = $($file:literal)+;)*) => {
         $(pub(super) static $name: LazyLock<Script> =
-            LazyLock::new(|| Script::new(include_str!(concat!("scripts/", $file))));)*
+            LazyLock::new(|| Script::new(&[$(include_str!(concat!("scripts/", $file))),+]));)*
     };
 }
 
 scripts! {
-    ACQUIRE = "acquire.lua";
-    RENEW = "renew.lua";
+    TAKE_OVER = "take_over.lua";
+    RENEW = "keep.lua" "renew.lua";
     RELEASE = "release.lua";
-    LOAD = "load.lua";
-    SAVE = "save.lua";
+    SAVE = "keep.lua" "save.lua";
     DELETE = "delete.lua";
     NOTE = "note.lua";
     FORGET = "forget.lua";

@@ -10,10 +10,9 @@ use std::fmt::Display;
 
 use redis::Value;
 
-use super::keys::Names;
 use super::problem::{Problem, Refusal};
 use super::records::Records;
-use super::request::Request;
+use super::request::{Request, command};
 
 impl Records {
     /// A request that waits for the replicas that are required.
@@ -42,14 +41,14 @@ impl Records {
     /// Waits for the replicas to have what an earlier try wrote in this slot.
     pub(super) async fn replicated_again(
         &self,
-        names: &Names,
-        attempt: impl Display,
+        record: &str,
+        write: impl Display,
     ) -> Result<(), Problem> {
         if self.network.replicas() == 0 {
             return Ok(());
         }
-        let mut write = redis::cmd("SET");
-        write.arg(names.temporary(attempt)).arg("").arg("PX").arg(1);
+        let name = self.keys.temporary(record, write);
+        let write = command(&[b"SET", name.as_bytes(), b"", b"PX", b"1"]);
         let answer = self.network.ask(&self.and_wait(Request::one(write))).await;
         self.replicated(answer.map_err(|failure| failure.problem)?.waited.as_ref())
     }

@@ -34,7 +34,8 @@ pub(super) async fn acquire_and_load_gives_the_lease_and_the_record(trial: &Tria
     trial.backend.release(&third).await
 }
 
-async fn open(backend: &Instance, key: &StateKey) -> Verdict<(Lease, Option<Record>)> {
+/// Takes a key that is free, with what is under it.
+pub(super) async fn open(backend: &Instance, key: &StateKey) -> Verdict<(Lease, Option<Record>)> {
     match backend.acquire_and_load(key, &Holder::current()).await {
         Ok(Opened::Acquired { lease, record }) => Ok((lease, record)),
         Ok(Opened::Held(_)) => fail!("acquire_and_load says Held, but nobody holds {key}"),

@@ -8,6 +8,7 @@ mod instances;
 mod joint;
 mod keys;
 mod leases;
+mod lifetimes;
 mod privacy;
 mod records;
 mod unreadable;
@@ -99,6 +100,23 @@ macro_rules! __for_each_conformance_check {
             expiry::a_lease_that_ran_out_counts_until_it_is_taken,
             /// A lease that was taken over gets `LeaseLost` and does not disturb the new holder.
             expiry::a_lease_taken_over_does_no_harm,
+
+            /// A record that was saved with a ttl is there until that is over, and then gone.
+            lifetimes::a_record_is_gone_after_its_ttl,
+            /// A record that has expired is not listed.
+            lifetimes::an_expired_record_is_not_listed,
+            /// Whoever takes the lease on an expired record finds none.
+            lifetimes::an_expired_record_is_not_found_under_a_lease,
+            /// Where a record has expired, a save made from it gets `Conflict`, a first save works.
+            lifetimes::a_save_after_the_ttl_is_a_first_one,
+            /// A record that expires while its lease is held can be saved over by the holder.
+            lifetimes::a_record_lasts_while_its_lease_is_held,
+            /// A record that expired while its lease was held is gone when that is given back.
+            lifetimes::a_record_that_a_lease_kept_goes_with_it,
+            /// A save without a ttl ends that of the save before.
+            lifetimes::a_save_without_ttl_makes_the_record_stay,
+            /// The ttl begins anew with each save that has one.
+            lifetimes::each_save_begins_the_ttl_anew,
 
             /// `acquire_and_load` gives what `acquire_lease` and `load_state` give.
             joint::acquire_and_load_gives_the_lease_and_the_record,

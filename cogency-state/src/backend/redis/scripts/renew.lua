@@ -1,15 +1,14 @@
--- Makes a lease last from now, if it is still the newest.
+-- Makes a lease last from now, if it is still the newest, and with it a record that is to expire.
 --
--- KEYS  lease
--- ARGV  token, ttl in ms, ms after which an abandoned lease is swept
+-- KEYS  record, lease
+-- ARGV  attempt of the lease, ms that its key lives, ms of them after the lease
 --
 -- done or lost
 
-if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then
+if call('GETRANGE', KEYS[2], 0, #ARGV[1] - 1) ~= ARGV[1] then
   return 'lost'
 end
-local time = redis.call('TIME')
-local millis = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('HSET', KEYS[1], 'until', string.format('%.0f', millis + ARGV[2]))
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
+local ended_before = ending(ARGV[3])
+call('PEXPIRE', KEYS[2], ARGV[2])
+keep_until(ending(ARGV[3]), ended_before)
 return 'done'

@@ -2,61 +2,86 @@
 --
 -- KEYS  record, lease, the user's index where this is to note the session, the new value where it
 --       was sent ahead
--- ARGV  token, how the new value begins, how the expected one begins (empty: there must be none),
---       its length (-1: any), whether to release (0 or 1), session (empty: not to be noted),
---       write id, the new value where it was not sent ahead
+-- ARGV  attempt of the lease, how the expected value begins (empty: there must be none), how the
+--       new one begins, the last bytes of these three, the new value (empty: it was sent ahead),
+--       ms that the lease's key lives after the lease (empty: release it), ms until the record
+--       expires (empty: it stays); where there must be none or another program's: its length,
+--       session (empty: not to be noted), write id
 --
 -- done, again (an earlier try did it), lost, stale or gone (the value that was sent ahead)
+--
+-- Bytes are counted by the caller: to write a number costs more than to read the bytes.
 
-local index = ARGV[6] ~= '' and KEYS[3]
-local ahead = not ARGV[8] and KEYS[#KEYS]
+local ahead = ARGV[7] == '' and KEYS[#KEYS]
 
-local function begins_with(beginning)
-  return redis.call('GETRANGE', KEYS[1], 0, #beginning - 1) == beginning
+local function store()
+  if ahead then
+    call('RENAME', ahead, KEYS[1])
+  else
+    call('SET', KEYS[1], ARGV[7])
+  end
+  if ARGV[9] ~= '' then
+    call('PEXPIRE', KEYS[1], ARGV[9])
+  elseif ahead then
+    call('PERSIST', KEYS[1])
+  end
 end
 
-local is_newest = redis.call('HGET', KEYS[2], 'token') == ARGV[1]
-
-local function finish(answer)
-  if ahead then
-    redis.call('UNLINK', ahead)
+local function release()
+  if ARGV[8] == '' then
+    call('DEL', KEYS[2])
+  elseif ARGV[9] ~= '' then
+    keep_until(ending(ARGV[8]))
   end
-  if (answer == 'done' or answer == 'again') and ARGV[5] == '1' and is_newest then
-    redis.call('DEL', KEYS[2])
+end
+
+local function begins_with(key, nth)
+  return call('GETRANGE', key, '0', ARGV[3 + nth]) == ARGV[nth]
+end
+
+local is_newest = begins_with(KEYS[2], 1)
+local is_expected = ARGV[2] ~= '' and begins_with(KEYS[1], 2)
+
+-- What nearly every save finds.
+if is_newest and is_expected and not ARGV[10] and not ahead then
+  store()
+  release()
+  return 'done'
+end
+
+local function refuse(answer)
+  if ahead then
+    call('UNLINK', ahead)
   end
   return answer
 end
 
-if begins_with(ARGV[2]) then
-  return finish('again')
+if begins_with(KEYS[1], 3) then
+  if is_newest then
+    release()
+  end
+  return refuse('again')
 end
 if not is_newest then
-  return finish('lost')
+  return refuse('lost')
 end
 
-local is_new = redis.call('EXISTS', KEYS[1]) == 0
-if ARGV[3] == '' then
-  if not is_new then
-    return finish('stale')
+if ARGV[2] == '' then
+  if call('EXISTS', KEYS[1]) == 1 then
+    return refuse('stale')
   end
-elseif not begins_with(ARGV[3])
-  or (ARGV[4] ~= '-1' and redis.call('STRLEN', KEYS[1]) ~= tonumber(ARGV[4])) then
-  return finish('stale')
+elseif not is_expected or (ARGV[10] and call('STRLEN', KEYS[1]) ~= tonumber(ARGV[10])) then
+  return refuse('stale')
 end
-if ahead and redis.call('EXISTS', ahead) == 0 then
+if ahead and call('EXISTS', ahead) == 0 then
   return 'gone'
 end
 
--- A full server refuses a script's first write or none, so nothing is ever done by half. Another
--- program's record, which is compared as a whole, may not be in the index.
-if index and (is_new or ARGV[4] ~= '-1') then
-  local time = redis.call('TIME')
-  redis.call('HSET', index, ARGV[6], time[1] .. '.' .. time[2] .. ':' .. ARGV[7])
+-- A full server refuses a script's first write or none, so nothing is ever done by half.
+if ARGV[11] and ARGV[11] ~= '' then
+  local time = call('TIME')
+  call('HSET', KEYS[3], ARGV[11], time[1] .. '.' .. time[2] .. ':' .. ARGV[12])
 end
-if ahead then
-  redis.call('RENAME', ahead, KEYS[1])
-  redis.call('PERSIST', KEYS[1])
-else
-  redis.call('SET', KEYS[1], ARGV[8])
-end
-return finish('done')
+store()
+release()
+return 'done'

@@ -1,12 +1,15 @@
 //! Records in the memory of the process: for tests, and for states that need not outlive it.
 
-use std::collections::BTreeMap;
+mod slots;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use tokio::time::Instant as Moment;
 
+use self::slots::{Fenced, Held, Kept, Slots};
 use super::{Capabilities, Lease, LeaseAttempt, Opened, StateBackend, Write};
 use crate::error::Error;
 use crate::holder::Holder;
@@ -14,6 +17,9 @@ use crate::key::{StateKey, valid_id};
 use crate::record::{Record, version_of};
 
 /// Keeps records in memory. A clone keeps the same records.
+///
+/// They expire by tokio's clock, which `tokio::time::advance` sets forward in a test. A jump of
+/// the wall clock changes nothing.
 ///
 /// ```
 /// use cogency_state::{MemoryBackend, StateManager};
@@ -31,21 +37,7 @@ struct Shared {
     location: String,
     /// The fencing token of the newest lease on any key.
     last_token: AtomicU64,
-    keys: Mutex<BTreeMap<StateKey, Slot>>,
-}
-
-/// One key. It is there for as long as it has a record or is held.
-#[derive(Debug, Default)]
-struct Slot {
-    record: Option<Record>,
-    held: Option<Held>,
-}
-
-#[derive(Debug)]
-struct Held {
-    token: u64,
-    holder: Holder,
-    until: Option<Instant>,
+    slots: Mutex<Slots>,
 }
 
 /// Frees the lease when its last copy is dropped, as the operating system would free a lock.
@@ -58,7 +50,7 @@ struct ReleaseOnDrop {
 
 impl Drop for ReleaseOnDrop {
     fn drop(&mut self) {
-        self.shared.release(&self.key, self.token);
+        self.shared.lock().release(&self.key, self.token);
     }
 }
 
@@ -68,8 +60,8 @@ impl MemoryBackend {
     pub fn new() -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let location = format!("memory:{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let (last_token, keys) = (AtomicU64::new(0), Mutex::default());
-        Self { shared: Arc::new(Shared { location, last_token, keys }), lease_ttl: None }
+        let (last_token, slots) = (AtomicU64::new(0), Mutex::default());
+        Self { shared: Arc::new(Shared { location, last_token, slots }), lease_ttl: None }
     }
 
     /// With leases that run out unless they are renewed, as those of a server do: for tests of
@@ -85,16 +77,17 @@ impl MemoryBackend {
     }
 
     fn acquire(&self, key: &StateKey, holder: &Holder) -> Opened {
-        let mut keys = self.shared.lock();
-        let slot = keys.entry(key.clone()).or_default();
-        if let Some(held) = slot.held.as_ref().filter(|held| held.is_running()) {
-            return Opened::Held(held.holder.clone());
-        }
         let token = 1 + self.shared.last_token.fetch_add(1, Ordering::Relaxed);
-        slot.held = Some(Held { token, holder: holder.clone(), until: self.until() });
+        let held = Held { token, holder: holder.clone(), until: self.until() };
+        let record = match self.shared.lock().acquire(key, held) {
+            Ok(record) => record.cloned(),
+            Err(holder) => return Opened::Held(holder.clone()),
+        };
         let guard = ReleaseOnDrop { shared: Arc::clone(&self.shared), key: key.clone(), token };
-        let lease = Lease::new(key.clone(), token).with_guard(Arc::new(guard));
-        Opened::Acquired { lease, record: slot.record.clone() }
+        Opened::Acquired {
+            lease: Lease::new(key.clone(), token).with_guard(Arc::new(guard)),
+            record,
+        }
     }
 }
 
@@ -104,59 +97,39 @@ impl Default for MemoryBackend {
     }
 }
 
-impl Slot {
-    fn is_held_under(&self, token: u64) -> bool {
-        self.held.as_ref().is_some_and(|held| held.token == token)
-    }
-}
-
-impl Held {
-    fn is_running(&self) -> bool {
-        self.until.is_none_or(|until| Instant::now() < until)
-    }
-}
-
 impl Shared {
     /// No code that can panic runs under the lock, so a poisoned one is whole.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<StateKey, Slot>> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn release(&self, key: &StateKey, token: u64) {
-        let mut keys = self.lock();
-        let Some(slot) = keys.get_mut(key).filter(|slot| slot.is_held_under(token)) else { return };
-        slot.held = None;
-        if slot.record.is_none() {
-            keys.remove(key);
-        }
-    }
-
-    /// Does something to the slot that a lease is on, unless a newer lease was given out.
+    /// Does something with a key that a lease is on, unless a newer lease was given out.
     ///
     /// A lease that ran out counts as long as its token is the newest; one that was released
     /// does not.
     fn fenced<R>(
         &self,
         lease: &Lease,
-        act: impl FnOnce(&mut Slot) -> Result<R, Error>,
+        act: impl FnOnce(Fenced<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        let mut keys = self.lock();
-        match keys.get_mut(lease.key()) {
-            Some(slot) if slot.is_held_under(lease.token()) => act(slot),
-            _ => Err(Error::lease_lost(lease.key(), &self.location, lease.token())),
-        }
+        let mut slots = self.lock();
+        slots
+            .fenced(lease.key(), lease.token())
+            .map_or_else(|| Err(Error::lease_lost(lease.key(), &self.location, lease.token())), act)
     }
 
     fn save(&self, lease: &Lease, write: &Write, release: bool) -> Result<(), Error> {
-        self.fenced(lease, |slot| {
-            let found = slot.record.as_ref().map(|record| record.revision);
+        self.lock().sweep();
+        self.fenced(lease, |mut fenced| {
+            let found = fenced.revision();
             if !write.may_replace(found) {
                 let (expected, found) = (version_of(write.expected), version_of(found));
                 return Err(Error::conflict(lease.key(), &self.location, expected, found));
             }
-            slot.record = Some(write.record.clone());
+            let expires = write.ttl.and_then(|ttl| Moment::now().checked_add(ttl));
+            fenced.replace(Kept { record: write.record.clone(), expires });
             if release {
-                slot.held = None;
+                fenced.release();
             }
             Ok(())
         })
@@ -170,7 +143,10 @@ impl StateBackend for MemoryBackend {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::none().with_lease_ttl(self.lease_ttl).with_saves_that_survive_drop()
+        Capabilities::none()
+            .with_lease_ttl(self.lease_ttl)
+            .with_saves_that_survive_drop()
+            .with_expiry()
     }
 
     async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {
@@ -182,21 +158,19 @@ impl StateBackend for MemoryBackend {
 
     async fn renew_lease(&self, lease: &Lease) -> Result<(), Error> {
         let until = self.until();
-        self.shared.fenced(lease, |slot| {
-            if let Some(held) = &mut slot.held {
-                held.until = until;
-            }
+        self.shared.fenced(lease, |mut fenced| {
+            fenced.renew(until);
             Ok(())
         })
     }
 
     async fn release_lease(&self, lease: &Lease) -> Result<(), Error> {
-        self.shared.release(lease.key(), lease.token());
+        self.shared.lock().release(lease.key(), lease.token());
         Ok(())
     }
 
     async fn load_state(&self, key: &StateKey) -> Result<Option<Record>, Error> {
-        Ok(self.shared.lock().get(key).and_then(|slot| slot.record.clone()))
+        Ok(self.shared.lock().record(key).cloned())
     }
 
     async fn save_state(&self, lease: &Lease, write: &Write) -> Result<(), Error> {
@@ -204,15 +178,12 @@ impl StateBackend for MemoryBackend {
     }
 
     async fn delete_state(&self, lease: &Lease) -> Result<bool, Error> {
-        self.shared.fenced(lease, |slot| Ok(slot.record.take().is_some()))
+        self.shared.fenced(lease, |mut fenced| Ok(fenced.remove()))
     }
 
     async fn list_states(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
         valid_id("user_id", user_id)?;
-        let keys = self.shared.lock();
-        let of_user =
-            keys.iter().filter(|(key, slot)| key.user_id() == user_id && slot.record.is_some());
-        Ok(of_user.map(|(key, _)| key.clone()).collect())
+        Ok(self.shared.lock().keys_of(user_id))
     }
 
     async fn acquire_and_load(&self, key: &StateKey, holder: &Holder) -> Result<Opened, Error> {

@@ -1,0 +1,90 @@
+//! What stands under a lease's key.
+//!
+//! ```text
+//! 4e1b…e1 (36 bytes)   the attempt that took the lease: what fences
+//! 91ab…07 (36 bytes)   the deletion that was done under it, or blanks
+//! 00…1795 (16 bytes)   when the record was to expire that the lease keeps (milliseconds since
+//!                      1970), or blanks
+//! {"host":"a","pid":1} who has it, to the end
+//! ```
+//!
+//! The key lives for the lease's time and another [`REMEMBERED`]: while more than that is left the
+//! lease lasts, after that it counts until somebody else takes it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::keys::Names;
+use crate::backend::Lease;
+use crate::holder::Holder;
+use crate::key::StateKey;
+
+/// How long a lease that nobody gave back is remembered. It counts for that long, unless somebody
+/// else takes it.
+pub(super) const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
+
+const ID_BYTES: usize = 36;
+const TIME_BYTES: usize = 16;
+const BLANKS: [u8; ID_BYTES + TIME_BYTES] = [b' '; ID_BYTES + TIME_BYTES];
+
+/// One attempt to take the lease on a record, by an id that no other has.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    id: String,
+    names: Names,
+}
+
+impl Attempt {
+    pub(super) fn new(names: Names) -> Self {
+        Self { id: Uuid::new_v4().to_string(), names }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The record's key.
+    pub(super) fn record(&self) -> &str {
+        &self.names.record
+    }
+
+    /// The lease's key.
+    pub(super) fn lease_name(&self) -> &str {
+        &self.names.lease
+    }
+
+    /// The value that takes the lease for a holder.
+    pub(super) fn value(&self, holder: &Holder) -> Vec<u8> {
+        let mut value = [self.id.as_bytes(), &BLANKS].concat();
+        // A holder is numbers and a name: it is JSON in any case.
+        value.extend(serde_json::to_vec(holder).unwrap_or_default());
+        value
+    }
+
+    /// Whether it is this attempt that has the lease.
+    pub(super) fn has_taken(&self, value: &[u8]) -> bool {
+        value.starts_with(self.id.as_bytes())
+    }
+
+    /// The lease that this attempt has taken.
+    pub(super) fn lease(self, key: StateKey, token: u64) -> Lease {
+        Lease::new(key, token).with_guard(Arc::new(self))
+    }
+
+    /// The attempt that took a lease of ours.
+    pub(super) fn of(lease: &Lease) -> Option<Arc<Self>> {
+        lease.guard()
+    }
+}
+
+/// Who has the lease by its value.
+pub(super) fn holder(value: &[u8]) -> Holder {
+    let holder = value.get(ID_BYTES + BLANKS.len()..).unwrap_or_default();
+    serde_json::from_slice(holder).unwrap_or_else(|_| Holder::unknown())
+}
+
+pub(super) fn millis(duration: Duration) -> String {
+    duration.as_millis().to_string()
+}

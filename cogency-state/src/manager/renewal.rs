@@ -1,0 +1,187 @@
+//! Leases are renewed while they are held.
+//!
+//! One task for each runtime renews all leases that its calls hold, so that a short call, which is
+//! most of them, costs two steps under a lock and no task of its own. The task looks at every
+//! quarter of a lease's time, and renews what was there when it looked last: a lease is renewed
+//! before half of its time is over. It ends when there was nothing to do for a while.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
+use tokio::runtime::{self, Handle};
+
+use crate::backend::{Lease, StateBackend};
+use crate::error::Error;
+
+/// The leases of one backend that are held.
+#[derive(Debug, Default)]
+pub(super) struct Renewals {
+    by_runtime: Mutex<HashMap<runtime::Id, Held, RandomState>>,
+}
+
+/// The leases that one runtime's calls hold.
+#[derive(Debug, Default)]
+struct Held {
+    leases: HashMap<u64, Entry, RandomState>,
+    last_number: u64,
+    /// Whether a lease came since the last look.
+    is_busy: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    lease: Lease,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Stage {
+    /// It came since the last look.
+    New,
+    /// To be renewed with the next look.
+    Due,
+    /// Its renewal is under way.
+    Renewing,
+}
+
+/// A lease that is renewed until this is dropped.
+#[derive(Debug)]
+pub(super) struct Renewal {
+    renewals: Arc<Renewals>,
+    runtime: runtime::Id,
+    number: u64,
+}
+
+impl Drop for Renewal {
+    fn drop(&mut self) {
+        // What it gives is dropped behind the lock, as all leases are: a backend's code may run.
+        self.renewals.with(self.runtime, |held| held.leases.remove(&self.number));
+    }
+}
+
+impl Renewals {
+    /// Renews a lease, on a backend whose leases run out.
+    pub(super) fn renew(
+        self: &Arc<Self>,
+        runtime: &Handle,
+        backend: &Arc<dyn StateBackend>,
+        lease: &Lease,
+    ) -> Option<Renewal> {
+        let ttl = backend.capabilities().lease_ttl?;
+        let mut by_runtime = self.lock();
+        let is_first = !by_runtime.contains_key(&runtime.id());
+        let held = by_runtime.entry(runtime.id()).or_default();
+        held.last_number += 1;
+        held.is_busy = true;
+        let number = held.last_number;
+        held.leases.insert(number, Entry { lease: lease.clone(), stage: Stage::New });
+        drop(by_runtime);
+        if is_first {
+            let task = Task { renewals: Arc::clone(self), runtime: runtime.id(), is_over: false };
+            let renewing = task.run(Arc::clone(backend), ttl / 4);
+            // Spawned from here, the task would be this worker's next, and no other worker would
+            // take it over from a body that keeps this one busy.
+            let spawner = runtime.clone();
+            runtime.spawn_blocking(move || spawner.spawn(renewing));
+        }
+        Some(Renewal { renewals: Arc::clone(self), runtime: runtime.id(), number })
+    }
+
+    /// The leases to renew now; `None` if there is nothing to do any more.
+    fn look(&self, runtime: runtime::Id) -> Option<Vec<(u64, Lease)>> {
+        let mut by_runtime = self.lock();
+        let held = by_runtime.get_mut(&runtime)?;
+        if held.leases.is_empty() && !held.is_busy {
+            by_runtime.remove(&runtime);
+            return None;
+        }
+        held.is_busy = false;
+        Some(held.leases.iter_mut().filter_map(|(number, entry)| entry.look(*number)).collect())
+    }
+
+    fn with<T>(&self, runtime: runtime::Id, act: impl FnOnce(&mut Held) -> T) -> Option<T> {
+        self.lock().get_mut(&runtime).map(act)
+    }
+
+    /// No code that can panic runs under the lock, so a poisoned one is whole.
+    fn lock(&self) -> MutexGuard<'_, HashMap<runtime::Id, Held, RandomState>> {
+        self.by_runtime.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn look(&mut self, number: u64) -> Option<(u64, Lease)> {
+        match self.stage {
+            Stage::New => {
+                self.stage = Stage::Due;
+                None
+            }
+            Stage::Due => {
+                self.stage = Stage::Renewing;
+                Some((number, self.lease.clone()))
+            }
+            Stage::Renewing => None,
+        }
+    }
+}
+
+/// Renews a runtime's leases.
+struct Task {
+    renewals: Arc<Renewals>,
+    runtime: runtime::Id,
+    /// Whether it came to its end, rather than was dropped with its runtime.
+    is_over: bool,
+}
+
+impl Task {
+    async fn run(mut self, backend: Arc<dyn StateBackend>, every: Duration) {
+        loop {
+            tokio::time::sleep(every).await;
+            let Some(due) = self.renewals.look(self.runtime) else { break };
+            for (number, lease) in due {
+                let (renewals, runtime) = (Arc::clone(&self.renewals), self.runtime);
+                let backend = Arc::clone(&backend);
+                // Side by side: one that takes long does not hold up the others.
+                tokio::spawn(async move {
+                    let stage = renew(&*backend, &lease).await;
+                    renewals.with(runtime, |held| held.set(number, stage));
+                });
+            }
+        }
+        self.is_over = true;
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let held = self.renewals.lock().remove(&self.runtime);
+            drop(held);
+        }
+    }
+}
+
+impl Held {
+    /// Goes on with a lease, or gives it back to be dropped.
+    fn set(&mut self, number: u64, stage: Option<Stage>) -> Option<Entry> {
+        let Some(stage) = stage else { return self.leases.remove(&number) };
+        self.leases.get_mut(&number)?.stage = stage;
+        None
+    }
+}
+
+/// How it goes on with a lease; `None` if it was lost.
+async fn renew(backend: &dyn StateBackend, lease: &Lease) -> Option<Stage> {
+    match backend.renew_lease(lease).await {
+        Ok(()) => {}
+        Err(error @ Error::LeaseLost { .. }) => {
+            // The save will be refused; there is no way to stop the body before.
+            tracing::warn!(%error, "a lease was lost while it was held");
+            return None;
+        }
+        Err(error) => tracing::warn!(%error, "a lease was not renewed, trying again"),
+    }
+    Some(Stage::Due)
+}
