@@ -106,8 +106,8 @@ fn move_slot_of(cluster: &RedisCluster, name: &str, round: usize) {
 
 /// A lease is a key of its own, which is not where the record is: it cannot be taken, nor is the
 /// record taken to be absent.
-async fn has_to_wait(backend: &RedisBackend) {
-    let opened = backend.acquire_and_load(&key("alice"), &Holder::current()).await;
+async fn has_to_wait(backend: &RedisBackend, key: &StateKey) {
+    let opened = backend.acquire_and_load(key, &Holder::current()).await;
     let error = opened.unwrap_err();
     let text = error.to_string();
     assert!(matches!(error, Error::Backend { .. }) && text.contains("is moving"), "{text}");
@@ -116,27 +116,36 @@ async fn has_to_wait(backend: &RedisBackend) {
 #[tokio::test]
 async fn a_state_that_has_moved_ahead_of_its_slot_is_loaded_from_where_it_is() {
     let cluster = RedisCluster::without_replicas(&[]);
-    let (prefix, alice) = (fresh_prefix(), key("alice"));
-    let backend = RedisBackend::builder(&cluster.url()).prefix(&*prefix).connect().await.unwrap();
-    let manager = StateManager::new(backend.clone());
-    count(&manager, "alice").await.unwrap();
-    let name = record_of(&prefix, "alice");
-    let (slot, from) = (cluster.slot_of(&name), cluster.master_of(&name));
-    let to = cluster.servers().iter().find(|server| server.port() != from.port()).unwrap();
-    cluster.begin_move(slot, from, to);
-    assert_eq!(manager.load_state::<u32>(&alice).await.unwrap().unwrap().state, 1);
-
-    // A new lease is made where the slot moves to: it has to wait for its record to come.
-    let impatient = impatient(&cluster.url()).prefix(&*prefix).build().unwrap();
-    has_to_wait(&impatient).await;
-
-    cluster.move_keys(slot, from, to);
-    // The new server has not loaded the scripts either.
-    assert_eq!(manager.load_state::<u32>(&alice).await.unwrap().unwrap().state, 1);
-    assert_eq!(manager.list_states("alice").await.unwrap(), [key("alice")]);
-    assert_eq!(count(&manager, "alice").await.unwrap(), 2);
-    cluster.end_move(slot, from, to);
-    assert_eq!(count(&manager, "alice").await.unwrap(), 3);
+    let prefix = fresh_prefix();
+    // A large state is known to who has loaded it, and not loaded again.
+    for (user, length) in [("alice", 1), ("bob", 20_000)] {
+        let backend = impatient(&cluster.url()).prefix(&*prefix).connect().await.unwrap();
+        let patient = RedisBackend::builder(&cluster.url()).prefix(&*prefix).build().unwrap();
+        let manager = StateManager::new(patient);
+        let (key, name) = (key(user), record_of(&prefix, user));
+        manager.save_state(&key, "x".repeat(length), None).await.unwrap();
+        let length_now = async || {
+            let loaded = StateManager::new(backend.clone()).load_state::<String>(&key).await;
+            loaded.unwrap().unwrap().state.len()
+        };
+        let (slot, from) = (cluster.slot_of(&name), cluster.master_of(&name));
+        let to = cluster.servers().iter().find(|server| server.port() != from.port()).unwrap();
+        cluster.begin_move(slot, from, to);
+        assert_eq!(length_now().await, length);
+        // A new lease is made where the slot moves to: it has to wait for its record to come.
+        has_to_wait(&backend, &key).await;
+        cluster.move_keys(slot, from, to);
+        // The new server has not loaded any script either.
+        assert_eq!(length_now().await, length);
+        assert_eq!(backend.list_states(user).await.unwrap(), [key.clone()]);
+        for _ in 0..2 {
+            let mut call = manager.begin::<String>(&key).await.unwrap();
+            call.state.push('x');
+            call.commit().await.unwrap();
+        }
+        cluster.end_move(slot, from, to);
+        assert_eq!(length_now().await, length + 2);
+    }
 }
 
 #[tokio::test]
