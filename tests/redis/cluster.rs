@@ -1,5 +1,6 @@
 //! What only a cluster can do: slots that move, servers that are away, keys on all masters.
 
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -137,7 +138,7 @@ async fn a_state_that_has_moved_ahead_of_its_slot_is_loaded_from_where_it_is() {
         cluster.move_keys(slot, from, to);
         // The new server has not loaded any script either.
         assert_eq!(length_now().await, length);
-        assert_eq!(backend.list_states(user).await.unwrap(), [key.clone()]);
+        assert_eq!(backend.list_states(user).await.unwrap(), slice::from_ref(&key));
         for _ in 0..2 {
             let mut call = manager.begin::<String>(&key).await.unwrap();
             call.state.push('x');
@@ -270,30 +271,13 @@ async fn nothing_is_left_of_a_deleted_state_in_a_cluster() {
     }
 }
 
-/// The settings of a cluster that speaks TLS with a certificate of this authority.
-fn tls_settings(authority: &Authority, folder: &std::path::Path) -> Vec<String> {
-    let (certificate, private) = authority.issue("127.0.0.1");
-    let files = [
-        ("--tls-ca-cert-file", "ca", authority.pem()),
-        ("--tls-cert-file", "cert", certificate),
-        ("--tls-key-file", "key", private),
-    ];
-    let mut settings: Vec<_> =
-        ["--tls-cluster", "yes", "--tls-auth-clients", "no"].map(str::to_owned).to_vec();
-    for (setting, file, pem) in files {
-        let path = folder.join(file);
-        std::fs::write(&path, pem).unwrap();
-        settings.extend([setting.to_owned(), path.to_str().unwrap().to_owned()]);
-    }
-    settings
-}
-
 #[tokio::test]
 async fn a_cluster_is_entered_by_tls_with_a_user_who_has_the_least_rights() {
     let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
-    let settings = tls_settings(&authority, folder.path());
+    let settings = authority.settings(folder.path());
     let settings: Vec<_> = settings.iter().map(String::as_str).collect();
-    let cluster = RedisCluster::without_replicas(&settings);
+    let cluster =
+        RedisCluster::without_replicas(&[&settings[..], &["--tls-cluster", "yes"]].concat());
     let rights = "on >hunter2 ~agents:* +@scripting +@string +@hash +@keyspace +@connection +time \
                   +config|get +cluster|slots";
     for server in cluster.servers() {
