@@ -1,5 +1,6 @@
 //! What only a cluster can do: slots that move, servers that are away, keys on all masters.
 
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -106,8 +107,8 @@ fn move_slot_of(cluster: &RedisCluster, name: &str, round: usize) {
 
 /// A lease is a key of its own, which is not where the record is: it cannot be taken, nor is the
 /// record taken to be absent.
-async fn has_to_wait(backend: &RedisBackend) {
-    let opened = backend.acquire_and_load(&key("alice"), &Holder::current()).await;
+async fn has_to_wait(backend: &RedisBackend, key: &StateKey) {
+    let opened = backend.acquire_and_load(key, &Holder::current()).await;
     let error = opened.unwrap_err();
     let text = error.to_string();
     assert!(matches!(error, Error::Backend { .. }) && text.contains("is moving"), "{text}");
@@ -116,27 +117,36 @@ async fn has_to_wait(backend: &RedisBackend) {
 #[tokio::test]
 async fn a_state_that_has_moved_ahead_of_its_slot_is_loaded_from_where_it_is() {
     let cluster = RedisCluster::without_replicas(&[]);
-    let (prefix, alice) = (fresh_prefix(), key("alice"));
-    let backend = RedisBackend::builder(&cluster.url()).prefix(&*prefix).connect().await.unwrap();
-    let manager = StateManager::new(backend.clone());
-    count(&manager, "alice").await.unwrap();
-    let name = record_of(&prefix, "alice");
-    let (slot, from) = (cluster.slot_of(&name), cluster.master_of(&name));
-    let to = cluster.servers().iter().find(|server| server.port() != from.port()).unwrap();
-    cluster.begin_move(slot, from, to);
-    assert_eq!(manager.load_state::<u32>(&alice).await.unwrap().unwrap().state, 1);
-
-    // A new lease is made where the slot moves to: it has to wait for its record to come.
-    let impatient = impatient(&cluster.url()).prefix(&*prefix).build().unwrap();
-    has_to_wait(&impatient).await;
-
-    cluster.move_keys(slot, from, to);
-    // The new server has not loaded the scripts either.
-    assert_eq!(manager.load_state::<u32>(&alice).await.unwrap().unwrap().state, 1);
-    assert_eq!(manager.list_states("alice").await.unwrap(), [key("alice")]);
-    assert_eq!(count(&manager, "alice").await.unwrap(), 2);
-    cluster.end_move(slot, from, to);
-    assert_eq!(count(&manager, "alice").await.unwrap(), 3);
+    let prefix = fresh_prefix();
+    // A large state is known to who has loaded it, and not loaded again.
+    for (user, length) in [("alice", 1), ("bob", 20_000)] {
+        let backend = impatient(&cluster.url()).prefix(&*prefix).connect().await.unwrap();
+        let patient = RedisBackend::builder(&cluster.url()).prefix(&*prefix).build().unwrap();
+        let manager = StateManager::new(patient);
+        let (key, name) = (key(user), record_of(&prefix, user));
+        manager.save_state(&key, "x".repeat(length), None).await.unwrap();
+        let length_now = async || {
+            let loaded = StateManager::new(backend.clone()).load_state::<String>(&key).await;
+            loaded.unwrap().unwrap().state.len()
+        };
+        let (slot, from) = (cluster.slot_of(&name), cluster.master_of(&name));
+        let to = cluster.servers().iter().find(|server| server.port() != from.port()).unwrap();
+        cluster.begin_move(slot, from, to);
+        assert_eq!(length_now().await, length);
+        // A new lease is made where the slot moves to: it has to wait for its record to come.
+        has_to_wait(&backend, &key).await;
+        cluster.move_keys(slot, from, to);
+        // The new server has not loaded any script either.
+        assert_eq!(length_now().await, length);
+        assert_eq!(backend.list_states(user).await.unwrap(), slice::from_ref(&key));
+        for _ in 0..2 {
+            let mut call = manager.begin::<String>(&key).await.unwrap();
+            call.state.push('x');
+            call.commit().await.unwrap();
+        }
+        cluster.end_move(slot, from, to);
+        assert_eq!(length_now().await, length + 2);
+    }
 }
 
 #[tokio::test]
@@ -261,30 +271,13 @@ async fn nothing_is_left_of_a_deleted_state_in_a_cluster() {
     }
 }
 
-/// The settings of a cluster that speaks TLS with a certificate of this authority.
-fn tls_settings(authority: &Authority, folder: &std::path::Path) -> Vec<String> {
-    let (certificate, private) = authority.issue("127.0.0.1");
-    let files = [
-        ("--tls-ca-cert-file", "ca", authority.pem()),
-        ("--tls-cert-file", "cert", certificate),
-        ("--tls-key-file", "key", private),
-    ];
-    let mut settings: Vec<_> =
-        ["--tls-cluster", "yes", "--tls-auth-clients", "no"].map(str::to_owned).to_vec();
-    for (setting, file, pem) in files {
-        let path = folder.join(file);
-        std::fs::write(&path, pem).unwrap();
-        settings.extend([setting.to_owned(), path.to_str().unwrap().to_owned()]);
-    }
-    settings
-}
-
 #[tokio::test]
 async fn a_cluster_is_entered_by_tls_with_a_user_who_has_the_least_rights() {
     let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
-    let settings = tls_settings(&authority, folder.path());
+    let settings = authority.settings(folder.path());
     let settings: Vec<_> = settings.iter().map(String::as_str).collect();
-    let cluster = RedisCluster::without_replicas(&settings);
+    let cluster =
+        RedisCluster::without_replicas(&[&settings[..], &["--tls-cluster", "yes"]].concat());
     let rights = "on >hunter2 ~agents:* +@scripting +@string +@hash +@keyspace +@connection +time \
                   +config|get +cluster|slots";
     for server in cluster.servers() {

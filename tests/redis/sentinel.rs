@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cogency_state::{Error, RedisBackend, StateBackend as _, StateManager, robust};
-use cogency_state_tests::redis::{MASTER, Sentinels};
+use cogency_state_tests::redis::{Authority, MASTER, Sentinels};
 
 use crate::{all_of, impatient, key};
 
@@ -16,7 +16,7 @@ async fn count(state: &mut u32, manager: &StateManager, user_id: &str) -> Result
 #[tokio::test]
 async fn the_master_that_sentinels_name_is_used_with_passwords_of_both() {
     const RIGHT: &str = "&sentinel_password=swordfish";
-    let sentinels = Sentinels::with("hunter2", "swordfish");
+    let sentinels = Sentinels::with_passwords("hunter2", "swordfish");
     let url = |of_servers: &str, of_sentinels: &str| {
         let url = sentinels.url_with(&format!(":{of_servers}@"));
         format!("{url}/0?prefix=agents{of_sentinels}")
@@ -83,4 +83,17 @@ async fn sentinels_that_are_away_or_know_no_such_master_get_a_clear_error() {
     for _ in 0..4 {
         impatient(&one_away).connect().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn sentinels_and_their_master_are_reached_by_tls() {
+    let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
+    let settings = authority.settings(folder.path());
+    let settings: Vec<_> = settings.iter().map(String::as_str).collect();
+    let sentinels = Sentinels::with_tls(&settings);
+    let builder = || RedisBackend::builder(&sentinels.tls_url()).require_replicas(1);
+    let trusting = builder().root_certificates(authority.pem()).connect().await.unwrap();
+    assert_eq!(count(&StateManager::new(trusting), "alice").await.unwrap(), 1);
+    let text = all_of(&builder().connect().await.unwrap_err());
+    assert!(text.contains("certificate"), "{text}");
 }

@@ -30,6 +30,7 @@ pub struct Sentinels {
 #[derive(Debug)]
 struct Sentinel {
     port: u16,
+    tls_port: u16,
     _process: Process,
     _folder: TempDir,
 }
@@ -38,19 +39,32 @@ impl Sentinels {
     /// Starts them, and waits until all know of each other.
     #[must_use]
     pub fn start() -> Self {
-        Self::with("", "")
+        Self::of("", "", &[])
     }
 
     /// The same with a password of the servers and another one of the sentinels.
     #[must_use]
-    pub fn with(of_servers: &str, of_sentinels: &str) -> Self {
+    pub fn with_passwords(of_servers: &str, of_sentinels: &str) -> Self {
+        Self::of(of_servers, of_sentinels, &[])
+    }
+
+    /// The same where all of them speak TLS, with these settings.
+    #[must_use]
+    pub fn with_tls(settings: &[&str]) -> Self {
+        Self::of("", "", &[&["--tls-replication", "yes"], settings].concat())
+    }
+
+    fn of(of_servers: &str, of_sentinels: &str, tls: &[&str]) -> Self {
         let settings = ["--requirepass", of_servers, "--masterauth", of_servers];
-        let settings = [&settings[..], &["--repl-diskless-sync-delay", "0"]].concat();
-        let master = RedisServer::with(&settings);
-        let port = master.port().to_string();
+        let settings = [&settings[..], &["--repl-diskless-sync-delay", "0"], tls].concat();
+        let (port_of_master, port_of_replica) = (free_port().to_string(), free_port().to_string());
+        let master = RedisServer::with(&with_port(&settings, tls, &port_of_master));
+        let port = if tls.is_empty() { master.port().to_string() } else { port_of_master };
+        let settings = with_port(&settings, tls, &port_of_replica);
         let replica =
             RedisServer::with(&[&settings[..], &["--replicaof", "127.0.0.1", &port]].concat());
-        let sentinels = (0..3).map(|_| Sentinel::start(&port, of_servers, of_sentinels)).collect();
+        let sentinels =
+            (0..3).map(|_| Sentinel::start(&port, of_servers, of_sentinels, tls)).collect();
         let all = Self { servers: [master, replica], sentinels };
         wait_for("sentinels that know each other and the replica", || {
             all.sentinels.iter().all(|sentinel| sentinel.knows_all(of_sentinels))
@@ -64,6 +78,13 @@ impl Sentinels {
         let hosts = self.sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port));
         let hosts = hosts.collect::<Vec<_>>().join(",");
         format!("redis+sentinel://{user}{hosts}/{MASTER}")
+    }
+
+    /// Their URL by TLS, where they speak it.
+    #[must_use]
+    pub fn tls_url(&self) -> String {
+        let hosts = self.sentinels.iter().map(|one| format!("127.0.0.1:{}", one.tls_port));
+        format!("rediss+sentinel://{}/{MASTER}", hosts.collect::<Vec<_>>().join(","))
     }
 
     /// Their URL by each sentinel alone. Calls of one process by different URLs do not know of each
@@ -89,9 +110,9 @@ impl Sentinels {
 }
 
 impl Sentinel {
-    fn start(master: &str, of_master: &str, password: &str) -> Self {
+    fn start(master: &str, of_master: &str, password: &str, tls: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let port = free_port();
+        let (port, tls_port) = (free_port(), free_port());
         let down_after = DOWN_AFTER.as_millis();
         let mut config = format!(
             "port {port}\nbind 127.0.0.1\n\
@@ -106,8 +127,11 @@ impl Sentinel {
             writeln!(config, "requirepass {password}").unwrap();
             writeln!(config, "sentinel sentinel-pass {password}").unwrap();
         }
+        for setting in with_port(tls, tls, &tls_port.to_string()).chunks(2) {
+            writeln!(config, "{}", setting.join(" ").trim_start_matches("--")).unwrap();
+        }
         let process = Self::run(folder.path(), &config);
-        Self { port, _process: process, _folder: folder }
+        Self { port, tls_port, _process: process, _folder: folder }
     }
 
     fn run(folder: &Path, config: &str) -> Process {
@@ -132,4 +156,10 @@ impl Sentinel {
         };
         says("num-slaves", "1") && says("num-other-sentinels", "2") && says("flags", "master")
     }
+}
+
+/// Settings with the port for TLS, if there is TLS.
+fn with_port<'a>(settings: &[&'a str], tls: &[&str], port: &'a str) -> Vec<&'a str> {
+    let port = if tls.is_empty() { &[][..] } else { &["--tls-port", port] };
+    [settings, port].concat()
 }

@@ -1,5 +1,6 @@
 //! TLS with certificates of the tests' own.
 
+use std::path::Path;
 use std::sync::OnceLock;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -36,6 +37,24 @@ impl Authority {
     #[must_use]
     pub fn pem(&self) -> String {
         self.issuer.pem()
+    }
+
+    /// The settings with which servers on 127.0.0.1 are started that take TLS, from all clients.
+    #[must_use]
+    pub fn settings(&self, folder: &Path) -> Vec<String> {
+        let (certificate, private) = self.issue("127.0.0.1");
+        let files = [
+            ("--tls-ca-cert-file", "ca", self.pem()),
+            ("--tls-cert-file", "cert", certificate),
+            ("--tls-key-file", "key", private),
+        ];
+        let mut settings = vec!["--tls-auth-clients".to_owned(), "no".to_owned()];
+        for (setting, file, pem) in files {
+            let path = folder.join(file);
+            std::fs::write(&path, pem).unwrap();
+            settings.extend([setting.to_owned(), path.to_str().unwrap().to_owned()]);
+        }
+        settings
     }
 
     /// Lets a server of this name take TLS too, from clients with a certificate or (`"no"`) from

@@ -55,7 +55,9 @@ pub use durability::RedisDurability;
 ///
 /// Behind a `?` may stand `prefix=name`, `lease_ttl=5s` and `require=always`, as in
 /// [`RedisBackendBuilder`]. The user and the password are those of the servers; sentinels that want
-/// one have `sentinel_user` and `sentinel_password` behind the `?`.
+/// one have `sentinel_user` and `sentinel_password` behind the `?`. By TLS the certificates have to
+/// be those of the hosts that sentinels and clusters announce, which are IP addresses unless they
+/// are told otherwise.
 ///
 /// # What it promises
 /// A save is one step on the server, fenced and compared with the record's write id. A lease ends
