@@ -29,8 +29,8 @@
 //! - [`#[robust]`](macro@robust) makes one call of a function one step of its state;
 //! - [`StateManager`] loads and saves typed states by hand, over any backend;
 //! - [`StateBackend`] is the contract of a place that keeps [`Record`]s: [`MemoryBackend`],
-//!   [`FileBackend`], `RedisBackend` (a cargo feature), or one of your own, which the checks in
-//!   `conformance` (another) try.
+//!   [`FileBackend`], `RedisBackend` and `DatabaseBackend` (cargo features), or one of your own,
+//!   which the checks in `conformance` (another) try.
 //!
 //! What is promised, and how each promise is proven, stands in the
 //! [README](https://github.com/cogency-state/cogency-state#guarantees-and-their-proofs).
@@ -39,6 +39,7 @@
 //!
 //! - `conformance`: the suite for authors of backends. Not needed by a program that keeps states.
 //! - `redis`: `RedisBackend`, for states that many processes and hosts share.
+//! - `sqlite`, `postgres`, `mysql`: `DatabaseBackend`, for states in a database.
 
 mod backend;
 mod codec;
@@ -60,6 +61,8 @@ pub use backend::{
     Capabilities, Durability, FileBackend, Lease, LeaseAttempt, MemoryBackend, Opened, Sharing,
     StateBackend, Write,
 };
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+pub use backend::{DatabaseBackend, DatabaseBackendBuilder, DatabasePool};
 #[cfg(feature = "redis")]
 pub use backend::{RedisBackend, RedisBackendBuilder, RedisDurability};
 pub use error::{BoxError, Error};

@@ -4,6 +4,8 @@
 //! `cogency_state::conformance` (feature `conformance`).
 
 mod capabilities;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod database;
 mod file;
 mod lease;
 mod memory;
@@ -20,6 +22,8 @@ use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::record::{Record, Revision};
 
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+pub use self::database::{DatabaseBackend, DatabaseBackendBuilder, DatabasePool};
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisBackend, RedisBackendBuilder, RedisDurability};
 pub use capabilities::{Capabilities, Durability, Sharing};

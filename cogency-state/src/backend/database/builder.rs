@@ -1,0 +1,283 @@
+//! Settings of a `DatabaseBackend`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+
+use super::DatabaseBackend;
+use super::connections::{Connections, Server, Source};
+use super::migrations::{self, Migrate};
+use super::place::{DatabasePool, Place};
+use super::records::{Patience, Records};
+use super::url::{self, Options, Target};
+use crate::backend::{Durability, Sharing};
+use crate::error::Error;
+
+const PREFIX: &str = "cogency_";
+const POOL_SIZE: u32 = 10;
+const LEASE_TTL: Duration = Duration::from_secs(5);
+/// A shorter lease could not be renewed in time over a network.
+const MIN_LEASE_TTL: Duration = Duration::from_millis(100);
+/// A longer one is not worth its name.
+const MAX_LEASE_TTL: Duration = Duration::from_secs(60 * 60);
+const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(2),
+    respond: Duration::from_secs(5),
+    retry: Duration::from_secs(5),
+};
+
+/// Settings of a [`DatabaseBackend`].
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use cogency_state::{DatabaseBackend, StateManager};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cogency_state::Error> {
+/// let backend = DatabaseBackend::builder("postgres://agent@db.internal/agents")
+///     .prefix("support_")
+///     .pool_size(4)
+///     .lease_ttl(Duration::from_secs(2))
+///     .connect()
+///     .await?;
+/// let manager = StateManager::new(backend);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+pub struct DatabaseBackendBuilder {
+    from: From,
+    options: Options,
+    patience: Patience,
+}
+
+enum From {
+    Url(String),
+    Pool(DatabasePool),
+}
+
+impl DatabaseBackendBuilder {
+    pub(super) fn new(url: &str) -> Self {
+        Self::from(From::Url(url.to_owned()))
+    }
+
+    pub(super) fn over(pool: DatabasePool) -> Self {
+        Self::from(From::Pool(pool))
+    }
+
+    fn from(from: From) -> Self {
+        Self { from, options: Options::default(), patience: PATIENCE }
+    }
+
+    /// What the names of all tables begin with, `cogency_` unless told: up to 32 lower-case
+    /// letters, digits and underscores. On a server a schema (PostgreSQL) or a database (MariaDB)
+    /// may stand before it, with a dot, as in `agents.cogency_`; it has to be there.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.options.prefix = Some(prefix.into());
+        self
+    }
+
+    /// How long a key stays taken after its holder died, 5 seconds unless told; 100 milliseconds
+    /// to an hour. A lease is renewed before half of this time is over.
+    pub fn lease_ttl(mut self, ttl: Duration) -> Self {
+        self.options.lease_ttl = Some(ttl);
+        self
+    }
+
+    /// How many connections there may be at once, for each runtime; 10 unless told. A call holds
+    /// one while it loads and while it saves, and none in between.
+    pub fn pool_size(mut self, connections: u32) -> Self {
+        self.options.pool_size = Some(connections);
+        self
+    }
+
+    /// Changes no tables: where they are not as this version needs them it says what is missing.
+    /// [`migrations`](Self::migrations) has the SQL for whoever may.
+    pub fn never_migrate(mut self) -> Self {
+        self.options.migrate = Some(Migrate::Never);
+        self
+    }
+
+    /// Prepares each statement anew instead of once for each connection: for poolers that hand
+    /// each transaction to another connection and know nothing of prepared statements. It costs a
+    /// round trip each time.
+    pub fn without_statement_cache(mut self) -> Self {
+        self.options.keeps_statements = Some(false);
+        self
+    }
+
+    /// The longest that getting a connection may take, 2 seconds unless told.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.patience.connect = timeout;
+        self
+    }
+
+    /// The longest that an answer may take, 5 seconds unless told. A large state has another
+    /// second for each MiB; a load, whose size is not known, 10 more.
+    pub fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.patience.respond = timeout;
+        self
+    }
+
+    /// How long something is tried again whose server is away, or starting, or busy with others; 5
+    /// seconds unless told. A save whose answer was lost is looked for at least once, even later.
+    pub fn retry_for(mut self, time: Duration) -> Self {
+        self.patience.retry = time;
+        self
+    }
+
+    /// The SQL that makes the tables, for an operator. The client `mysql` needs another
+    /// `DELIMITER` for the procedures in it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the URL or a setting is wrong.
+    pub fn migrations(self) -> Result<String, Error> {
+        let Settings { place, prefix, .. } = self.settings()?;
+        Ok(match place {
+            #[cfg(feature = "sqlite")]
+            Place::Sqlite(_) => migrations::text::<sqlx::Sqlite>(&prefix),
+            #[cfg(feature = "postgres")]
+            Place::Postgres(_) => migrations::text::<sqlx::Postgres>(&prefix),
+            #[cfg(feature = "mysql")]
+            Place::MySql(_) => migrations::text::<sqlx::MySql>(&prefix),
+        })
+    }
+
+    /// The backend. It connects with the first use, so that the server may start later.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the URL or a setting is wrong.
+    pub fn build(self) -> Result<DatabaseBackend, Error> {
+        let settings = self.settings()?;
+        let Settings { patience, lease_ttl, migrate, .. } = settings;
+        let location = format!("{}/{}", settings.place.location(), settings.prefix);
+        let (sharing, durability) = (settings.sharing(), settings.durability());
+        let server = settings.server();
+        let ready = OnceCell::new();
+        let records = Records { server, location, lease_ttl, patience, migrate, ready };
+        Ok(DatabaseBackend { records: Arc::new(records), sharing, durability })
+    }
+
+    /// The backend, connected, with the tables that it needs.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the URL or a setting is wrong, [`Error::Backend`] if the database
+    /// cannot be reached, does not let this program in, or its tables are not what they have to be.
+    pub async fn connect(self) -> Result<DatabaseBackend, Error> {
+        let mut backend = self.build()?;
+        backend.durability = backend.find_durability().await?;
+        Ok(backend)
+    }
+
+    fn settings(self) -> Result<Settings, Error> {
+        let Target { place, options: of_url } = match self.from {
+            From::Url(url) => url::parse(&url)?,
+            From::Pool(DatabasePool(place)) => Target { place, options: Options::default() },
+        };
+        let options = self.options.or(of_url);
+        Ok(Settings {
+            prefix: valid_prefix(options.prefix)?,
+            lease_ttl: valid_ttl(options.lease_ttl)?,
+            pool_size: options.pool_size.unwrap_or(POOL_SIZE).max(1),
+            migrate: options.migrate.unwrap_or_default(),
+            keeps_statements: options.keeps_statements.unwrap_or(true),
+            patience: self.patience,
+            place,
+        })
+    }
+}
+
+/// All that there is to know.
+struct Settings {
+    place: Place,
+    prefix: String,
+    lease_ttl: Duration,
+    pool_size: u32,
+    migrate: Migrate,
+    keeps_statements: bool,
+    patience: Patience,
+}
+
+impl Settings {
+    fn sharing(&self) -> Sharing {
+        match &self.place {
+            #[cfg(feature = "sqlite")]
+            Place::Sqlite(_) => Sharing::Host,
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
+            _ => Sharing::Network,
+        }
+    }
+
+    /// What records survive as far as it is known without a look: all processes in any case, and
+    /// a power cut where the settings are our own.
+    fn durability(&self) -> Durability {
+        match &self.place {
+            #[cfg(feature = "sqlite")]
+            Place::Sqlite(Source::Options(_)) => Durability::PowerCut,
+            #[allow(unreachable_patterns, reason = "with some features there is nothing else")]
+            _ => Durability::Restart,
+        }
+    }
+
+    fn server(self) -> Box<dyn Server> {
+        let (size, prefix, keeps) = (self.pool_size, &*self.prefix, self.keeps_statements);
+        let within = self.patience.connect;
+        match self.place {
+            #[cfg(feature = "sqlite")]
+            Place::Sqlite(source) => Box::new(Connections::new(source, size, prefix, keeps, within)),
+            #[cfg(feature = "postgres")]
+            Place::Postgres(source) => {
+                Box::new(Connections::new(source, size, prefix, keeps, within))
+            }
+            #[cfg(feature = "mysql")]
+            Place::MySql(source) => Box::new(Connections::new(source, size, prefix, keeps, within)),
+        }
+    }
+}
+
+fn valid_prefix(prefix: Option<String>) -> Result<String, Error> {
+    const LONGEST: usize = 32;
+    let prefix = prefix.unwrap_or_else(|| PREFIX.to_owned());
+    let is_name = |name: &str| {
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        name.len() <= LONGEST
+            && name.chars().all(is_plain)
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+    };
+    let is_valid = match prefix.split_once('.') {
+        Some((schema, name)) => !schema.is_empty() && is_name(schema) && is_name(name),
+        None => is_name(&prefix),
+    };
+    if is_valid {
+        return Ok(prefix);
+    }
+    Err(config(
+        "the prefix of its tables is not up to 32 lower-case letters, digits and underscores,          perhaps behind a schema and a dot",
+    ))
+}
+
+fn valid_ttl(ttl: Option<Duration>) -> Result<Duration, Error> {
+    let ttl = ttl.unwrap_or(LEASE_TTL);
+    if !(MIN_LEASE_TTL..=MAX_LEASE_TTL).contains(&ttl) {
+        return Err(config(
+            "the time that a lease lasts is not between 100 milliseconds and an hour",
+        ));
+    }
+    Ok(ttl)
+}
+
+fn config(problem: &str) -> Error {
+    Error::Config { reason: format!("the database cannot be used so: {problem}") }
+}
+
+/// The URL is a secret.
+impl std::fmt::Debug for DatabaseBackendBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DatabaseBackendBuilder")
+            .field("options", &self.options)
+            .field("patience", &self.patience)
+            .finish_non_exhaustive()
+    }
+}

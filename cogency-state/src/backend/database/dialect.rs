@@ -1,0 +1,93 @@
+//! What differs between the databases: their SQL, and what their errors mean.
+//!
+//! What has to happen as one step is one [`Script`]: a function on PostgreSQL, a procedure on
+//! MariaDB, a transaction in one string on SQLite. All three take the same arguments and give the
+//! same rows, so there is one body above them (`leases`, `saving`, `records`), which knows no
+//! database. A script is one round trip, and no part of it waits for this program while it holds
+//! a lock. It recognizes what an earlier try of it did, so it may be sent again when its answer was
+//! lost.
+
+use std::io;
+
+use sqlx::Connection;
+use sqlx::error::DatabaseError;
+
+use super::problem::Meaning;
+
+/// Something that is asked of a database, by the file of its SQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Script {
+    /// Takes a lease that is free or has run out, and looks at the record.
+    Take,
+    /// Makes a lease last longer.
+    Renew,
+    /// Gives a lease back.
+    Release,
+    /// Replaces a record under a lease.
+    Save,
+    /// Removes a record under a lease.
+    Delete,
+    /// A record.
+    Load,
+    /// The sessions of a user.
+    List,
+    /// Removes the records that have expired.
+    RemoveExpired,
+    /// Whether what it acknowledges survives a power cut.
+    IsDurable,
+}
+
+impl Script {
+    pub(super) const ALL: [Self; 9] = [
+        Self::Take,
+        Self::Renew,
+        Self::Release,
+        Self::Save,
+        Self::Delete,
+        Self::Load,
+        Self::List,
+        Self::RemoveExpired,
+        Self::IsDurable,
+    ];
+
+    pub(super) fn writes(self) -> bool {
+        !matches!(self, Self::Load | Self::List | Self::IsDurable)
+    }
+}
+
+/// One change of the tables, in the order of their versions.
+#[derive(Debug)]
+pub(super) struct Migration {
+    pub(super) version: i64,
+    /// What it is about, for messages.
+    pub(super) about: &'static str,
+    pub(super) sql: &'static str,
+}
+
+/// How migrations are applied, by one process at a time.
+#[derive(Debug)]
+pub(super) struct Migrating {
+    pub(super) migrations: &'static [Migration],
+    /// Begins, and waits for other processes that migrate. Its last row is 1 if it may go on.
+    pub(super) begin: &'static str,
+    /// Makes the table that counts migrations, unless it is there.
+    pub(super) table: &'static str,
+    pub(super) commit: &'static str,
+}
+
+/// A database, as sqlx knows it. In its SQL `{p}` stands for what all names of tables begin with.
+pub(super) trait Dialect: sqlx::Database {
+    /// Whether only one statement may write at a time: the others wait here rather than there.
+    const ONE_WRITER: bool = false;
+    const MIGRATING: Migrating;
+
+    /// The SQL of a script.
+    fn sql(script: Script) -> &'static str;
+
+    fn meaning(error: &dyn DatabaseError) -> Meaning;
+
+    /// What has to be there before the first connection. It may block.
+    fn prepare(_options: &<Self::Connection as Connection>::Options) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,119 @@
+//! Leases. The clock is the server's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::dialect::Script;
+use super::problem::{Failure, Problem};
+use super::records::{LARGE, Records};
+use super::row;
+use crate::backend::{Lease, Opened};
+use crate::error::Error;
+use crate::holder::Holder;
+use crate::key::StateKey;
+
+/// One attempt to take a lease, by an id that no other has: what fences.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) id: String,
+    /// By whom a save under it is.
+    pub(super) by: String,
+}
+
+impl Attempt {
+    fn new(holder: &Holder) -> Self {
+        let by = format!("{}:{}", holder.host, holder.process);
+        Self { id: Uuid::new_v4().to_string(), by }
+    }
+
+    /// The attempt that took a lease of ours.
+    pub(super) fn of(lease: &Lease) -> Option<Arc<Self>> {
+        lease.guard()
+    }
+}
+
+impl Records {
+    /// Takes a lease, and looks at the record if asked to.
+    pub(super) async fn take(
+        &self,
+        key: &StateKey,
+        holder: &Holder,
+        and_load: bool,
+    ) -> Result<Opened, Error> {
+        let attempt = Attempt::new(holder);
+        // A holder is numbers and a name: it is JSON in any case.
+        let holder = serde_json::to_string(holder).unwrap_or_default();
+        let arguments = [
+            key.user_id().into(),
+            key.session_id().into(),
+            attempt.id.as_str().into(),
+            holder.as_str().into(),
+            micros(self.lease_ttl).into(),
+            and_load.into(),
+        ];
+        let failed = |failure| self.failed(Some(key), "take the lease on", failure);
+        let bytes = if and_load { LARGE } else { 0 };
+        let answer = loop {
+            let answer = self.ask(Script::Take, &arguments, bytes).await.map_err(failed)?;
+            // No row: whoever had it gave it back in just that moment.
+            if !answer.rows.is_empty() {
+                break answer;
+            }
+        };
+        let failed = |problem: Problem| failed(Failure::from(problem));
+        let found = answer.row().map_err(failed)?;
+        if found.int(0).map_err(failed)? != Some(1) {
+            let holder = row::text(found, 2).ok().flatten();
+            let holder = holder.and_then(|holder| serde_json::from_str(&holder).ok());
+            return Ok(Opened::Held(holder.unwrap_or_else(Holder::unknown)));
+        }
+        let token = found.int(1).map_err(failed)?.unwrap_or(0);
+        let token = u64::try_from(token).unwrap_or(0);
+        let lease = Lease::new(key.clone(), token).with_guard(Arc::new(attempt));
+        let record = if and_load { row::record(&self.location, key, found, 3) } else { Ok(None) };
+        if record.is_err() {
+            self.give_back(&lease).await;
+        }
+        Ok(Opened::Acquired { lease, record: record? })
+    }
+
+    pub(super) async fn renew(&self, lease: &Lease) -> Result<(), Error> {
+        let attempt = Attempt::of(lease).ok_or_else(|| self.lost(lease))?;
+        let key = lease.key();
+        let arguments = [
+            key.user_id().into(),
+            key.session_id().into(),
+            attempt.id.as_str().into(),
+            micros(self.lease_ttl).into(),
+        ];
+        let answer = self.ask(Script::Renew, &arguments, 0).await;
+        let answer = answer.map_err(|failure| self.failed(Some(key), "renew the lease on", failure))?;
+        if answer.rows.is_empty() { Err(self.lost(lease)) } else { Ok(()) }
+    }
+
+    pub(super) async fn release(&self, lease: &Lease) -> Result<(), Error> {
+        // What is no lease of ours need not be given back.
+        let Some(attempt) = Attempt::of(lease) else { return Ok(()) };
+        let key = lease.key();
+        let arguments =
+            [key.user_id().into(), key.session_id().into(), attempt.id.as_str().into()];
+        let released = self.ask(Script::Release, &arguments, 0).await;
+        let failed = |failure| self.failed(Some(key), "give back the lease on", failure);
+        released.map(drop).map_err(failed)
+    }
+
+    /// Gives a lease back that nobody will use.
+    pub(super) async fn give_back(&self, lease: &Lease) {
+        if let Err(error) = self.release(lease).await {
+            tracing::warn!(key = %lease.key(), %error, "a lease was not given back");
+        }
+    }
+}
+
+/// Whole milliseconds, as microseconds: what lies between two is rounded up.
+pub(super) fn micros(duration: Duration) -> i64 {
+    let millis = (duration + Duration::from_nanos(999_999)).as_millis();
+    i64::try_from(millis).unwrap_or(i64::MAX / 1000).saturating_mul(1000)
+}

@@ -1,0 +1,98 @@
+//! The tables, and how they come to be as this version needs them.
+//!
+//! The migrations are applied in one session that other processes wait for: PostgreSQL holds a lock
+//! that ends with the transaction, SQLite its only writer's, MariaDB one that has a name.
+
+use super::connections::{not_done, with_prefix};
+use super::dialect::{Dialect, Migration};
+use super::problem::{Meaning, Miss, Problem};
+use super::statement::{Rows, Session};
+
+/// Who applies the migrations that are missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Migrate {
+    /// Whoever connects first.
+    #[default]
+    AtConnect,
+    /// An operator, by hand.
+    Never,
+}
+
+/// The SQL of all migrations, to be applied by hand.
+pub(super) fn text<DB: Dialect>(prefix: &str) -> String {
+    let migrating = DB::MIGRATING;
+    let mut text = format!("{};\n", with_prefix(migrating.table.trim_end(), prefix));
+    for migration in migrating.migrations {
+        text += &format!("\n-- {}: {}\n", migration.version, migration.about);
+        text += with_prefix(migration.sql, prefix).trim_end().trim_end_matches(';');
+        text += &format!(";\n{};\n", noted(migration, prefix));
+    }
+    text
+}
+
+/// Sees to it that the tables are as they have to be.
+pub(super) async fn see_to<DB: Dialect>(
+    session: &mut dyn Session,
+    prefix: &str,
+    migrate: Migrate,
+) -> Result<(), Miss> {
+    let migrating = DB::MIGRATING;
+    let needed = migrating.migrations.last().map_or(0, |migration| migration.version);
+    let found = match version(session, prefix).await {
+        Ok(found) => found,
+        Err(sqlx::Error::Database(refused)) if DB::meaning(&*refused) == Meaning::NoTable => 0,
+        Err(error) => return Err(not_done::<DB>(error)),
+    };
+    let known = needed;
+    if found > known {
+        return Err(Problem::OfTheFuture { found, known }.into());
+    }
+    if found == needed {
+        return Ok(());
+    }
+    if migrate == Migrate::Never {
+        let missing = missing(migrating.migrations, found);
+        return Err(Problem::NotMigrated { found, needed, missing }.into());
+    }
+    let applied = apply::<DB>(session, prefix).await;
+    applied.map_err(|error| error.map_or(Miss::NotYet(Problem::BeingMigrated), not_done::<DB>))
+}
+
+fn missing(migrations: &[Migration], found: i64) -> String {
+    let missing = migrations.iter().filter(|migration| migration.version > found);
+    let names = missing.map(|migration| format!("{} ({})", migration.version, migration.about));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+async fn version(session: &mut dyn Session, prefix: &str) -> Result<i64, sqlx::Error> {
+    let sql = with_prefix("SELECT version FROM {p}migrations ORDER BY version", prefix);
+    Ok(last_number(&session.run(sql).await?))
+}
+
+/// Applies what is missing. `None` if others did not let it for a long time.
+async fn apply<DB: Dialect>(session: &mut dyn Session, prefix: &str) -> Result<(), Option<sqlx::Error>> {
+    let migrating = DB::MIGRATING;
+    let begun = session.run(with_prefix(migrating.begin, prefix)).await?;
+    if last_number(&begun) != 1 {
+        return Err(None);
+    }
+    session.run(with_prefix(migrating.table, prefix)).await?;
+    // Another process may have been here while this one waited.
+    let found = version(session, prefix).await?;
+    for migration in migrating.migrations.iter().filter(|each| each.version > found) {
+        session.run(with_prefix(migration.sql, prefix)).await?;
+        session.run(noted(migration, prefix)).await?;
+        tracing::info!(version = migration.version, "the tables were migrated");
+    }
+    session.run(with_prefix(migrating.commit, prefix)).await?;
+    Ok(())
+}
+
+/// Notes that a migration was applied.
+fn noted(migration: &Migration, prefix: &str) -> String {
+    format!("INSERT INTO {prefix}migrations (version) VALUES ({})", migration.version)
+}
+
+fn last_number(rows: &Rows) -> i64 {
+    rows.last().and_then(|row| row.int(0).ok().flatten()).unwrap_or(0)
+}

@@ -1,0 +1,1 @@
+SELECT GET_LOCK(LEFT(CONCAT('cogency-state ', DATABASE(), ' {p}'), 64), 60)

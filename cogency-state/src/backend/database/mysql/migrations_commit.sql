@@ -1,0 +1,1 @@
+DO RELEASE_LOCK(LEFT(CONCAT('cogency-state ', DATABASE(), ' {p}'), 64))

@@ -1,0 +1,4 @@
+CREATE TABLE IF NOT EXISTS {p}migrations (
+  version    BIGINT      PRIMARY KEY,
+  applied_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)
+) ENGINE = InnoDB

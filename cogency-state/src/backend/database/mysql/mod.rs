@@ -1,0 +1,59 @@
+//! MariaDB and MySQL: scripts are procedures.
+
+use sqlx::MySql;
+use sqlx::error::DatabaseError;
+use sqlx::mysql::MySqlDatabaseError;
+
+use super::dialect::{Dialect, Migrating, Migration, Script};
+use super::problem::Meaning;
+
+impl Dialect for MySql {
+    /// Each change of a table commits by itself: what is held meanwhile is a lock with a name.
+    const MIGRATING: Migrating = Migrating {
+        migrations: &[Migration {
+            version: 1,
+            about: "states and leases",
+            sql: include_str!("0001_states_and_leases.sql"),
+        }],
+        begin: include_str!("migrations_begin.sql"),
+        table: include_str!("migrations_table.sql"),
+        commit: include_str!("migrations_commit.sql"),
+    };
+
+    fn sql(script: Script) -> &'static str {
+        match script {
+            Script::Take => include_str!("take.sql"),
+            Script::Renew => include_str!("renew.sql"),
+            Script::Release => include_str!("release.sql"),
+            Script::Save => include_str!("save.sql"),
+            Script::Delete => include_str!("delete.sql"),
+            Script::Load => include_str!("load.sql"),
+            Script::List => include_str!("list.sql"),
+            Script::RemoveExpired => include_str!("remove_expired.sql"),
+            Script::IsDurable => include_str!("is_durable.sql"),
+        }
+    }
+
+    fn meaning(error: &dyn DatabaseError) -> Meaning {
+        let number = error.try_downcast_ref().map_or(0, MySqlDatabaseError::number);
+        match number {
+            // Too many connections, a lock that was not free, a deadlock.
+            1040 | 1203 | 1205 | 1213 => Meaning::Passing,
+            // It is shutting down, or somebody ended the connection.
+            1053 | 1317 | 1927 => Meaning::Ending,
+            // No table, no procedure.
+            1146 | 1305 => Meaning::NoTable,
+            1045 | 1698 => Meaning::Refused("look at the URL's user and password"),
+            1046 => Meaning::Refused("name a database in the URL"),
+            1049 => Meaning::Refused("create that database, or name another in the URL"),
+            1290 | 1792 | 1836 => Meaning::Refused("it is read-only: connect to the primary"),
+            1044 | 1142 | 1227 | 1370 => Meaning::Refused(
+                "grant the user the rights on the tables and procedures that the documentation of \
+                 `DatabaseBackend` names",
+            ),
+            1153 => Meaning::Refused("raise its `max_allowed_packet` above the largest state"),
+            1021 | 1114 => Meaning::Refused("its disk is full"),
+            _ => Meaning::Refused("look at its log"),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! PostgreSQL: scripts are functions.
+
+use sqlx::Postgres;
+use sqlx::error::DatabaseError;
+
+use super::dialect::{Dialect, Migrating, Migration, Script};
+use super::problem::Meaning;
+
+impl Dialect for Postgres {
+    const MIGRATING: Migrating = Migrating {
+        migrations: &[Migration {
+            version: 1,
+            about: "states and leases",
+            sql: include_str!("0001_states_and_leases.sql"),
+        }],
+        begin: include_str!("migrations_begin.sql"),
+        table: include_str!("migrations_table.sql"),
+        commit: "COMMIT",
+    };
+
+    fn sql(script: Script) -> &'static str {
+        match script {
+            Script::Take => include_str!("take.sql"),
+            Script::Renew => include_str!("renew.sql"),
+            Script::Release => include_str!("release.sql"),
+            Script::Save => include_str!("save.sql"),
+            Script::Delete => include_str!("delete.sql"),
+            Script::Load => include_str!("load.sql"),
+            Script::List => include_str!("list.sql"),
+            Script::RemoveExpired => include_str!("remove_expired.sql"),
+            Script::IsDurable => include_str!("is_durable.sql"),
+        }
+    }
+
+    fn meaning(error: &dyn DatabaseError) -> Meaning {
+        let code = error.code().unwrap_or_default();
+        match &*code {
+            // A conflict of transactions, a lock that was not free, too many connections, a server
+            // that is starting.
+            "40001" | "40P01" | "55P03" | "53300" | "57P03" => Meaning::Passing,
+            // It is shutting down, or crashed.
+            "57P01" | "57P02" | "57P05" => Meaning::Ending,
+            "42P01" | "3F000" | "42883" => Meaning::NoTable,
+            "28P01" | "28000" => Meaning::Refused("look at the URL's user and password"),
+            "3D000" => Meaning::Refused("create that database, or name another in the URL"),
+            "25006" => Meaning::Refused("it is read-only: connect to the primary"),
+            "42501" => Meaning::Refused(
+                "grant the user the rights on the tables and functions that the documentation of \
+                 `DatabaseBackend` names",
+            ),
+            "26000" | "42P05" => Meaning::Refused(
+                "a pooler stands between that does not keep prepared statements: write \
+                 `statement_cache=off` into the URL",
+            ),
+            "53100" => Meaning::Refused("its disk is full"),
+            "53200" => Meaning::Refused("it has no memory left"),
+            _ => Meaning::Refused("look at its log"),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+SELECT {p}release($1, $2, $3)

@@ -1,0 +1,1 @@
+SELECT * FROM {p}renew($1, $2, $3, $4)

@@ -1,0 +1,132 @@
+//! Why the database did not do what it was asked for.
+
+use std::time::Duration;
+
+use sqlx::error::DatabaseError;
+
+/// What is wrong, and what to do about it. Holds nothing of what was sent.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Problem {
+    #[error("there is no tokio runtime here")]
+    NoRuntime,
+
+    #[error("it cannot be reached ({0}): see whether it runs, and whether the URL is right")]
+    Unreachable(#[source] sqlx::Error),
+
+    #[error(
+        "no connection was free within {0:?}: see what keeps them busy, or allow more of them or \
+         more time"
+    )]
+    NoConnection(Duration),
+
+    #[error("the connection was lost before the answer came ({0})")]
+    Lost(#[source] sqlx::Error),
+
+    #[error("it gave no answer within {0:?}: see what keeps it busy, or allow more time")]
+    TooSlow(Duration),
+
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+
+    #[error("its answer is not one that this program's statements give ({0}): see who changed them")]
+    Strange(&'static str),
+
+    #[error("the state is not text in UTF-8, which a column that is JSON has to be")]
+    NotText,
+
+    #[error(
+        "its tables are at version {found} and this program needs version {needed}; missing: \
+         {missing}. Apply them by hand (`DatabaseBackendBuilder::migrations` has their SQL), or \
+         leave out `migrate=never`"
+    )]
+    NotMigrated { found: i64, needed: i64, missing: String },
+
+    #[error(
+        "its tables are at version {found}, this program knows {known}, and were left as they \
+         are: upgrade cogency-state"
+    )]
+    OfTheFuture { found: i64, known: i64 },
+
+    #[error("another process has been changing its tables for a minute: see what keeps it")]
+    BeingMigrated,
+
+    #[error("its file cannot be made ({0}): look at the folder")]
+    NoFile(#[source] std::io::Error),
+
+    #[error("its encoding is {0:?}, which cannot hold all text: use a database with UTF8")]
+    Encoding(String),
+}
+
+/// An error that the database answered with.
+#[derive(Debug, thiserror::Error)]
+#[error("it answered {code} `{message}`: {advice}")]
+pub(super) struct Refusal {
+    code: String,
+    message: String,
+    advice: &'static str,
+}
+
+impl Refusal {
+    pub(super) fn new(error: &dyn DatabaseError, advice: &'static str) -> Self {
+        let code = error.code().unwrap_or_default().into_owned();
+        Self { code, message: plain(error.message()), advice }
+    }
+}
+
+/// A message as far as it cannot quote what was sent: up to the first quotation.
+fn plain(message: &str) -> String {
+    let end = message.find(['\'', '"', '\n']).unwrap_or(message.len());
+    message.get(..end).unwrap_or_default().trim_end().to_owned()
+}
+
+/// A try that failed.
+#[derive(Debug)]
+pub(super) enum Miss {
+    /// It was not done, and will not be done later.
+    Final(Problem),
+    /// It was not done, and may be done in a moment.
+    NotYet(Problem),
+    /// It went out and may have been done.
+    Doubtful(Problem),
+}
+
+impl Miss {
+    pub(super) fn problem(self) -> Problem {
+        match self {
+            Self::Final(problem) | Self::NotYet(problem) | Self::Doubtful(problem) => problem,
+        }
+    }
+}
+
+impl From<Problem> for Miss {
+    fn from(problem: Problem) -> Self {
+        Self::Final(problem)
+    }
+}
+
+/// A statement that failed for good.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) problem: Problem,
+    /// Whether it may have been done all the same: it went out, and its answer was lost.
+    pub(super) is_doubtful: bool,
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self { problem, is_doubtful: false }
+    }
+}
+
+/// What an error of the database's means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// Nothing was done; tried again it may go well.
+    Passing,
+    /// The connection is ending, and perhaps what it did last was done.
+    Ending,
+    /// There is no such table.
+    NoTable,
+    /// It will not be done; what to do about it.
+    Refused(&'static str),
+}

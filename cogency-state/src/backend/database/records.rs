@@ -1,0 +1,182 @@
+//! What all operations share: asking until there is an answer, and reading.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep};
+
+use super::connections::Server;
+use super::dialect::Script;
+use super::migrations::Migrate;
+use super::problem::{Failure, Miss, Problem};
+use super::row;
+use super::statement::{Argument, Cells, Rows};
+use crate::backend::Lease;
+use crate::error::Error;
+use crate::key::{StateKey, valid_id};
+use crate::record::Record;
+
+/// Between two tries.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LAST_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    pub(super) connect: Duration,
+    pub(super) respond: Duration,
+    /// How long something is tried again that was not done, or whose answer was lost.
+    pub(super) retry: Duration,
+}
+
+/// The records in the tables of one prefix.
+pub(super) struct Records {
+    pub(super) server: Box<dyn Server>,
+    pub(super) location: String,
+    pub(super) lease_ttl: Duration,
+    pub(super) patience: Patience,
+    pub(super) migrate: Migrate,
+    /// Set once the tables are as they have to be.
+    pub(super) ready: OnceCell<()>,
+}
+
+/// What came back.
+pub(super) struct Answer {
+    pub(super) rows: Rows,
+    /// Whether an earlier try may have been done too.
+    pub(super) is_doubtful: bool,
+}
+
+impl Answer {
+    /// The only row.
+    pub(super) fn row(&self) -> Result<&dyn Cells, Problem> {
+        self.rows.last().map(|row| &**row).ok_or(Problem::Strange("no row"))
+    }
+}
+
+impl Records {
+    /// Connects, and sees to the tables.
+    pub(super) async fn connect(&self) -> Result<(), Error> {
+        let ready = self.ready.get_or_try_init(|| self.server.migrate(self.migrate)).await;
+        ready.map(drop).map_err(|miss| self.failed(None, "connect", miss.problem().into()))
+    }
+
+    /// Whether what the server acknowledges survives a power cut.
+    pub(super) async fn is_durable(&self) -> Result<bool, Error> {
+        let durable = async {
+            let answer = self.ask(Script::IsDurable, &[], 0).await?;
+            Ok::<_, Failure>(answer.row()?.int(0)? == Some(1))
+        };
+        durable.await.map_err(|failure| self.failed(None, "connect", failure))
+    }
+
+    /// Runs a script until there is an answer, within bounds. `bytes` are those of a large value.
+    pub(super) async fn ask(
+        &self,
+        script: Script,
+        arguments: &[Argument<'_>],
+        bytes: usize,
+    ) -> Result<Answer, Failure> {
+        let within = self.patience.respond + allowance(bytes);
+        let deadline = Instant::now() + self.patience.retry;
+        let (mut is_doubtful, mut pause) = (false, FIRST_PAUSE);
+        loop {
+            let (problem, may_try_again) = match self.try_once(script, arguments, within).await {
+                Ok(rows) => return Ok(Answer { rows, is_doubtful }),
+                Err(Miss::Final(problem)) => (problem, false),
+                Err(Miss::NotYet(problem)) => (problem, Instant::now() < deadline),
+                Err(Miss::Doubtful(problem)) => {
+                    // However late it is: what is in doubt is looked at once more.
+                    let is_first = !std::mem::replace(&mut is_doubtful, true);
+                    (problem, is_first || Instant::now() < deadline)
+                }
+            };
+            if !may_try_again {
+                return Err(Failure { problem, is_doubtful });
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LAST_PAUSE);
+        }
+    }
+
+    async fn try_once(
+        &self,
+        script: Script,
+        arguments: &[Argument<'_>],
+        within: Duration,
+    ) -> Result<Rows, Miss> {
+        // What fails here was not begun.
+        let ready = self.ready.get_or_try_init(|| self.server.migrate(self.migrate)).await;
+        ready.map_err(|miss| match miss {
+            Miss::Doubtful(problem) => Miss::NotYet(problem),
+            miss => miss,
+        })?;
+        self.server.run(script, arguments, within).await
+    }
+
+    pub(super) async fn load(&self, key: &StateKey) -> Result<Option<Record>, Error> {
+        let arguments = [key.user_id().into(), key.session_id().into()];
+        let answer = self.ask(Script::Load, &arguments, LARGE).await;
+        let answer = answer.map_err(|failure| self.failed(Some(key), "load", failure))?;
+        match answer.rows.last() {
+            Some(found) => row::record(&self.location, key, &**found, 0),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) async fn list(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
+        let user_id = valid_id("user_id", user_id)?;
+        let answer = self.ask(Script::List, &[user_id.into()], 0).await;
+        let answer = answer.map_err(|failure| self.failed(None, "list", failure))?;
+        let sessions = answer.rows.iter().map(|found| row::text(&**found, 0));
+        sessions
+            .map(|session| {
+                let strange = || Problem::Strange("a session that is no id");
+                let session = session.ok().flatten().ok_or_else(strange);
+                let session = session.map_err(|p| self.failed(None, "list", p.into()))?;
+                StateKey::new(user_id, session)
+            })
+            .collect()
+    }
+
+    pub(super) async fn remove_expired(&self) -> Result<usize, Error> {
+        let removed = async {
+            let answer = self.ask(Script::RemoveExpired, &[], 0).await?;
+            Ok::<_, Failure>(answer.row()?.int(0)?.unwrap_or(0))
+        };
+        let removed = removed.await;
+        let removed = removed.map_err(|failure| self.failed(None, "remove expired states", failure));
+        removed.map(|count| usize::try_from(count).unwrap_or(0))
+    }
+
+    pub(super) fn failed(
+        &self,
+        key: Option<&StateKey>,
+        operation: &'static str,
+        failure: Failure,
+    ) -> Error {
+        match failure.problem {
+            Problem::NoRuntime => Error::NoRuntime,
+            problem => Error::backend(key, &self.location, operation, problem),
+        }
+    }
+
+    pub(super) fn lost(&self, lease: &Lease) -> Error {
+        Error::lease_lost(lease.key(), &self.location, lease.token())
+    }
+}
+
+/// What is loaded may be large: nobody knows before.
+pub(super) const LARGE: usize = 10 << 20;
+
+/// A large state has another second for each MiB.
+fn allowance(bytes: usize) -> Duration {
+    Duration::from_secs((bytes >> 20) as u64)
+}
+
+impl fmt::Debug for Records {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Records").field("location", &self.location).finish_non_exhaustive()
+    }
+}

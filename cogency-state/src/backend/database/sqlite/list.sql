@@ -1,0 +1,11 @@
+-- 1 user
+SELECT s.session_id
+FROM {p}states s
+WHERE s.user_id = $1
+  AND (s.expires_at IS NULL OR s.expires_at > strftime('%Y-%m-%d %H:%M:%f', 'now')
+    OR EXISTS (
+      SELECT 1 FROM {p}leases l
+      WHERE l.user_id = s.user_id AND l.session_id = s.session_id
+        AND l.taken_at < s.expires_at AND l.expires_at > strftime('%Y-%m-%d %H:%M:%f', 'now')
+    ))
+ORDER BY s.session_id

@@ -1,0 +1,70 @@
+//! SQLite: scripts are transactions in one string.
+//!
+//! The file has a write-ahead log. What a save commits is synced (`synchronous = FULL`); a lease is
+//! not (`NORMAL`), and costs no wait for the disk. It goes to the same log, so the next save takes
+//! it along.
+
+mod file;
+
+use std::io;
+
+use sqlx::Sqlite;
+use sqlx::error::DatabaseError;
+use sqlx::sqlite::SqliteConnectOptions;
+
+use super::dialect::{Dialect, Migrating, Migration, Script};
+use super::problem::Meaning;
+
+pub(super) use self::file::{location, options};
+
+impl Dialect for Sqlite {
+    const ONE_WRITER: bool = true;
+
+    const MIGRATING: Migrating = Migrating {
+        migrations: &[Migration {
+            version: 1,
+            about: "states and leases",
+            sql: include_str!("0001_states_and_leases.sql"),
+        }],
+        begin: include_str!("migrations_begin.sql"),
+        table: include_str!("migrations_table.sql"),
+        commit: "COMMIT",
+    };
+
+    fn sql(script: Script) -> &'static str {
+        match script {
+            Script::Take => include_str!("take.sql"),
+            Script::Renew => include_str!("renew.sql"),
+            Script::Release => include_str!("release.sql"),
+            Script::Save => include_str!("save.sql"),
+            Script::Delete => include_str!("delete.sql"),
+            Script::Load => include_str!("load.sql"),
+            Script::List => include_str!("list.sql"),
+            Script::RemoveExpired => include_str!("remove_expired.sql"),
+            Script::IsDurable => include_str!("is_durable.sql"),
+        }
+    }
+
+    fn prepare(options: &SqliteConnectOptions) -> io::Result<()> {
+        file::make(options.get_filename())
+    }
+
+    fn meaning(error: &dyn DatabaseError) -> Meaning {
+        const BUSY: i32 = 5;
+        const LOCKED: i32 = 6;
+        const IO: i32 = 10;
+        let code = error.code().and_then(|code| code.parse().ok()).unwrap_or(0);
+        // The lower byte is the kind, what is above tells more.
+        match code & 0xff {
+            BUSY | LOCKED => Meaning::Passing,
+            IO => Meaning::Ending,
+            1 if error.message().contains("no such table") => Meaning::NoTable,
+            8 => Meaning::Refused("its file is read-only: look at its permissions and its folder's"),
+            11 => Meaning::Refused("its file is damaged: restore it from a backup"),
+            13 => Meaning::Refused("its disk is full"),
+            14 => Meaning::Refused("its file cannot be opened: look at the path and permissions"),
+            26 => Meaning::Refused("its file is not one of SQLite's: look at the path"),
+            _ => Meaning::Refused("look at the file"),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+-- 1 user, 2 session, 3 attempt, 4 holder, 5 microseconds, 6 whether to look at the record
+--
+-- A lease need not be on the disk: a save behind it takes it along.
+PRAGMA synchronous = NORMAL;
+BEGIN IMMEDIATE;
+DELETE FROM {p}leases
+WHERE user_id = $1 AND session_id = $2 AND attempt <> $3
+  AND expires_at <= strftime('%Y-%m-%d %H:%M:%f', 'now');
+INSERT INTO {p}leases (user_id, session_id, attempt, holder, taken_at, expires_at)
+VALUES (
+  $1, $2, $3, $4,
+  strftime('%Y-%m-%d %H:%M:%f', 'now'),
+  strftime('%Y-%m-%d %H:%M:%f', 'now', ($5 / 1000000.0) || ' seconds')
+)
+ON CONFLICT DO NOTHING;
+SELECT
+  l.attempt = $3, l.token, l.holder,
+  s.version, s.write_id, s.schema_version, s.state_type, s.metadata, s.checksum, s.state
+FROM {p}leases l
+LEFT JOIN {p}states s
+  ON $6 = 1 AND l.attempt = $3 AND s.user_id = l.user_id AND s.session_id = l.session_id
+  AND (s.expires_at IS NULL OR s.expires_at > l.taken_at)
+WHERE l.user_id = $1 AND l.session_id = $2;
+COMMIT;
+PRAGMA synchronous = FULL
