@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod broken;
+mod database;
 mod fault;
 mod file;
 mod memory;

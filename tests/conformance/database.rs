@@ -1,0 +1,73 @@
+//! The suite on the databases, with a file for each test and a server of each kind of this
+//! process's own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cogency_state::conformance::Harness;
+use cogency_state::{DatabaseBackend, StateBackend, StateKey};
+use cogency_state_tests::database::{SqliteFile, shared_mariadb, shared_postgres};
+
+const TTL: Duration = Duration::from_secs(1);
+
+struct Database {
+    url: String,
+    /// Runs SQL.
+    run: Box<dyn Fn(String) + Send + Sync>,
+}
+
+impl Database {
+    fn sqlite() -> Self {
+        let file = SqliteFile::default();
+        Self { url: file.url(), run: Box::new(move |sql| file.run(sql)) }
+    }
+
+    fn postgres() -> Self {
+        Self { url: shared_postgres().url(), run: Box::new(|sql| shared_postgres().run(sql)) }
+    }
+
+    fn mariadb() -> Self {
+        Self { url: shared_mariadb().url(), run: Box::new(|sql| shared_mariadb().run(sql)) }
+    }
+}
+
+#[async_trait]
+impl Harness for Database {
+    async fn open(&self) -> Arc<dyn StateBackend> {
+        let builder = DatabaseBackend::builder(&self.url).lease_ttl(TTL);
+        Arc::new(builder.connect().await.unwrap())
+    }
+
+    async fn restart(&self) -> Arc<dyn StateBackend> {
+        self.open().await
+    }
+
+    /// Puts another state there, without what belongs to it.
+    async fn damage(&self, key: &StateKey) -> bool {
+        let (user, session) = (key.user_id(), key.session_id());
+        (self.run)(format!(
+            "UPDATE cogency_states SET state = '{{\"text\":\"forged\"}}' \
+             WHERE user_id = '{user}' AND session_id = '{session}'"
+        ));
+        true
+    }
+}
+
+mod sqlite {
+    use super::*;
+
+    cogency_state::conformance_tests!(Database::sqlite());
+}
+
+mod postgres {
+    use super::*;
+
+    cogency_state::conformance_tests!(Database::postgres());
+}
+
+mod mariadb {
+    use super::*;
+
+    cogency_state::conformance_tests!(Database::mariadb());
+}
