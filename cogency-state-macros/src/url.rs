@@ -21,7 +21,7 @@ const URLS: [Url; 14] = [
     Url { scheme: "rediss+sentinel", rest: "//host,host/mymaster/0", backend: "redis" },
     Url { scheme: "redis+cluster", rest: "//host,host", backend: "redis" },
     Url { scheme: "rediss+cluster", rest: "//host,host", backend: "redis" },
-    Url { scheme: "sqlite", rest: "//agents.db", backend: "sqlite" },
+    Url { scheme: "sqlite", rest: "data/agents.db", backend: "sqlite" },
     Url { scheme: "postgres", rest: "//host/agents", backend: "postgres" },
     Url { scheme: "postgresql", rest: "//host/agents", backend: "postgres" },
     Url { scheme: "mysql", rest: "//host/agents", backend: "mysql" },

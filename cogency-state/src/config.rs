@@ -7,6 +7,8 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{Handle, Id};
 
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+use crate::backend::DatabaseBackend;
 #[cfg(feature = "redis")]
 use crate::backend::RedisBackend;
 use crate::backend::{FileBackend, MemoryBackend};
@@ -25,11 +27,17 @@ const DEFAULT_REDIS_URL: &str = "redis://127.0.0.1:6379";
 #[cfg(feature = "redis")]
 const REDIS_URL_VARIABLE: &str = "COGENCY_REDIS_URL";
 
+/// The file of `persist = "sqlite"`, unless the environment names a database.
+#[cfg(feature = "sqlite")]
+const DEFAULT_SQLITE_URL: &str = "sqlite:.cogency/state.db";
+/// The environment variable that names a database.
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+const DATABASE_URL_VARIABLE: &str = "COGENCY_DATABASE_URL";
+
 /// What a URL can begin with, for messages.
-#[cfg(feature = "redis")]
-const LEGAL: &str = "`memory:`, `file:<folder>`, `file:<folder>?process=<id>` or `redis://<host>`";
-#[cfg(not(feature = "redis"))]
-const LEGAL: &str = "`memory:`, `file:<folder>` or `file:<folder>?process=<id>`";
+const LEGAL: &str = "`memory:`, `file:<folder>` or `file:<folder>?process=<id>`; with the cargo \
+                     features of cogency-state for them, `redis://<host>`, `sqlite:<path>`, \
+                     `postgres://<host>/<database>` or `mysql://<host>/<database>`";
 
 impl StateManager {
     /// A manager over the backend that a URL names, with the defaults.
@@ -41,6 +49,7 @@ impl StateManager {
     /// | `file:data/agents?process=worker-1` | the same, [isolated](FileBackend::isolated_as) |
     /// | `redis://host/0`, `rediss://host/0`, `redis+unix:///run/redis.sock` | a `RedisBackend` (cargo feature `redis`) |
     /// | `redis+sentinel://host,host/mymaster/0`, `redis+cluster://host,host` | the same, on servers that replace each other |
+    /// | `sqlite:data/agents.db`, `postgres://host/agents`, `mysql://host/agents` | a `DatabaseBackend` (cargo features `sqlite`, `postgres`, `mysql`) |
     ///
     /// A server is connected to at once. The path of a file is taken as it stands, without
     /// percent-encoding. A name, such as `file`, gives a manager over what `persist = "<name>"`
@@ -60,11 +69,15 @@ impl StateManager {
     /// [`Error::Config`] if that names no backend, [`Error::Backend`] if it is a server that cannot
     /// be used.
     // Files and memory have nothing to wait for.
-    #[cfg_attr(not(feature = "redis"), expect(clippy::unused_async))]
+    #[allow(clippy::unused_async, reason = "so it is without a cargo feature for servers")]
     pub async fn connect(name_or_url: &str) -> Result<Self, Error> {
         #[cfg(feature = "redis")]
         if is_redis(name_or_url) {
             return Ok(Self::new(RedisBackend::connect(name_or_url).await?));
+        }
+        #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+        if is_database(name_or_url) {
+            return Ok(Self::new(DatabaseBackend::connect(name_or_url).await?));
         }
         from_name_or_url(name_or_url)
     }
@@ -189,6 +202,8 @@ fn from_name_or_url(name_or_url: &str) -> Result<StateManager, Error> {
         "file" => Ok(StateManager::new(FileBackend::new(state_dir()))),
         #[cfg(feature = "redis")]
         "redis" => redis_of_environment(),
+        #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+        "database" | "sqlite" | "postgres" | "mysql" => database_of_environment(name_or_url),
         url => from_url(url),
     }
 }
@@ -210,6 +225,8 @@ fn from_url(url: &str) -> Result<StateManager, Error> {
         "file" => file(rest),
         #[cfg(feature = "redis")]
         _ if is_redis(url) => Ok(StateManager::new(RedisBackend::new(url)?)),
+        #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+        _ if is_database(url) => Ok(StateManager::new(DatabaseBackend::new(url)?)),
         // Not the rest: it may hold a password.
         _ => Err(Error::Config {
             reason: format!("no backend is called {scheme:?} in this version: give {LEGAL}"),
@@ -252,4 +269,34 @@ fn redis_of_environment() -> Result<StateManager, Error> {
         reason: format!("the environment variable {REDIS_URL_VARIABLE}: {error}"),
     })?;
     Ok(StateManager::new(backend))
+}
+
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+fn is_database(url: &str) -> bool {
+    url.split_once(':').is_some_and(|(scheme, _)| DatabaseBackend::SCHEMES.contains(&scheme))
+}
+
+/// The database that the environment names, which is to be of the kind that was asked for.
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+fn database_of_environment(name: &str) -> Result<StateManager, Error> {
+    let url = std::env::var(DATABASE_URL_VARIABLE).ok().filter(|url| !url.is_empty());
+    let wrong = |what: String| Error::Config {
+        reason: format!("the environment variable {DATABASE_URL_VARIABLE} {what}"),
+    };
+    let url = match url {
+        Some(url) => url,
+        #[cfg(feature = "sqlite")]
+        None if name == "sqlite" => DEFAULT_SQLITE_URL.to_owned(),
+        None => return Err(wrong(format!("is to say where the {name:?} is: set it to its URL"))),
+    };
+    let kind = match url.split(':').next() {
+        Some("postgresql") => "postgres",
+        Some("mariadb") => "mysql",
+        other => other.unwrap_or_default(),
+    };
+    if name != "database" && name != kind {
+        return Err(wrong(format!("names another kind of database than {name:?}")));
+    }
+    let backend = DatabaseBackend::new(&url);
+    Ok(StateManager::new(backend.map_err(|error| wrong(format!("is not usable: {error}")))?))
 }

@@ -298,7 +298,8 @@ impl Subscriber for Log {
 #[tokio::test]
 async fn the_log_of_a_lost_lease_holds_no_contents() {
     const TTL: Duration = Duration::from_millis(100);
-    for (place, user_id) in Place::with_leases(TTL).into_iter().zip(["loser 1", "loser 2"]) {
+    for (number, place) in Place::with_leases(TTL).into_iter().enumerate() {
+        let user_id = &*format!("loser {number}");
         let log = Log::of_all_threads();
         let manager = place.manager();
         let mut call = manager.begin::<Chat>(&key(user_id)).await.unwrap();

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cogency_state::{
-    FileBackend, Holder, LeaseAttempt, MemoryBackend, Metadata, Record, RedisBackend, Revision,
+    DatabaseBackend, DatabaseBackendBuilder, FileBackend, Holder, LeaseAttempt, MemoryBackend, Metadata, Record, RedisBackend, Revision,
     StateBackend, StateKey, StateManager, StateManagerBuilder, Write,
 };
+use cogency_state_tests::database::{SqliteFile, shared_mariadb, shared_postgres};
 use cogency_state_tests::redis::{RedisServer, fresh_prefix, shared, shared_cluster};
 use tempfile::TempDir;
 
@@ -21,6 +22,8 @@ pub(crate) struct Place {
 /// Where what is stored can be looked at.
 enum Kept {
     Nowhere,
+    /// In tables.
+    Database,
     Folder(TempDir),
     /// Below a prefix on the server that has a key.
     Redis(String, fn(&str) -> &'static RedisServer),
@@ -64,11 +67,60 @@ impl Place {
         Self { backend: Box::new(backend), kept }
     }
 
+    /// In a file of the test's own.
+    pub(crate) fn sqlite() -> Self {
+        Self::sqlite_with_leases(Duration::from_secs(5))
+    }
+
+    fn sqlite_with_leases(ttl: Duration) -> Self {
+        let file = SqliteFile::default();
+        Self::database(move || DatabaseBackend::builder(&file.url()), String::new(), ttl)
+    }
+
+    /// On a server of this process's own.
+    pub(crate) fn postgres() -> Self {
+        Self::postgres_with_leases(Duration::from_secs(5))
+    }
+
+    fn postgres_with_leases(ttl: Duration) -> Self {
+        let url = shared_postgres().url();
+        Self::database(move || DatabaseBackend::builder(&url), fresh_prefix(), ttl)
+    }
+
+    /// On a server of this process's own.
+    pub(crate) fn mariadb() -> Self {
+        Self::mariadb_with_leases(Duration::from_secs(5))
+    }
+
+    fn mariadb_with_leases(ttl: Duration) -> Self {
+        let url = shared_mariadb().url();
+        Self::database(move || DatabaseBackend::builder(&url), fresh_prefix(), ttl)
+    }
+
+    fn database(
+        way: impl Fn() -> DatabaseBackendBuilder + Send + Sync + 'static,
+        prefix: String,
+        ttl: Duration,
+    ) -> Self {
+        let prefix = prefix.replace('-', "_") + "_";
+        let backend = move || {
+            let builder = way().prefix(&*prefix).lease_ttl(ttl).pool_size(3);
+            Arc::new(builder.build().unwrap()) as Arc<dyn StateBackend>
+        };
+        Self { backend: Box::new(backend), kept: Kept::Database }
+    }
+
     /// Everywhere where leases run out.
-    pub(crate) fn with_leases(ttl: Duration) -> [Self; 2] {
+    pub(crate) fn with_leases(ttl: Duration) -> [Self; 5] {
         let backend = MemoryBackend::new().with_lease_ttl(ttl);
         let memory = Box::new(move || Arc::new(backend.clone()) as Arc<dyn StateBackend>);
-        [Self { backend: memory, kept: Kept::Nowhere }, Self::redis_with_leases(ttl)]
+        [
+            Self { backend: memory, kept: Kept::Nowhere },
+            Self::redis_with_leases(ttl),
+            Self::sqlite_with_leases(ttl),
+            Self::postgres_with_leases(ttl),
+            Self::mariadb_with_leases(ttl),
+        ]
     }
 
     /// Everywhere where a record is a document that others can read and write.
@@ -79,7 +131,7 @@ impl Place {
     /// The document of a user's default session.
     pub(crate) fn document(&self, user_id: &str) -> String {
         match &self.kept {
-            Kept::Nowhere => panic!("it keeps no documents"),
+            Kept::Nowhere | Kept::Database => panic!("it keeps no documents"),
             Kept::Folder(folder) => fs::read_to_string(state_file(folder, user_id)).unwrap(),
             Kept::Redis(prefix, server) => {
                 let name = redis_key(prefix, user_id);
@@ -91,7 +143,7 @@ impl Place {
     /// Puts a document there, as another program or a careless hand would.
     pub(crate) fn put_document(&self, user_id: &str, document: &str) {
         match &self.kept {
-            Kept::Nowhere => panic!("it keeps no documents"),
+            Kept::Nowhere | Kept::Database => panic!("it keeps no documents"),
             Kept::Folder(folder) => fs::write(state_file(folder, user_id), document).unwrap(),
             Kept::Redis(prefix, server) => {
                 let name = redis_key(prefix, user_id);
@@ -163,6 +215,27 @@ macro_rules! on_every_backend {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $name() { super::$name(crate::places::Place::redis_cluster()).await }
+            )*
+        }
+
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() { super::$name(crate::places::Place::sqlite()).await }
+            )*
+        }
+
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() { super::$name(crate::places::Place::postgres()).await }
+            )*
+        }
+
+        mod mariadb {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() { super::$name(crate::places::Place::mariadb()).await }
             )*
         }
     };

@@ -23,50 +23,82 @@ macro_rules! __persist_redis {
 }
 
 /// `persist = "database"`
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __persist_database {
     ($url:literal) => {
-        ::core::compile_error!(
-            "this `persist` needs the cargo feature `database` of cogency-state, which does not \
-             exist in this version"
-        )
+        $crate::private::Persist::url($url)
     };
 }
 
-/// `persist = "sqlite"` or `persist = "sqlite://..."`
+/// `persist = "database"`
+#[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __persist_database {
+    ($url:literal) => {
+        ::core::compile_error!("this `persist` needs the cargo feature `sqlite`, `postgres` or `mysql` of cogency-state")
+    };
+}
+
+/// `persist = "sqlite"` or `persist = "sqlite:..."`
+#[cfg(feature = "sqlite")]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __persist_sqlite {
     ($url:literal) => {
-        ::core::compile_error!(
-            "this `persist` needs the cargo feature `sqlite` of cogency-state, which does not \
-             exist in this version"
-        )
+        $crate::private::Persist::url($url)
+    };
+}
+
+/// `persist = "sqlite"` or `persist = "sqlite:..."`
+#[cfg(not(feature = "sqlite"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __persist_sqlite {
+    ($url:literal) => {
+        ::core::compile_error!("this `persist` needs the cargo feature `sqlite` of cogency-state")
     };
 }
 
 /// `persist = "postgres"` or `persist = "postgres://..."`
+#[cfg(feature = "postgres")]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __persist_postgres {
     ($url:literal) => {
-        ::core::compile_error!(
-            "this `persist` needs the cargo feature `postgres` of cogency-state, which does not \
-             exist in this version"
-        )
+        $crate::private::Persist::url($url)
+    };
+}
+
+/// `persist = "postgres"` or `persist = "postgres://..."`
+#[cfg(not(feature = "postgres"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __persist_postgres {
+    ($url:literal) => {
+        ::core::compile_error!("this `persist` needs the cargo feature `postgres` of cogency-state")
     };
 }
 
 /// `persist = "mysql"`, `persist = "mysql://..."` or `persist = "mariadb://..."`
+#[cfg(feature = "mysql")]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __persist_mysql {
     ($url:literal) => {
-        ::core::compile_error!(
-            "this `persist` needs the cargo feature `mysql` of cogency-state, which does not \
-             exist in this version"
-        )
+        $crate::private::Persist::url($url)
+    };
+}
+
+/// `persist = "mysql"`, `persist = "mysql://..."` or `persist = "mariadb://..."`
+#[cfg(not(feature = "mysql"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __persist_mysql {
+    ($url:literal) => {
+        ::core::compile_error!("this `persist` needs the cargo feature `mysql` of cogency-state")
     };
 }
 

@@ -52,9 +52,6 @@ pub(super) enum Problem {
 
     #[error("its file cannot be made ({0}): look at the folder")]
     NoFile(#[source] std::io::Error),
-
-    #[error("its encoding is {0:?}, which cannot hold all text: use a database with UTF8")]
-    Encoding(String),
 }
 
 /// An error that the database answered with.
