@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cogency_state::{
-    DatabaseBackend, DatabaseBackendBuilder, FileBackend, Holder, LeaseAttempt, MemoryBackend, Metadata, Record, RedisBackend, Revision,
-    StateBackend, StateKey, StateManager, StateManagerBuilder, Write,
+    DatabaseBackend, DatabaseBackendBuilder, FileBackend, Holder, LeaseAttempt, MemoryBackend,
+    Metadata, Record, RedisBackend, Revision, StateBackend, StateKey, StateManager,
+    StateManagerBuilder, Write,
 };
 use cogency_state_tests::database::{SqliteFile, shared_mariadb, shared_postgres};
 use cogency_state_tests::redis::{RedisServer, fresh_prefix, shared, shared_cluster};

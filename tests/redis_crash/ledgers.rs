@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
-use cogency_state::{RedisBackend, StateKey, StateManager};
+use cogency_state::{StateKey, StateManager};
 use cogency_state_tests::agent::What;
 use cogency_state_tests::ledger::{Entry, Ledger};
 use tokio::runtime::Runtime;
@@ -81,7 +81,7 @@ fn check_order(user: &str, entries: &[Entry]) {
 }
 
 fn read(url: &str, user: &str) -> Vec<Entry> {
-    let manager = StateManager::new(RedisBackend::new(url).unwrap());
+    let manager = block_on(StateManager::connect(url)).unwrap();
     let key = StateKey::for_user(user).unwrap();
     let ledger = block_on(manager.load_state::<Ledger>(&key)).unwrap();
     ledger.map(|loaded| loaded.state.entries).unwrap_or_default()

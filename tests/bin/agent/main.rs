@@ -15,7 +15,7 @@
 //!                                      so many entries in the users' ledgers, whatever happens
 //! agent find (<root> <user>)...        a call without a save on each: `found <number>`, or why not
 //! ```
-//! A root is a folder, or the URL of a Redis server.
+//! A root is a folder, or the URL of a Redis server or a database.
 //!
 //! Each call is told on stdout, a line at once: `begin <number> <user> <root>` before its save,
 //! `saved ...` as soon as that was acknowledged, `failed ...` if it was refused, `unknown ...` if
@@ -28,7 +28,7 @@ mod steps;
 use std::env;
 use std::path::Path;
 
-use cogency_state::{Error, FileBackend, RedisBackend, StateManager};
+use cogency_state::{DatabaseBackend, Error, FileBackend, RedisBackend, StateManager};
 
 type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
@@ -57,10 +57,12 @@ async fn main() -> Outcome {
 
 fn open(root: &str) -> Result<StateManager, Error> {
     println!("ready");
-    Ok(if root.contains("://") {
-        StateManager::new(RedisBackend::new(root)?)
-    } else {
-        StateManager::new(FileBackend::new(root))
+    Ok(match root.split_once(':') {
+        Some(("sqlite" | "postgres" | "mysql", _)) => {
+            StateManager::new(DatabaseBackend::new(root)?)
+        }
+        Some(_) => StateManager::new(RedisBackend::new(root)?),
+        None => StateManager::new(FileBackend::new(root)),
     })
 }
 

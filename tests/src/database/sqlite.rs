@@ -43,7 +43,8 @@ impl SqliteFile {
     pub fn run(&self, sql: impl Into<String>) {
         let (path, sql) = (self.path(), sqlx::raw_sql(AssertSqlSafe(sql.into())));
         on_a_thread(async move {
-            let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+            let mut connection =
+                SqliteConnectOptions::new().filename(path).connect().await.unwrap();
             connection.execute(sql).await.unwrap();
         });
     }
@@ -53,7 +54,8 @@ impl SqliteFile {
     pub fn number(&self, sql: impl Into<String>) -> i64 {
         let (path, sql) = (self.path(), AssertSqlSafe(sql.into()));
         on_a_thread(async move {
-            let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+            let mut connection =
+                SqliteConnectOptions::new().filename(path).connect().await.unwrap();
             sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
         })
     }

@@ -226,7 +226,9 @@ impl Settings {
         let within = self.patience.connect;
         match self.place {
             #[cfg(feature = "sqlite")]
-            Place::Sqlite(source) => Box::new(Connections::new(source, size, prefix, keeps, within)),
+            Place::Sqlite(source) => {
+                Box::new(Connections::new(source, size, prefix, keeps, within))
+            }
             #[cfg(feature = "postgres")]
             Place::Postgres(source) => {
                 Box::new(Connections::new(source, size, prefix, keeps, within))

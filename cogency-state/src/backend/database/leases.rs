@@ -89,7 +89,8 @@ impl Records {
             micros(self.lease_ttl).into(),
         ];
         let answer = self.ask(Script::Renew, &arguments, 0).await;
-        let answer = answer.map_err(|failure| self.failed(Some(key), "renew the lease on", failure))?;
+        let answer =
+            answer.map_err(|failure| self.failed(Some(key), "renew the lease on", failure))?;
         if answer.rows.is_empty() { Err(self.lost(lease)) } else { Ok(()) }
     }
 
@@ -97,8 +98,7 @@ impl Records {
         // What is no lease of ours need not be given back.
         let Some(attempt) = Attempt::of(lease) else { return Ok(()) };
         let key = lease.key();
-        let arguments =
-            [key.user_id().into(), key.session_id().into(), attempt.id.as_str().into()];
+        let arguments = [key.user_id().into(), key.session_id().into(), attempt.id.as_str().into()];
         let released = self.ask(Script::Release, &arguments, 0).await;
         let failed = |failure| self.failed(Some(key), "give back the lease on", failure);
         released.map(drop).map_err(failed)

@@ -70,7 +70,10 @@ async fn version(session: &mut dyn Session, prefix: &str) -> Result<i64, sqlx::E
 }
 
 /// Applies what is missing. `None` if others did not let it for a long time.
-async fn apply<DB: Dialect>(session: &mut dyn Session, prefix: &str) -> Result<(), Option<sqlx::Error>> {
+async fn apply<DB: Dialect>(
+    session: &mut dyn Session,
+    prefix: &str,
+) -> Result<(), Option<sqlx::Error>> {
     let migrating = DB::MIGRATING;
     let begun = session.run(with_prefix(migrating.begin, prefix)).await?;
     if last_number(&begun) != 1 {

@@ -49,13 +49,7 @@ impl Place {
 }
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-fn at_server(
-    scheme: &str,
-    host: &str,
-    port: u16,
-    socket: Option<&Path>,
-    database: &str,
-) -> String {
+fn at_server(scheme: &str, host: &str, port: u16, socket: Option<&Path>, database: &str) -> String {
     match socket {
         Some(socket) => format!("{scheme}://{}:{port}/{database}", socket.display()),
         None => format!("{scheme}://{}:{port}/{database}", host.to_lowercase()),

@@ -28,7 +28,9 @@ pub(super) enum Problem {
     #[error("{0}")]
     Refused(#[from] Refusal),
 
-    #[error("its answer is not one that this program's statements give ({0}): see who changed them")]
+    #[error(
+        "its answer is not one that this program's statements give ({0}): see who changed them"
+    )]
     Strange(&'static str),
 
     #[error("the state is not text in UTF-8, which a column that is JSON has to be")]

@@ -146,7 +146,8 @@ impl Records {
             Ok::<_, Failure>(answer.row()?.int(0)?.unwrap_or(0))
         };
         let removed = removed.await;
-        let removed = removed.map_err(|failure| self.failed(None, "remove expired states", failure));
+        let removed =
+            removed.map_err(|failure| self.failed(None, "remove expired states", failure));
         removed.map(|count| usize::try_from(count).unwrap_or(0))
     }
 

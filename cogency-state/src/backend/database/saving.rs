@@ -47,9 +47,8 @@ impl Records {
     ) -> Result<(), Error> {
         let (key, record) = (lease.key(), &write.record);
         let attempt = Attempt::of(lease).ok_or_else(|| self.lost(lease))?;
-        let values = Values::of(record).map_err(|error| {
-            Error::backend(Some(key), &self.location, "save", error)
-        })?;
+        let values = Values::of(record)
+            .map_err(|error| Error::backend(Some(key), &self.location, "save", error))?;
         let (write_id, expected_id) = (
             record.revision.write_id.to_string(),
             write.expected.map(|expected| expected.write_id.to_string()),
@@ -78,7 +77,9 @@ impl Records {
         let answer = self.ask(Script::Save, &arguments, values.state.len()).await;
         let answer = match answer {
             Ok(answer) => answer,
-            Err(failure) if failure.is_doubtful => return Err(self.in_doubt(lease, write, failure.problem)),
+            Err(failure) if failure.is_doubtful => {
+                return Err(self.in_doubt(lease, write, failure.problem));
+            }
             Err(failure) => return Err(self.failed(Some(key), "save", failure)),
         };
         match Found::of(&answer) {

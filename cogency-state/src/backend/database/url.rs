@@ -61,13 +61,15 @@ fn place(scheme: &str, rest: &str, query: &str) -> Result<Place, Error> {
         "sqlite" => sqlite(rest, query),
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" => {
-            let options = sqlx::postgres::PgConnectOptions::from_str(&server("postgres", rest, query)?);
+            let options =
+                sqlx::postgres::PgConnectOptions::from_str(&server("postgres", rest, query)?);
             let options = options.map_err(|_| wrong("has a part or parameter that is none"))?;
             Ok(Place::Postgres(Source::Options(options.disable_statement_logging())))
         }
         #[cfg(feature = "mysql")]
         "mysql" | "mariadb" => {
-            let options = sqlx::mysql::MySqlConnectOptions::from_str(&server("mysql", rest, query)?);
+            let options =
+                sqlx::mysql::MySqlConnectOptions::from_str(&server("mysql", rest, query)?);
             let options = options.map_err(|_| wrong("has a part or parameter that is none"))?;
             if options.get_database().is_none_or(str::is_empty) {
                 return Err(wrong("names no database"));
@@ -75,7 +77,9 @@ fn place(scheme: &str, rest: &str, query: &str) -> Result<Place, Error> {
             Ok(Place::MySql(Source::Options(options.disable_statement_logging())))
         }
         known if SCHEMES.contains(&known) => Err(Error::Config {
-            reason: format!("URLs of {known:?} need a cargo feature of cogency-state: `sqlite`, `postgres` or `mysql`"),
+            reason: format!(
+                "URLs of {known:?} need a cargo feature of cogency-state: `sqlite`, `postgres` or `mysql`"
+            ),
         }),
         _ => Err(not_a_url()),
     }

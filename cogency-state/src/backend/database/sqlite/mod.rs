@@ -59,7 +59,9 @@ impl Dialect for Sqlite {
             BUSY | LOCKED => Meaning::Passing,
             IO => Meaning::Ending,
             1 if error.message().contains("no such table") => Meaning::NoTable,
-            8 => Meaning::Refused("its file is read-only: look at its permissions and its folder's"),
+            8 => {
+                Meaning::Refused("its file is read-only: look at its permissions and its folder's")
+            }
             11 => Meaning::Refused("its file is damaged: restore it from a backup"),
             13 => Meaning::Refused("its disk is full"),
             14 => Meaning::Refused("its file cannot be opened: look at the path and permissions"),

@@ -1,0 +1,142 @@
+//! Leases on a database.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use cogency_state::{DatabaseBackend, Error, Holder, Opened, StateBackend as _};
+use cogency_state_tests::database::DatabaseServer;
+
+use crate::places::Database;
+use crate::{key, lease, save, write};
+
+const TAKERS: usize = 6;
+const ROUNDS: Duration = Duration::from_secs(3);
+
+/// Whoever takes a lease while another saves waits for that save in the database, and must see what
+/// it left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_gets_a_lease_finds_what_the_one_before_saved() {
+    for database in Database::each() {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let mut takers = Vec::new();
+        for _ in 0..TAKERS {
+            let backend = database.connect().await;
+            takers.push(tokio::spawn(take_and_save(backend, Arc::clone(&is_over))));
+        }
+        tokio::time::sleep(ROUNDS).await;
+        is_over.store(true, Ordering::SeqCst);
+        let mut saves = 0;
+        for taker in takers {
+            saves += taker.await.unwrap();
+        }
+        let record = database.connect().await.load_state(&key("alice")).await.unwrap().unwrap();
+        assert_eq!(record.revision.version, saves, "{}", database.name);
+        assert!(saves > 20, "{} made {saves} saves", database.name);
+    }
+}
+
+async fn take_and_save(backend: DatabaseBackend, is_over: Arc<AtomicBool>) -> u64 {
+    let mut saves = 0;
+    while !is_over.load(Ordering::SeqCst) {
+        let opened = backend.acquire_and_load(&key("alice"), &Holder::current()).await.unwrap();
+        let Opened::Acquired { lease, record } = opened else { continue };
+        // Large enough that others come while it is on its way.
+        let text = format!("\"{}\"", "x".repeat(100_000));
+        let write = write(&key("alice"), record.map(|record| record.revision), text);
+        backend.save_and_release(&lease, &write).await.unwrap();
+        saves += 1;
+    }
+    saves
+}
+
+const CALLS: i64 = 100;
+
+/// How often a server waited for its disk while this many leases or saves came, more or less.
+async fn synced<W: Future<Output = ()>>(
+    server: &DatabaseServer,
+    work: impl Fn(DatabaseBackend) -> W,
+) -> i64 {
+    // A session that ends says what it did.
+    let synced = || server.number("SELECT wal_sync FROM pg_stat_wal");
+    let before = synced();
+    let backend = DatabaseBackend::connect(&server.url()).await.unwrap();
+    for _ in 0..CALLS {
+        work(backend.clone()).await;
+    }
+    drop(backend);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    synced() - before
+}
+
+async fn take_and_give_back(backend: DatabaseBackend) {
+    let lease = lease(&backend, &key("alice")).await;
+    backend.renew_lease(&lease).await.unwrap();
+    backend.release_lease(&lease).await.unwrap();
+}
+
+async fn call(backend: DatabaseBackend) {
+    save(&backend, &key("alice"), "1").await;
+}
+
+#[tokio::test]
+async fn on_postgres_a_lease_does_not_wait_for_the_disk_and_a_save_does() {
+    let server = DatabaseServer::postgres();
+    let of_leases = synced(&server, take_and_give_back).await;
+    assert!(of_leases < CALLS, "{CALLS} leases were synced {of_leases} times");
+    let of_saves = synced(&server, call).await;
+    assert!(of_saves >= CALLS, "{CALLS} saves were synced {of_saves} times");
+    assert!(of_saves < 2 * CALLS, "{CALLS} calls were synced {of_saves} times");
+}
+
+#[tokio::test]
+async fn a_postgres_that_does_not_wait_for_its_disk_does_so_for_a_save() {
+    let server = DatabaseServer::postgres();
+    server.run("ALTER ROLE root SET synchronous_commit = off");
+    let of_saves = synced(&server, call).await;
+    assert!(of_saves >= CALLS, "{CALLS} saves were synced {of_saves} times");
+}
+
+#[tokio::test]
+async fn the_clock_that_counts_is_the_databases() {
+    // A lease that ends in the past by the clock of the database is free, whatever ours says.
+    for database in Database::each() {
+        let backend = database.connect().await;
+        let first = lease(&backend, &key("alice")).await;
+        let past = match database.name {
+            "postgres" => "now() - interval '1 second'",
+            "mariadb" => "UTC_TIMESTAMP(6) - INTERVAL 1 SECOND",
+            _ => "strftime('%Y-%m-%d %H:%M:%f', 'now', '-1 second')",
+        };
+        database.run(&format!("UPDATE {{p}}leases SET expires_at = {past}"));
+        let second = lease(&backend, &key("alice")).await;
+        assert!(second.token() > first.token());
+        let lost = backend.save_state(&first, &write(&key("alice"), None, "1")).await;
+        assert!(matches!(lost, Err(Error::LeaseLost { .. })), "{lost:?}");
+    }
+}
+
+/// A renewal and a release do not wait for calls on other keys.
+#[tokio::test]
+async fn first_saves_of_many_keys_do_not_stand_in_each_others_way() {
+    for database in Database::each() {
+        let begun = Instant::now();
+        let mut calls = Vec::new();
+        for number in 0..60 {
+            let backend = match number % 6 {
+                0 => Arc::new(database.connect().await),
+                _ => Arc::clone(calls.last().map(|(backend, _)| backend).unwrap()),
+            };
+            let own = Arc::clone(&backend);
+            let call = tokio::spawn(async move {
+                save(&own, &key(&format!("user-{number}")), "1").await;
+            });
+            calls.push((backend, call));
+        }
+        for (_, call) in calls {
+            call.await.unwrap();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "{}", database.name);
+        assert_eq!(database.number("SELECT COUNT(*) FROM {p}states"), 60);
+    }
+}

@@ -1,0 +1,72 @@
+//! The databases that tests run on.
+
+use cogency_state::{DatabaseBackend, DatabaseBackendBuilder};
+use cogency_state_tests::database::{SqliteFile, shared_mariadb, shared_postgres};
+use cogency_state_tests::redis::fresh_prefix;
+
+/// A database with tables of a test's own.
+pub(crate) struct Database {
+    pub(crate) name: &'static str,
+    pub(crate) url: String,
+    pub(crate) prefix: String,
+    file: Option<SqliteFile>,
+}
+
+impl Database {
+    pub(crate) fn sqlite() -> Self {
+        let file = SqliteFile::default();
+        Self { name: "sqlite", url: file.url(), prefix: fresh(), file: Some(file) }
+    }
+
+    pub(crate) fn postgres() -> Self {
+        let url = shared_postgres().url();
+        Self { name: "postgres", url, prefix: fresh(), file: None }
+    }
+
+    pub(crate) fn mariadb() -> Self {
+        let url = shared_mariadb().url();
+        Self { name: "mariadb", url, prefix: fresh(), file: None }
+    }
+
+    /// One of each kind.
+    pub(crate) fn each() -> [Self; 3] {
+        [Self::sqlite(), Self::postgres(), Self::mariadb()]
+    }
+
+    pub(crate) fn builder(&self) -> DatabaseBackendBuilder {
+        DatabaseBackend::builder(&self.url).prefix(&self.prefix)
+    }
+
+    pub(crate) async fn connect(&self) -> DatabaseBackend {
+        self.builder().connect().await.unwrap()
+    }
+
+    /// A URL that says all of it.
+    pub(crate) fn full_url(&self) -> String {
+        format!("{}?prefix={}", self.url, self.prefix)
+    }
+
+    /// Runs SQL, in which `{p}` is what names of tables begin with.
+    pub(crate) fn run(&self, sql: &str) {
+        let sql = sql.replace("{p}", &self.prefix);
+        match (&self.file, self.name) {
+            (Some(file), _) => file.run(sql),
+            (None, "postgres") => shared_postgres().run(sql),
+            (None, _) => shared_mariadb().run(sql),
+        }
+    }
+
+    /// The only number that it gives.
+    pub(crate) fn number(&self, sql: &str) -> i64 {
+        let sql = sql.replace("{p}", &self.prefix);
+        match (&self.file, self.name) {
+            (Some(file), _) => file.number(sql),
+            (None, "postgres") => shared_postgres().number(sql),
+            (None, _) => shared_mariadb().number(sql),
+        }
+    }
+}
+
+fn fresh() -> String {
+    fresh_prefix().replace('-', "_") + "_"
+}
