@@ -4,10 +4,11 @@ use std::fs;
 use std::time::Duration;
 
 use cogency_state::{DatabaseBackend, Error, StateBackend as _, StateManager};
-use cogency_state_tests::database::{SqliteFile, shared_mariadb, shared_postgres};
+use cogency_state_tests::database::{PgBouncer, SqliteFile, shared_mariadb, shared_postgres};
 use sqlx::Executor as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
+use crate::agents::start;
 use crate::places::Database;
 use crate::{all_of, key, lease, save, write};
 
@@ -218,4 +219,19 @@ async fn a_url_makes_a_manager() {
         let other = StateManager::shared(&database.full_url()).unwrap();
         assert_eq!(other.load_state::<u32>(&key("alice")).await.unwrap().unwrap().state, 7);
     }
+}
+
+/// Whatever is prepared on one connection is not there on the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_a_pooler_that_keeps_no_sessions_everything_works_without_prepared_statements() {
+    let pooler = PgBouncer::before(shared_postgres());
+    let database = Database::postgres();
+    let url = format!("{}?prefix={}&statement_cache=off", pooler.url(), database.prefix);
+    let agents: Vec<_> = (0..4).map(|_| start("count", &url, &["20", "alice", "bob"])).collect();
+    tokio::task::spawn_blocking(|| agents.into_iter().for_each(|agent| drop(agent.succeed())))
+        .await
+        .unwrap();
+    let record = database.connect().await.load_state(&key("alice")).await.unwrap().unwrap();
+    assert_eq!(record.revision.version, 80);
+    assert_eq!(database.number("SELECT COUNT(*) FROM {p}migrations"), 1);
 }

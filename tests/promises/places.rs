@@ -75,7 +75,7 @@ impl Place {
 
     fn sqlite_with_leases(ttl: Duration) -> Self {
         let file = SqliteFile::default();
-        Self::database(move || DatabaseBackend::builder(&file.url()), String::new(), ttl)
+        Self::database(move || DatabaseBackend::builder(&file.url()), "", ttl)
     }
 
     /// On a server of this process's own.
@@ -85,7 +85,7 @@ impl Place {
 
     fn postgres_with_leases(ttl: Duration) -> Self {
         let url = shared_postgres().url();
-        Self::database(move || DatabaseBackend::builder(&url), fresh_prefix(), ttl)
+        Self::database(move || DatabaseBackend::builder(&url), &fresh_prefix(), ttl)
     }
 
     /// On a server of this process's own.
@@ -95,12 +95,12 @@ impl Place {
 
     fn mariadb_with_leases(ttl: Duration) -> Self {
         let url = shared_mariadb().url();
-        Self::database(move || DatabaseBackend::builder(&url), fresh_prefix(), ttl)
+        Self::database(move || DatabaseBackend::builder(&url), &fresh_prefix(), ttl)
     }
 
     fn database(
         way: impl Fn() -> DatabaseBackendBuilder + Send + Sync + 'static,
-        prefix: String,
+        prefix: &str,
         ttl: Duration,
     ) -> Self {
         let prefix = prefix.replace('-', "_") + "_";

@@ -70,13 +70,11 @@ impl DatabaseServer {
         };
         let made = not_as_root(&mut command).current_dir(folder.path()).output();
         let made = made.unwrap_or_else(|error| {
-            panic!("{:?} (`tests/run` installs it): {error}", command.get_program())
+            panic!("{} (`tests/run` installs it): {error}", command.get_program().display())
         });
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let (path, owned) = match is_kept {
-            true => (folder.keep(), None),
-            false => (folder.path().to_owned(), Some(folder)),
-        };
+        let (path, owned) =
+            if is_kept { (folder.keep(), None) } else { (folder.path().to_owned(), Some(folder)) };
         let (port, running) = (free_port(), Mutex::new(None));
         let server = Self { kind, folder: path, port, is_lasting, running, owned };
         server.start();
@@ -195,6 +193,6 @@ pub(super) fn on_a_thread<T: Send>(work: impl Future<Output = T> + Send) -> T {
 }
 
 /// A port that nobody listens on.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }

@@ -55,7 +55,7 @@ pub struct DatabaseBackendBuilder {
 
 enum From {
     Url(String),
-    Pool(DatabasePool),
+    Pool(Box<DatabasePool>),
 }
 
 impl DatabaseBackendBuilder {
@@ -64,7 +64,7 @@ impl DatabaseBackendBuilder {
     }
 
     pub(super) fn over(pool: DatabasePool) -> Self {
-        Self::from(From::Pool(pool))
+        Self::from(From::Pool(Box::new(pool)))
     }
 
     fn from(from: From) -> Self {
@@ -174,7 +174,7 @@ impl DatabaseBackendBuilder {
     fn settings(self) -> Result<Settings, Error> {
         let Target { place, options: of_url } = match self.from {
             From::Url(url) => url::parse(&url)?,
-            From::Pool(DatabasePool(place)) => Target { place, options: Options::default() },
+            From::Pool(pool) => Target { place: pool.0, options: Options::default() },
         };
         let options = self.options.or(of_url);
         Ok(Settings {

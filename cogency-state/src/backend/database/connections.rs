@@ -161,6 +161,26 @@ impl<DB: Dialect> Connections<DB> {
     }
 }
 
+impl<DB: Dialect> Connections<DB>
+where
+    PoolConnection<DB>: Session,
+{
+    async fn ask(
+        &self,
+        connection: &mut PoolConnection<DB>,
+        text: &Arc<str>,
+        arguments: &[Argument<'_>],
+    ) -> Result<Rows, sqlx::Error> {
+        if self.keeps_statements || !DB::PREPARES_IN_TRANSACTIONS {
+            return connection.ask(text, arguments, self.keeps_statements).await;
+        }
+        connection.run("BEGIN".to_owned()).await?;
+        let rows = connection.ask(text, arguments, false).await?;
+        connection.run("COMMIT".to_owned()).await?;
+        Ok(rows)
+    }
+}
+
 /// SQL with the names that tables have.
 pub(super) fn with_prefix(sql: &str, prefix: &str) -> String {
     sql.replace("{p}", prefix)
@@ -208,16 +228,13 @@ where
         within: Duration,
     ) -> Result<Rows, Miss> {
         // Before the connection: whoever writes has the only one, perhaps.
-        let _writing = match DB::ONE_WRITER && script.writes() {
-            true => Some(self.writing.lock().await),
-            false => None,
-        };
+        let _writing =
+            if DB::ONE_WRITER && script.writes() { Some(self.writing.lock().await) } else { None };
         let mut connection = self.connection().await?;
         let Some(text) = self.texts.get(DB::sql(script)) else {
             return Err(Problem::Strange("there is no such script").into());
         };
-        let asking = connection.ask(text, arguments, self.keeps_statements);
-        let miss = match timeout(within, asking).await {
+        let miss = match timeout(within, self.ask(&mut connection, text, arguments)).await {
             Ok(Ok(rows)) => return Ok(rows),
             Ok(Err(error)) => not_done::<DB>(error),
             Err(_) => Miss::Doubtful(Problem::TooSlow(within)),

@@ -80,6 +80,9 @@ pub(super) trait Dialect: sqlx::Database {
     /// Whether only one statement may write at a time: the others wait here rather than there.
     const ONE_WRITER: bool = false;
     const MIGRATING: Migrating;
+    /// Whether a statement that does not stay prepared has to be in a transaction: a pooler gives
+    /// each transaction a connection, and what was prepared on one is not on another.
+    const PREPARES_IN_TRANSACTIONS: bool = false;
 
     /// The SQL of a script.
     fn sql(script: Script) -> &'static str;

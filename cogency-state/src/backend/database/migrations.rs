@@ -23,9 +23,10 @@ pub(super) fn text<DB: Dialect>(prefix: &str) -> String {
     let migrating = DB::MIGRATING;
     let mut text = format!("{};\n", with_prefix(migrating.table.trim_end(), prefix));
     for migration in migrating.migrations {
-        text += &format!("\n-- {}: {}\n", migration.version, migration.about);
-        text += with_prefix(migration.sql, prefix).trim_end().trim_end_matches(';');
-        text += &format!(";\n{};\n", noted(migration, prefix));
+        let sql = with_prefix(migration.sql, prefix);
+        let sql = sql.trim_end().trim_end_matches(';');
+        let (Migration { version, about, .. }, noted) = (migration, noted(migration, prefix));
+        text.extend(["\n-- ", &version.to_string(), ": ", about, "\n", sql, ";\n", &noted, ";\n"]);
     }
     text
 }

@@ -18,6 +18,8 @@ impl Dialect for Postgres {
         commit: "COMMIT",
     };
 
+    const PREPARES_IN_TRANSACTIONS: bool = true;
+
     fn sql(script: Script) -> &'static str {
         match script {
             Script::Take => include_str!("take.sql"),
