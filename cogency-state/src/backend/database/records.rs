@@ -56,10 +56,19 @@ impl Answer {
 }
 
 impl Records {
-    /// Connects, and sees to the tables.
+    /// Connects, and sees to the tables. A server that is away is waited for for as long as a
+    /// connection may take, and others that are at the tables too.
     pub(super) async fn connect(&self) -> Result<(), Error> {
-        let ready = self.ready.get_or_try_init(|| self.server.migrate(self.migrate)).await;
-        ready.map(drop).map_err(|miss| self.failed(None, "connect", miss.problem().into()))
+        let deadline = Instant::now() + self.patience.connect;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.ready.get_or_try_init(|| self.server.migrate(self.migrate)).await {
+                Ok(()) => return Ok(()),
+                Err(Miss::NotYet(_)) if Instant::now() < deadline => sleep(pause).await,
+                Err(miss) => return Err(self.failed(None, "connect", miss.problem().into())),
+            }
+            pause = (pause * 2).min(LAST_PAUSE);
+        }
     }
 
     /// Whether what the server acknowledges survives a power cut.
