@@ -1,8 +1,5 @@
 //! A backend whose cargo feature is off is a compile error that names the feature.
 
-// All of this is tests, also what clippy does not take for one.
-#![expect(clippy::unwrap_used)]
-
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
