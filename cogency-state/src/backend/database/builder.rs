@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 
 use super::DatabaseBackend;
-use super::connections::{self, Connections, Server};
+use super::connections::{Connections, Server};
 use super::migrations::{self, Migrate};
 use super::place::{DatabasePool, Place};
 use super::records::{Patience, Records};
@@ -215,7 +215,7 @@ impl Settings {
     fn durability(&self) -> Durability {
         match &self.place {
             #[cfg(feature = "sqlite")]
-            Place::Sqlite(connections::Source::Options(_)) => Durability::PowerCut,
+            Place::Sqlite(super::connections::Source::Options(_)) => Durability::PowerCut,
             #[allow(unreachable_patterns, reason = "with some features there is nothing else")]
             _ => Durability::Restart,
         }
