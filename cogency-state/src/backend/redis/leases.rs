@@ -8,7 +8,7 @@ use redis::Value;
 use super::acquiring::Acquiring;
 use super::claim::{self, Attempt, Expiry, REMEMBERED};
 use super::known::KnownRecord;
-use super::problem::{Failure, Problem};
+use super::problem::Failure;
 use super::records::{Records, is_whole};
 use super::request::Request;
 use super::scripts::{RELEASE, RENEW, TAKE_OVER};
@@ -47,7 +47,7 @@ impl Records {
             Ok(Err(held_by)) => return Ok(Opened::Held(held_by)),
             Err(failure) => {
                 // What was refused may be the look.
-                if let Problem::Refused(_) = failure.problem {
+                if failure.problem.is_of_a_part() {
                     self.give_back(&attempt.lease(key.clone(), 0)).await;
                 }
                 return Err(failed(failure));
