@@ -196,6 +196,25 @@ async fn a_server_that_is_reading_its_data_is_waited_for_or_named() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_reading_its_data_is_not_asked_to_take_back_what_it_did_not_give() {
+    let server = RedisServer::with(&["--key-load-delay", "100"]);
+    let script = "for n = 1, 100000 do redis.call('SET', n, n) end";
+    server.run::<()>(&["EVAL", script, "0"]);
+    server.start_without_waiting();
+    let manager = StateManager::new(impatient(&server.url()).build().unwrap());
+    let error = loop {
+        let error = count(&manager, "alice").await.unwrap_err().to_string();
+        // Before that it may not even listen.
+        if error.contains("LOADING") {
+            break error;
+        }
+    };
+    assert!(error.contains("try again"), "{error}");
+    let asked: String = server.run(&["INFO", "commandstats"]);
+    assert!(asked.contains("cmdstat_set:") && !asked.contains("cmdstat_evalsha:"), "{asked}");
+}
+
+#[tokio::test]
 async fn a_holder_that_stood_still_beyond_its_lease_cannot_save() {
     const TTL: Duration = Duration::from_millis(200);
     let server = RedisServer::start();

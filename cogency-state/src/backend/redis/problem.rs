@@ -95,6 +95,17 @@ pub(super) enum Problem {
     NoMaster,
 }
 
+impl Problem {
+    /// Whether it may be that of one command among others that were done. A server that is not
+    /// ready does none.
+    pub(super) fn is_of_a_part(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => !refusal.is_passing() || refusal.is_of_a_moving_slot(),
+            _ => false,
+        }
+    }
+}
+
 /// How a slot has moved to another server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moved {
