@@ -5,22 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::LazyLock;
 
+use cogency_state_tests::example::built;
 use tempfile::TempDir;
 
-/// The built example. Cargo builds it for its own package only.
-static CHAT: LazyLock<PathBuf> = LazyLock::new(|| {
-    let output = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "cogency-state-examples", "--example", "chat"])
-        .args(["--message-format", "json"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let messages = String::from_utf8(output.stdout).unwrap();
-    let messages = messages.lines().map(|line| serde_json::from_str(line).unwrap());
-    let executable = |message: serde_json::Value| Some(message["executable"].as_str()?.to_owned());
-    messages.filter_map(executable).next_back().unwrap().into()
-});
+static CHAT: LazyLock<PathBuf> = LazyLock::new(|| built("chat"));
 
 fn chat(dir: &Path, user_id: &str) -> Command {
     let mut command = Command::new(&*CHAT);

@@ -33,7 +33,7 @@ use crate::expires_at::ExpiresAt;
 use crate::key::StateKey;
 use crate::record::{Checksum, MAX_VERSION, Metadata, Record, Revision, SCHEMA_VERSION, WriteId};
 
-const BEFORE_SCHEMA_VERSION: &[u8] = b"{\n  \"schema_version\": ";
+const BEGIN: &[u8] = b"{\n  \"schema_version\": ";
 const BEFORE_CHECKSUM: &[u8] = b",\n  \"checksum\": \"";
 const BEFORE_STATE: &[u8] = b"\",\n  \"state\": ";
 const END: &[u8] = b"\n}\n";
@@ -85,7 +85,7 @@ pub(crate) fn around(
     /// More than most fields take.
     const FIELDS_LEN: usize = 768;
     let mut text = Vec::with_capacity(FIELDS_LEN + record.state.len());
-    write_field(&mut text, BEFORE_SCHEMA_VERSION, &record.schema_version)?;
+    write_field(&mut text, BEGIN, &record.schema_version)?;
     if let Some(expires_at) = expires_at {
         write_field(&mut text, b",\n  \"expires_at\": ", &expires_at)?;
     }
@@ -126,7 +126,7 @@ fn write_field<T: Serialize + ?Sized>(
 #[cfg(feature = "redis")]
 pub(crate) fn beginning(key: &StateKey, revision: Revision) -> Result<Vec<u8>, Error> {
     let mut text = Vec::new();
-    write_field(&mut text, BEFORE_SCHEMA_VERSION, SCHEMA_VERSION)
+    write_field(&mut text, BEGIN, SCHEMA_VERSION)
         .and_then(|()| write_ids(&mut text, key, revision))
         .map_err(|error| Error::backend(Some(key), "the envelope", "write the ids of", error))?;
     Ok(text)

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use cogency_state::StateManager;
 
-use crate::agent::{Agent, saved};
+use crate::agent::{saved, start};
 use crate::place::{Place, block_on, number, turn};
 
 const CALLS: u64 = 600;
@@ -71,7 +71,7 @@ fn promise_02_and_13_a_dropped_call_leaves_the_old_or_the_new_record_and_a_free_
     let place = Place::new();
     let last = drop_many(&place.manager());
     // Nothing is left that another process would have to wait for.
-    let said = Agent::start("turn", &place.root, &["alice"]).succeed();
+    let said = start("turn", &place.root, &["alice"]).succeed();
     assert_eq!(saved(&said), [last + 1]);
 }
 

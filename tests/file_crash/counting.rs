@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::agent::{Agent, saved};
+use crate::agent::{Agent, saved, start};
 use crate::place::{Place, block_on, number};
 
 /// Lets processes count, and checks that together they said each number of each user once.
@@ -12,7 +12,7 @@ fn count(processes: usize, calls: usize, users: &[&str]) {
     let calls_each = calls.to_string();
     let arguments: Vec<&str> = [calls_each.as_str()].iter().chain(users).copied().collect();
     let agents: Vec<Agent> =
-        (0..processes).map(|_| Agent::start("count", &place.root, &arguments)).collect();
+        (0..processes).map(|_| start("count", &place.root, &arguments)).collect();
     let said: Vec<_> = agents.into_iter().flat_map(Agent::succeed).collect();
     let total = u64::try_from(processes * calls).unwrap();
     for user in users {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use cogency_state::{Error, StateKey};
 
-use crate::agent::{Agent, saved};
+use crate::agent::{saved, start};
 use crate::disk::Disk;
 use crate::place::{Place, block_on, io_kind, key, manager, names, number, turn};
 
@@ -17,7 +17,7 @@ use crate::place::{Place, block_on, io_kind, key, manager, names, number, turn};
 fn original_defect_nothing_came_back_after_a_restart() {
     let place = Place::new();
     for number in 1..=5 {
-        let said = Agent::start("turn", &place.root, &["alice"]).succeed();
+        let said = start("turn", &place.root, &["alice"]).succeed();
         assert_eq!(saved(&said), [number]);
     }
     assert_eq!(names(&place.root), ["alice"], "no orphans");
@@ -99,7 +99,7 @@ fn original_defect_a_kill_in_mid_save_left_temp_files_for_ever() {
     let place = Place::new();
     let mut left = 0;
     for _ in 0..40 {
-        let mut writer = Agent::start("write", &place.root, &["alice"]);
+        let mut writer = start("write", &place.root, &["alice"]);
         writer.say(1 + fastrand::usize(..4));
         writer.kill();
         left += usize::from(names(&place.folder("alice")).len() > 2);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use cogency_state::StateKey;
 
-use crate::agent::Agent;
+use crate::agent::start;
 use crate::place::{Place, block_on, key, names, number, turn};
 
 /// Puts files, folders and links below a folder that are none of ours.
@@ -48,7 +48,7 @@ fn promise_11_foreign_files_are_left_alone_and_disturb_nothing() {
             assert!(error.contains("not what belongs here"), "{error}");
         }
         // Whoever comes after a kill sweeps what was half written, and nothing else.
-        let mut writer = Agent::start("write", &place.root, &["alice"]);
+        let mut writer = start("write", &place.root, &["alice"]);
         writer.say(4);
         writer.kill();
         turn(&manager, "alice").await.unwrap();

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use cogency_state::{Error, FileBackend, StateManager};
 use cogency_state_tests::page::Page;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, start};
 use crate::place::{Place, block_on, key, number, turn};
 use crate::programs::run;
 
 fn holder(place: &Place) -> Agent {
-    let mut agent = Agent::start("hold", &place.root, &["alice"]);
+    let mut agent = start("hold", &place.root, &["alice"]);
     assert_eq!((agent.line().as_str(), agent.line().as_str()), ("ready", "held"));
     agent
 }

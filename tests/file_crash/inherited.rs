@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
-use crate::agent::{Agent, saved};
+use crate::agent::{saved, start};
 use crate::place::{Place, block_on, key};
 use cogency_state_tests::page::Page;
 
@@ -30,7 +30,7 @@ fn promise_06_a_released_key_is_free_although_a_child_process_inherited_the_open
         call.state.turn();
         call.commit().await.unwrap();
         let started = Instant::now();
-        let said = Agent::start("turn", &place.root, &["alice"]).succeed();
+        let said = start("turn", &place.root, &["alice"]).succeed();
         assert_eq!(saved(&said), [2]);
         println!("the next process had the key after {:?}", started.elapsed());
         drop(inherited);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use cogency_state::{FileBackend, StateManager};
 use cogency_state_tests::page::Page;
 
-use crate::agent::{Agent, span};
+use crate::agent::{span, start};
 use crate::place::{Place, block_on, key, names};
 
 const THREADS: u64 = 4;
@@ -61,7 +61,7 @@ fn kill_writers(place: &Place, thread: u64, figures: &Figures) {
 
 /// The number of the record that is there after a kill, where one of `before` was there before.
 fn kill_one(place: &Place, user: &str, before: u64, figures: &Figures) -> u64 {
-    let mut writer = Agent::start("write", &place.root, &[user]);
+    let mut writer = start("write", &place.root, &[user]);
     assert_eq!(writer.line(), "ready");
     let seen = writer.say(fastrand::usize(..=MOST_LINES));
     thread::sleep(LONGEST_LIFE.mul_f64(fastrand::f64()));

@@ -12,7 +12,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::agent::{Agent, PROGRAM, Said, What, span};
+use crate::agent::{Agent, PROGRAM, Said, What, span, start_quietly};
 use crate::disk::Disk;
 use crate::place::names;
 
@@ -84,7 +84,7 @@ impl Campaign {
         let mut running = Vec::new();
         for (bit, (command, root, rest)) in writers.into_iter().enumerate() {
             if chosen >> bit & 1 != 0 {
-                running.push(Agent::start_quietly(command, root, rest));
+                running.push(start_quietly(command, root, rest));
             }
         }
         for agent in &mut running {

@@ -1,6 +1,6 @@
 //! A reader beside a writer.
 
-use crate::agent::{Agent, span};
+use crate::agent::{Agent, span, start};
 use crate::place::{Place, block_on, turn};
 
 const SAVES: usize = 500;
@@ -9,9 +9,8 @@ const SAVES: usize = 500;
 fn promise_03_a_reader_sees_only_whole_records_while_they_change() {
     let place = Place::new();
     block_on(async { turn(&place.manager(), "alice").await.unwrap() });
-    let readers: Vec<Agent> =
-        (0..2).map(|_| Agent::start("read", &place.root, &["alice"])).collect();
-    let mut writer = Agent::start("write", &place.root, &["alice"]);
+    let readers: Vec<Agent> = (0..2).map(|_| start("read", &place.root, &["alice"])).collect();
+    let mut writer = start("write", &place.root, &["alice"]);
     let (saved, _) = span(1, &writer.say(2 * SAVES));
     drop(writer);
     for mut reader in readers {

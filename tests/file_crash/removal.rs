@@ -9,7 +9,7 @@ use std::thread;
 use cogency_state::Error;
 use cogency_state_tests::page::Page;
 
-use crate::agent::{Agent, saved};
+use crate::agent::{saved, start};
 use crate::place::{Place, block_on, key, number, turn};
 
 /// Runs a call with something that happens before its end.
@@ -56,7 +56,7 @@ fn promise_06_a_call_whose_lock_file_is_removed_cannot_save_over_the_next_holder
         turn(&place.manager(), "alice").await.unwrap();
         let ended = call_during(&place, || {
             fs::remove_file(&lock).unwrap();
-            let said = Agent::start("turn", &place.root, &["alice"]).succeed();
+            let said = start("turn", &place.root, &["alice"]).succeed();
             assert_eq!(saved(&said), [2]);
         })
         .await;

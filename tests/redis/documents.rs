@@ -118,6 +118,26 @@ async fn what_another_program_changed_since_it_was_loaded_is_not_saved_over() {
 }
 
 #[tokio::test]
+async fn a_record_that_a_hand_changed_as_the_guide_says_is_not_saved_over_and_loads() {
+    let prefix = fresh_prefix();
+    let manager = StateManager::new(backend(&prefix));
+    // So large that it is kept at hand.
+    manager.save_state(&key("alice"), "xx".repeat(10_000), None).await.unwrap();
+    let call = manager.begin::<String>(&key("alice")).await.unwrap();
+    let name = format!("{prefix}:state:alice:default");
+    let document: String = shared().run(&["GET", &name]);
+    let lines = document.lines().filter(|line| !line.contains("\"checksum\""));
+    let fresh = "\"write_id\": \"00000000-0000-4000-8000-000000000000\",";
+    let edited: Vec<&str> =
+        lines.map(|line| if line.contains("\"write_id\"") { fresh } else { line }).collect();
+    shared().run::<()>(&["SET", &name, &edited.join("\n").replace("xx", "xy")]);
+    let error = call.commit().await.unwrap_err();
+    assert!(matches!(error, Error::Conflict { .. }), "{error}");
+    let loaded = manager.load_state::<String>(&key("alice")).await.unwrap().unwrap();
+    assert_eq!(loaded.state, "xy".repeat(10_000));
+}
+
+#[tokio::test]
 async fn records_of_other_programs_are_listed_once_they_are_adopted_or_saved_over() {
     let prefix = fresh_prefix();
     let backend = backend(&prefix);
@@ -205,10 +225,7 @@ async fn a_lease_shows_who_holds_it_and_is_swept_after_a_day() {
 /// tested here is the script itself.
 #[test]
 fn a_value_of_another_program_that_grew_at_the_last_moment_is_not_saved_over() {
-    let script = concat!(
-        include_str!("../../cogency-state/src/backend/redis/scripts/keep.lua"),
-        include_str!("../../cogency-state/src/backend/redis/scripts/save.lua")
-    );
+    let script = include_str!("../../cogency-state/src/backend/redis/scripts/save.lua");
     let prefix = fresh_prefix();
     let [record, lease, index] = ["record", "lease", "index"].map(|n| format!("{prefix}:{n}"));
     shared().run::<()>(&["SET", &lease, "1"]);
@@ -216,7 +233,7 @@ fn a_value_of_another_program_that_grew_at_the_last_moment_is_not_saved_over() {
         shared().run::<()>(&["SET", &record, value]);
         let keys = ["3", &record, &lease, &index];
         let bytes = ["1", "theirs", "new", "0", "5", "2"];
-        let rest = ["new value", "", "", "6", "default", "write id"];
+        let rest = ["new value", "0", "", "6", "default", "write id"];
         let command = [&["EVAL", script][..], &keys, &bytes, &rest].concat();
         assert_eq!(shared().run::<String>(&command), answer);
     }

@@ -1,5 +1,8 @@
 //! What the tests share.
 
+pub mod agent;
+pub mod example;
+pub mod ledger;
 pub mod page;
 pub mod redis;
 pub mod strict;

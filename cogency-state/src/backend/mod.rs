@@ -7,6 +7,7 @@ mod capabilities;
 mod file;
 mod lease;
 mod memory;
+mod percent;
 #[cfg(feature = "redis")]
 mod redis;
 

@@ -34,7 +34,7 @@ pub(super) enum Stop {
     Failed(Failure),
     /// The rule is about something that this backend does not have.
     NotApplicable(&'static str),
-    /// The machine stood still for longer than a lease lasts, which proves nothing.
+    /// The machine stood still for longer than a lease or a record lasts, which proves nothing.
     TooSlow,
 }
 
@@ -81,8 +81,8 @@ impl Check {
             }
         }
         Outcome::Failed(Failure::new(
-            "every try took longer than a lease lasts: run the suite with a longer lease_ttl, or \
-             find out what holds the backend up",
+            "every try took longer than a lease or a record lasts: run the suite with a longer \
+             lease_ttl, or find out what holds the backend up",
         ))
     }
 

@@ -68,8 +68,8 @@ struct Inner {
     backend: Arc<dyn StateBackend>,
     location: Arc<str>,
     wait: Duration,
-    renewals: Arc<Renewals>,
     ttl: Option<Duration>,
+    renewals: Arc<Renewals>,
     warm: WarmStates,
 }
 
@@ -299,7 +299,6 @@ impl StateManagerBuilder {
         let location = backend.location().into();
         let warm = WarmStates::new(warm_bytes);
         let renewals = Arc::default();
-        let inner = Inner { backend, location, wait, renewals, ttl, warm };
-        StateManager { inner: Arc::new(inner) }
+        StateManager { inner: Arc::new(Inner { backend, location, wait, ttl, renewals, warm }) }
     }
 }

@@ -127,8 +127,8 @@ impl RedisBackendBuilder {
         self
     }
 
-    /// How many bytes of large states stay in memory, 64 MiB unless told: the server does not
-    /// send a state that did not change. With 0 it sends each.
+    /// How many bytes of states stay in memory, 64 MiB unless told. A state that did not change is
+    /// not read anew, and a large one is not sent by the server. With 0 each is.
     pub fn known_bytes(mut self, bytes: usize) -> Self {
         self.known_bytes = bytes;
         self

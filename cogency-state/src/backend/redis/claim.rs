@@ -8,10 +8,13 @@
 //! {"host":"a","pid":1} who has it, to the end
 //! ```
 //!
+//! A record that would expire under the lease is kept by it. Whoever holds the lease remembers when
+//! that was to be, and says so when giving it back; if they die, the record goes with the lease.
+//!
 //! The key lives for the lease's time and another [`REMEMBERED`]: while more than that is left the
 //! lease lasts, after that it counts until somebody else takes it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -34,11 +37,23 @@ const BLANKS: [u8; ID_BYTES + TIME_BYTES] = [b' '; ID_BYTES + TIME_BYTES];
 pub(super) struct Attempt {
     id: String,
     names: Names,
+    expiry: Mutex<Expiry>,
+}
+
+/// When the record would expire if the lease did not keep it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Expiry {
+    /// It stays anyway.
+    Never,
+    /// In milliseconds of the server's clock.
+    At(i64),
+    /// It was saved over, or may have been, since the lease was taken.
+    Unknown,
 }
 
 impl Attempt {
     pub(super) fn new(names: Names) -> Self {
-        Self { id: Uuid::new_v4().to_string(), names }
+        Self { id: Uuid::new_v4().to_string(), names, expiry: Mutex::new(Expiry::Never) }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -55,6 +70,13 @@ impl Attempt {
         &self.names.lease
     }
 
+    /// The lease's key, and the record's where a script is to see to that too: in a cluster, who
+    /// names both waits while their slot moves.
+    pub(super) fn keys(&self, with_record: bool) -> Vec<&str> {
+        let record = with_record.then_some(&*self.names.record);
+        std::iter::once(&*self.names.lease).chain(record).collect()
+    }
+
     /// The value that takes the lease for a holder.
     pub(super) fn value(&self, holder: &Holder) -> Vec<u8> {
         let mut value = [self.id.as_bytes(), &BLANKS].concat();
@@ -66,6 +88,28 @@ impl Attempt {
     /// Whether it is this attempt that has the lease.
     pub(super) fn has_taken(&self, value: &[u8]) -> bool {
         value.starts_with(self.id.as_bytes())
+    }
+
+    /// Keeps the record that was found.
+    pub(super) fn keep(&self, expires: Option<i64>) {
+        *self.lock() = expires.map_or(Expiry::Never, Expiry::At);
+    }
+
+    /// The time of the record before is not that of one that is saved over it.
+    pub(super) fn saves(&self, has_ttl: bool) {
+        let mut expiry = self.lock();
+        if has_ttl || !matches!(*expiry, Expiry::Never) {
+            *expiry = Expiry::Unknown;
+        }
+    }
+
+    pub(super) fn expiry(&self) -> Expiry {
+        *self.lock()
+    }
+
+    /// No code that can panic runs under the lock, so a poisoned one is whole.
+    fn lock(&self) -> MutexGuard<'_, Expiry> {
+        self.expiry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The lease that this attempt has taken.
@@ -83,8 +127,4 @@ impl Attempt {
 pub(super) fn holder(value: &[u8]) -> Holder {
     let holder = value.get(ID_BYTES + BLANKS.len()..).unwrap_or_default();
     serde_json::from_slice(holder).unwrap_or_else(|_| Holder::unknown())
-}
-
-pub(super) fn millis(duration: Duration) -> String {
-    duration.as_millis().to_string()
 }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use lru::LruCache;
 
-use super::records::INLINE_BYTES;
+use super::request::INLINE_BYTES;
 use crate::key::StateKey;
 use crate::record::Record;
 
@@ -26,30 +26,37 @@ struct Inner {
     bytes: usize,
 }
 
-/// A record, and what tells the server that it is this one.
+/// A record, and what tells that a value is its.
 #[derive(Clone)]
 pub(super) struct KnownRecord {
     pub(super) record: Record,
     /// How its value begins, as no other record's does.
     pub(super) beginning: Bytes,
     /// The length of its value.
-    pub(super) length: usize,
+    length: usize,
+    /// The value of a small one: it is sent again, so that all of it can be compared.
+    value: Option<Bytes>,
 }
 
 impl KnownRecord {
-    /// Whether it is not sent again.
-    pub(super) fn is_large(&self) -> bool {
-        self.length > INLINE_BYTES
+    pub(super) fn new(record: Record, beginning: Bytes, value: &Bytes) -> Self {
+        let is_small = value.len() <= INLINE_BYTES;
+        Self { record, beginning, length: value.len(), value: is_small.then(|| value.clone()) }
     }
 
-    /// Whether it is the record whose value begins so: of a small one that is all, of a large one
-    /// as much as tells it from others, and its length.
-    pub(super) fn is(&self, beginning: &[u8], length: Option<i64>) -> bool {
-        let length = match length {
-            Some(length) if self.is_large() => usize::try_from(length).ok(),
-            _ => Some(beginning.len()),
-        };
-        length == Some(self.length) && beginning.starts_with(&self.beginning)
+    /// Whether it is not sent again.
+    pub(super) fn is_large(&self) -> bool {
+        self.value.is_none()
+    }
+
+    /// Whether it is the record of a value, of which so much was sent: all of a small one; of a
+    /// large one how it begins, and its length.
+    pub(super) fn is(&self, sent: &[u8], length: Option<i64>) -> bool {
+        if let Some(value) = &self.value {
+            return value == sent;
+        }
+        let length = length.and_then(|length| usize::try_from(length).ok());
+        length == Some(self.length) && self.beginning == sent
     }
 }
 

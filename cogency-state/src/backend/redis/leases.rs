@@ -1,14 +1,12 @@
 //! Leases. The clock is the server's.
-//!
-//! A record that is to expire while its lease is held is kept until the lease ends, also by
-//! itself: the server removes both. Given back, the lease leaves the record its own time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use redis::Value;
 
 use super::acquiring::Acquiring;
-use super::claim::{self, Attempt, REMEMBERED, millis};
+use super::claim::{self, Attempt, Expiry, REMEMBERED};
 use super::known::KnownRecord;
 use super::problem::{Failure, Problem};
 use super::records::{Records, is_whole};
@@ -70,10 +68,12 @@ impl Records {
         holder: &Holder,
         look: Look<'_>,
     ) -> Result<Result<Looked, Holder>, Failure> {
-        let request = look.request(attempt, holder, &self.lease_lives());
-        let mut is_kept = false;
+        let request = look.request(attempt, holder, &self.lease_lives(), &millis(self.lease_ttl));
+        let mut expires = None;
         loop {
             let looked = Looked::of(self.network.ask(&request).await?.values)?;
+            // What was seen first was the record's own time.
+            expires = expires.or(looked.expires);
             match &looked.lease {
                 // An attempt that is repeated because its answer was lost finds its own lease.
                 Some(found) if !attempt.has_taken(found) => {
@@ -81,12 +81,10 @@ impl Records {
                         return Ok(Err(held_by));
                     }
                 }
-                // It would expire under the lease. Until that keeps it, it may have done so.
-                _ if !is_kept && looked.expires_within(self.lease_ttl) => {
-                    is_kept = true;
-                    self.word(&self.renew_request(attempt)).await?;
+                _ => {
+                    attempt.keep(expires);
+                    return Ok(Ok(looked));
                 }
-                _ => return Ok(Ok(looked)),
             }
         }
     }
@@ -140,33 +138,31 @@ impl Records {
 
     pub(super) async fn renew(&self, lease: &Lease) -> Result<(), Error> {
         let attempt = self.attempt(lease)?;
-        match self.word(&self.renew_request(&attempt)).await {
+        let (lives, lasts) = (self.lease_lives(), millis(self.lease_ttl));
+        let keeps = !matches!(attempt.expiry(), Expiry::Never);
+        let request = Request::new().then_script(
+            &RENEW,
+            &attempt.keys(keeps),
+            &[attempt.id().as_bytes(), lives.as_bytes(), lasts.as_bytes()],
+        );
+        match self.word(&request).await {
             Ok(said) if said.word == "done" => Ok(()),
             Ok(_) => Err(self.lost(lease)),
             Err(failure) => Err(self.failed(Some(lease.key()), "renew the lease on", failure)),
         }
     }
 
-    fn renew_request(&self, attempt: &Attempt) -> Request {
-        Request::new().then_script(
-            &RENEW,
-            &[attempt.record(), attempt.lease_name()],
-            &[
-                attempt.id().as_bytes(),
-                self.lease_lives().as_bytes(),
-                millis(REMEMBERED).as_bytes(),
-            ],
-        )
-    }
-
     pub(super) async fn release(&self, lease: &Lease) -> Result<(), Error> {
         // What is no lease of ours need not be given back.
         let Some(attempt) = Attempt::of(lease) else { return Ok(()) };
-        let request = Request::new().then_script(
-            &RELEASE,
-            &[attempt.record(), attempt.lease_name()],
-            &[attempt.id().as_bytes(), millis(REMEMBERED).as_bytes()],
-        );
+        let expires = match attempt.expiry() {
+            Expiry::At(expires) => Some(expires.to_string()),
+            Expiry::Never | Expiry::Unknown => None,
+        };
+        let mut arguments = vec![attempt.id().as_bytes()];
+        arguments.extend(expires.as_deref().map(str::as_bytes));
+        let keys = attempt.keys(expires.is_some());
+        let request = Request::new().then_script(&RELEASE, &keys, &arguments);
         let released = self.word(&request).await;
         let failed = |failure| self.failed(Some(lease.key()), "give back the lease on", failure);
         released.map(drop).map_err(failed)
@@ -183,4 +179,8 @@ impl Records {
     pub(super) fn attempt(&self, lease: &Lease) -> Result<Arc<Attempt>, Error> {
         Attempt::of(lease).ok_or_else(|| self.lost(lease))
     }
+}
+
+fn millis(duration: Duration) -> String {
+    duration.as_millis().to_string()
 }

@@ -69,8 +69,9 @@ pub use durability::RedisDurability;
 /// them, and the server as its configuration says.
 ///
 /// A state expires by the server's clock: the server removes it by itself. One that a call is at
-/// work on stays until that gives its lease back or, if the call's process died, until the lease
-/// runs out. Its entry in the user's index goes with a later listing.
+/// work on stays until that gives its lease back; where the call's process died, or its connection
+/// was lost, it may live for one lease longer. Its note in the user's index goes with the next
+/// listing; in a cluster with one some days later.
 ///
 /// A server that is away, restarts or is replaced is connected to again without help, within
 /// [bounds](RedisBackendBuilder::retry_for): a failover takes as long as the servers need to agree
@@ -106,7 +107,7 @@ pub use durability::RedisDurability;
 /// Set `maxmemory-policy` to `noeviction`. A user with the least rights is
 ///
 /// ```text
-/// ACL SETUSER agent on >password ~cogency:* +@scripting +@transaction +@string +@hash +@keyspace +@connection +time +config|get
+/// ACL SETUSER agent on >password ~cogency:* +@scripting +@string +@hash +@keyspace +@connection +time +config|get
 /// ```
 ///
 /// Without `config|get` the durability is unknown and cannot be required. Add `+cluster|slots` in a

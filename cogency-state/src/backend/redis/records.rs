@@ -11,15 +11,12 @@ use super::keys::Keys;
 use super::known::{Known, KnownRecord};
 use super::network::Network;
 use super::problem::{Failure, Problem, Refusal};
-use super::request::{Request, command};
+use super::request::{INLINE_BYTES, Request, command};
 use crate::backend::Lease;
 use crate::envelope;
 use crate::error::Error;
 use crate::key::StateKey;
 use crate::record::Record;
-
-/// A larger value has a connection of its own, so that the others do not wait for it.
-pub(super) const INLINE_BYTES: usize = 64 << 10;
 
 /// The records of one prefix.
 pub(super) struct Records {
@@ -97,14 +94,9 @@ impl Records {
         let record = Record::from_json(key, self.location(), document)?;
         // Another program's record cannot be told from others by how its value begins.
         if let Some(beginning) = envelope::beginning_of(document, record.revision.write_id) {
-            self.remember(&record, beginning, document.len());
+            self.known.put(KnownRecord::new(record.clone(), beginning, document));
         }
         Ok(record)
-    }
-
-    /// Keeps a record at hand.
-    pub(super) fn remember(&self, record: &Record, beginning: Bytes, length: usize) {
-        self.known.put(KnownRecord { record: record.clone(), beginning, length });
     }
 
     /// The answer to a request's last command.

@@ -36,6 +36,9 @@ pub(super) enum Traffic {
     Waiting(u16),
 }
 
+/// A larger value has a connection of its own, so that the others do not wait for it.
+pub(super) const INLINE_BYTES: usize = 64 << 10;
+
 /// How many connections may wait for replicas at the same time.
 const WAITING: u16 = 8;
 
@@ -76,7 +79,7 @@ impl Request {
     /// Tells the server a script.
     pub(super) fn load(script: &Script) -> Self {
         let mut command = redis::cmd("SCRIPT");
-        command.arg("LOAD").arg(&script.source);
+        command.arg("LOAD").arg(script.source);
         Self::one(command)
     }
 

@@ -9,12 +9,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::claim::{Attempt, REMEMBERED, millis};
+use super::claim::Attempt;
 use super::index::NO_AGE;
-use super::known::Known;
+use super::known::{Known, KnownRecord};
 use super::problem::Problem;
-use super::records::{INLINE_BYTES, Records};
-use super::request::{Request, command};
+use super::records::Records;
+use super::request::{INLINE_BYTES, Request, command};
 use super::scripts::{DELETE, SAVE};
 use crate::backend::{Lease, Write};
 use crate::envelope;
@@ -29,7 +29,7 @@ const SCRIPT_BYTES: usize = 2 << 10;
 /// comes right behind it.
 const TEMPORARY_MILLIS: u64 = 60_000;
 
-/// What lies beyond is for ever: longer times are not numbers that a script can count with.
+/// What lies beyond is for ever: longer times are not numbers that the server can count with.
 const LONGEST_TTL: Duration = Duration::from_secs(100_000 * 366 * 24 * 60 * 60);
 
 /// What must be there for a save to happen.
@@ -84,6 +84,8 @@ impl Records {
     ) -> Result<(), Error> {
         let attempt = self.attempt(lease)?;
         let save = Save::new(lease, &attempt, write, release)?;
+        // Also where the answer is lost.
+        attempt.saves(write.ttl.is_some());
         let mut expected = Expected::of(write, &self.known)?;
         let mut is_doubtful = false;
         loop {
@@ -147,8 +149,8 @@ impl Records {
 
     /// A save that has happened. Whether it stays where a replica takes over is another question.
     fn saved(&self, save: &Save<'_>, replicated: Result<(), Problem>) -> Result<(), Error> {
-        let (beginning, length) = (save.beginning.clone(), save.document.len());
-        self.remember(&save.write.record, beginning, length);
+        let record = save.write.record.clone();
+        self.known.put(KnownRecord::new(record, save.beginning.clone(), &save.document));
         replicated.map_err(|problem| self.in_doubt(save, problem))
     }
 
@@ -259,10 +261,8 @@ impl<'a> Save<'a> {
         let mut arguments = beginnings.to_vec();
         arguments.extend(last_bytes.iter().map(String::as_bytes));
         arguments.push(if is_ahead { b"" } else { &self.document });
-        let remembered = millis(REMEMBERED);
-        arguments.push(if self.release { b"" } else { remembered.as_bytes() });
-        let ttl = self.write.ttl.filter(|ttl| *ttl <= LONGEST_TTL);
-        let ttl = ttl.map_or_else(String::new, whole_millis);
+        arguments.push(if self.release { b"1" } else { b"0" });
+        let ttl = self.ttl(records).map_or_else(String::new, |millis| millis.to_string());
         arguments.push(ttl.as_bytes());
         let (length, write_id) = (expected.length(), write_id.to_string());
         if expected.makes_a_record() {
@@ -281,9 +281,12 @@ impl<'a> Save<'a> {
         }
         request
     }
-}
 
-/// In whole milliseconds, rounded up: no time at all would be refused.
-fn whole_millis(ttl: Duration) -> String {
-    (ttl + Duration::from_nanos(999_999)).as_millis().max(1).to_string()
+    /// In how many milliseconds the record expires, rounded up; `None` if it stays. Under a lease
+    /// that goes on it lives for as long as that lasts.
+    fn ttl(&self, records: &Records) -> Option<u128> {
+        let ttl = self.write.ttl.filter(|ttl| *ttl <= LONGEST_TTL)?;
+        let least = if self.release { Duration::from_millis(1) } else { records.lease_ttl };
+        Some((ttl.max(least) + Duration::from_nanos(999_999)).as_millis())
+    }
 }

@@ -9,30 +9,28 @@ use std::sync::LazyLock;
 /// A script, and the name that the server knows it by.
 #[derive(Debug)]
 pub(super) struct Script {
-    pub(super) source: String,
+    pub(super) source: &'static str,
     pub(super) hash: String,
 }
 
 impl Script {
-    fn new(parts: &[&str]) -> Self {
-        let source = parts.concat();
-        let hash = redis::Script::new(&source).get_hash().to_owned();
-        Self { source, hash }
+    fn new(source: &'static str) -> Self {
+        Self { source, hash: redis::Script::new(source).get_hash().to_owned() }
     }
 }
 
 macro_rules! scripts {
-    ($($name:ident = $($file:literal)+;)*) => {
+    ($($name:ident = $file:literal;)*) => {
         $(pub(super) static $name: LazyLock<Script> =
-            LazyLock::new(|| Script::new(&[$(include_str!(concat!("scripts/", $file))),+]));)*
+            LazyLock::new(|| Script::new(include_str!(concat!("scripts/", $file))));)*
     };
 }
 
 scripts! {
     TAKE_OVER = "take_over.lua";
-    RENEW = "keep.lua" "renew.lua";
+    RENEW = "renew.lua";
     RELEASE = "release.lua";
-    SAVE = "keep.lua" "save.lua";
+    SAVE = "save.lua";
     DELETE = "delete.lua";
     NOTE = "note.lua";
     FORGET = "forget.lua";

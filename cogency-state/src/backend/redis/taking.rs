@@ -3,15 +3,12 @@
 //! Plain commands cost the server a fifth of what a script does, and need not be one step: `SET NX`
 //! takes the lease if nobody has it, and whatever comes behind it happens under that lease.
 
-use std::time::Duration;
-
 use redis::Value;
 
 use super::claim::Attempt;
 use super::known::KnownRecord;
 use super::problem::Problem;
-use super::records::INLINE_BYTES;
-use super::request::{Request, command};
+use super::request::{INLINE_BYTES, Request, command};
 use crate::holder::Holder;
 
 /// What to look at.
@@ -31,10 +28,10 @@ pub(super) struct Looked {
     pub(super) lease: Option<Vec<u8>>,
     /// The server's clock, in microseconds since 1970.
     pub(super) micros: u64,
+    /// When the record was to expire before the lease kept it, in milliseconds.
+    pub(super) expires: Option<i64>,
     /// How the record's value begins; empty if there is none.
     pub(super) beginning: Vec<u8>,
-    /// When the record expires, in milliseconds since 1970; negative if it does not.
-    expires: i64,
     /// What was asked besides: how many of record and lease are there, or how long the value is.
     pub(super) more: Option<i64>,
 }
@@ -43,17 +40,26 @@ pub(super) struct Looked {
 pub(super) const ONLY_THE_LEASE: i64 = 1;
 
 impl Look<'_> {
-    /// A request that takes the lease for so many milliseconds, and looks.
-    pub(super) fn request(self, attempt: &Attempt, holder: &Holder, lives: &str) -> Request {
+    /// A request that takes the lease, whose key lives for so many milliseconds, and looks at the
+    /// record, which lives for as many as the lease lasts.
+    ///
+    /// Who does not get the lease keeps the record too, for no longer than whoever has it could.
+    pub(super) fn request(
+        self,
+        attempt: &Attempt,
+        holder: &Holder,
+        lives: &str,
+        lasts: &str,
+    ) -> Request {
         let (record, value) = (attempt.record().as_bytes(), attempt.value(holder));
         let lease = attempt.lease_name().as_bytes();
         let last = self.bytes().to_string();
         let take = command(&[b"SET", lease, &value, b"NX", b"GET", b"PX", lives.as_bytes()]);
-        let look = command(&[b"GETRANGE", record, b"0", last.as_bytes()]);
         let request = Request::one(take)
             .then_without_key(command(&[b"TIME"]))
-            .then(look)
-            .then(command(&[b"PEXPIRETIME", record]));
+            .then(command(&[b"PEXPIRETIME", record]))
+            .then(command(&[b"PEXPIRE", record, lasts.as_bytes(), b"GT"]))
+            .then(command(&[b"GETRANGE", record, b"0", last.as_bytes()]));
         match self {
             // Of the two keys the lease is there. A server that a slot is moving to asks for
             // patience if it has only one of two keys, and says of one that there is none.
@@ -82,20 +88,17 @@ impl Looked {
         let lease = redis::from_redis_value(next()?).map_err(|_| STRANGE)?;
         let (seconds, micros): (u64, u64) =
             redis::from_redis_value(next()?).map_err(|_| STRANGE)?;
-        let Value::BulkString(beginning) = next()? else { return Err(STRANGE) };
         let Value::Int(expires) = next()? else { return Err(STRANGE) };
+        // Whether that was changed is of no interest.
+        next()?;
+        let Value::BulkString(beginning) = next()? else { return Err(STRANGE) };
         let more = match answers.next() {
             Some(Value::Int(number)) => Some(number),
             None => None,
             Some(_) => return Err(STRANGE),
         };
-        let micros = seconds.saturating_mul(1_000_000).saturating_add(micros);
-        Ok(Self { lease, micros, beginning, expires, more })
-    }
-
-    /// Whether the record expires that soon.
-    pub(super) fn expires_within(&self, time: Duration) -> bool {
-        let now = Duration::from_micros(self.micros);
-        u64::try_from(self.expires).is_ok_and(|at| Duration::from_millis(at) <= now + time)
+        let micros = seconds.saturating_mul(1_000_000) + micros;
+        let expires = (expires >= 0).then_some(expires);
+        Ok(Self { lease, micros, expires, beginning, more })
     }
 }

@@ -1,17 +1,12 @@
--- Gives a lease back, if it is still the newest. A record that only the lease kept has its own time
--- again.
+-- Gives a lease back, if it is still the newest, and its own time to a record that it kept.
 --
--- KEYS  record, lease
--- ARGV  attempt of the lease, ms that its key lives after the lease
+-- KEYS  lease, the record where the lease kept it
+-- ARGV  attempt, when the record would have expired
 
-local call = redis.call
-
-local lease = call('GETRANGE', KEYS[2], 0, 87)
-if string.sub(lease, 1, #ARGV[1]) == ARGV[1] then
-  local expires = tonumber(string.sub(lease, 73))
-  if expires and call('PEXPIRETIME', KEYS[1]) == call('PEXPIRETIME', KEYS[2]) - ARGV[2] then
-    call('PEXPIREAT', KEYS[1], string.format('%.0f', expires))
+if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) == ARGV[1] then
+  if KEYS[2] then
+    redis.call('PEXPIREAT', KEYS[2], ARGV[2], 'XX', 'LT')
   end
-  call('DEL', KEYS[2])
+  redis.call('DEL', KEYS[1])
 end
 return 'done'

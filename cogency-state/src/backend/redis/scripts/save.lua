@@ -4,34 +4,27 @@
 --       was sent ahead
 -- ARGV  attempt of the lease, how the expected value begins (empty: there must be none), how the
 --       new one begins, the last bytes of these three, the new value (empty: it was sent ahead),
---       ms that the lease's key lives after the lease (empty: release it), ms until the record
---       expires (empty: it stays); where there must be none or another program's: its length,
---       session (empty: not to be noted), write id
+--       whether to release (0 or 1), ms until it expires (empty: it stays); where there must be
+--       none or another program's: its length, session (empty: not to be noted), write id
 --
 -- done, again (an earlier try did it), lost, stale or gone (the value that was sent ahead)
 --
 -- Bytes are counted by the caller: to write a number costs more than to read the bytes.
 
-local ahead = ARGV[7] == '' and KEYS[#KEYS]
+local call = redis.call
 
-local function store()
-  if ahead then
-    call('RENAME', ahead, KEYS[1])
-  else
-    call('SET', KEYS[1], ARGV[7])
+local function finish(answer)
+  if ARGV[8] == '1' then
+    call('DEL', KEYS[2])
   end
-  if ARGV[9] ~= '' then
-    call('PEXPIRE', KEYS[1], ARGV[9])
-  elseif ahead then
-    call('PERSIST', KEYS[1])
-  end
+  return answer
 end
 
-local function release()
-  if ARGV[8] == '' then
-    call('DEL', KEYS[2])
-  elseif ARGV[9] ~= '' then
-    keep_until(ending(ARGV[8]))
+local function set()
+  if ARGV[9] == '' then
+    call('SET', KEYS[1], ARGV[7])
+  else
+    call('SET', KEYS[1], ARGV[7], 'PX', ARGV[9])
   end
 end
 
@@ -43,11 +36,13 @@ local is_newest = begins_with(KEYS[2], 1)
 local is_expected = ARGV[2] ~= '' and begins_with(KEYS[1], 2)
 
 -- What nearly every save finds.
-if is_newest and is_expected and not ARGV[10] and not ahead then
-  store()
-  release()
-  return 'done'
+if is_newest and is_expected and not ARGV[10] and ARGV[7] ~= '' then
+  set()
+  return finish('done')
 end
+
+local index = ARGV[11] and ARGV[11] ~= '' and KEYS[3]
+local ahead = ARGV[7] == '' and KEYS[#KEYS]
 
 local function refuse(answer)
   if ahead then
@@ -57,10 +52,8 @@ local function refuse(answer)
 end
 
 if begins_with(KEYS[1], 3) then
-  if is_newest then
-    release()
-  end
-  return refuse('again')
+  refuse()
+  return is_newest and finish('again') or 'again'
 end
 if not is_newest then
   return refuse('lost')
@@ -78,10 +71,18 @@ if ahead and call('EXISTS', ahead) == 0 then
 end
 
 -- A full server refuses a script's first write or none, so nothing is ever done by half.
-if ARGV[11] and ARGV[11] ~= '' then
+if index then
   local time = call('TIME')
-  call('HSET', KEYS[3], ARGV[11], time[1] .. '.' .. time[2] .. ':' .. ARGV[12])
+  call('HSET', index, ARGV[11], time[1] .. '.' .. time[2] .. ':' .. ARGV[12])
 end
-store()
-release()
-return 'done'
+if ahead then
+  call('RENAME', ahead, KEYS[1])
+  if ARGV[9] == '' then
+    call('PERSIST', KEYS[1])
+  else
+    call('PEXPIRE', KEYS[1], ARGV[9])
+  end
+else
+  set()
+end
+return finish('done')
