@@ -74,7 +74,7 @@ impl Records {
             match &looked.lease {
                 // An attempt that is repeated because its answer was lost finds its own lease.
                 Some(found) if !attempt.has_taken(found) => {
-                    if let Some(held_by) = self.take_over(attempt, holder, found).await? {
+                    if let Some(held_by) = self.take_over(attempt, holder).await? {
                         return Ok(Err(held_by));
                     }
                 }
@@ -92,13 +92,12 @@ impl Records {
         &self,
         attempt: &Attempt,
         holder: &Holder,
-        seen: &[u8],
     ) -> Result<Option<Holder>, Failure> {
         let value = attempt.value(holder);
         let request = Request::new().then_script(
             &TAKE_OVER,
             &[attempt.lease_name()],
-            &[seen, &value, self.lease_lives().as_bytes(), millis(REMEMBERED).as_bytes()],
+            &[&value, self.lease_lives().as_bytes(), millis(REMEMBERED).as_bytes()],
         );
         match self.value(&request).await? {
             Value::BulkString(found) if !attempt.has_taken(&found) => {
