@@ -341,3 +341,18 @@ async fn one_server_of_a_cluster_is_enough_to_find_the_others() {
         backend.release_lease(&held).await.unwrap();
     }
 }
+
+/// A server that a slot is moving to cannot tell whether the record will come.
+#[tokio::test]
+async fn a_new_state_waits_for_its_slot_before_the_call_begins() {
+    let cluster = RedisCluster::without_replicas(&[]);
+    let prefix = fresh_prefix();
+    let backend = impatient(&cluster.url()).prefix(&*prefix).connect().await.unwrap();
+    let name = record_of(&prefix, "alice");
+    let (slot, from) = (cluster.slot_of(&name), cluster.master_of(&name));
+    let to = cluster.servers().iter().find(|server| server.port() != from.port()).unwrap();
+    cluster.begin_move(slot, from, to);
+    has_to_wait(&backend, &key("alice")).await;
+    cluster.end_move(slot, from, to);
+    assert_eq!(count(&StateManager::new(backend), "alice").await.unwrap(), 1);
+}
