@@ -79,7 +79,8 @@ fn setting(answer: Value) -> Result<Option<String>, Refusal> {
             Err(Refusal::of(&error))
         }
         answer => {
-            Ok(redis::from_redis_value::<Vec<String>>(answer).ok().and_then(|mut pair| pair.pop()))
+            let pairs = redis::from_redis_value::<Vec<(String, String)>>(answer).ok();
+            Ok(pairs.and_then(|mut pairs| pairs.pop()).map(|(_, value)| value))
         }
     }
 }
