@@ -143,7 +143,7 @@ impl Node {
         let durability = found.as_deref().unwrap_or("unknown");
         let (location, address) = (&self.terms.location, client.get_connection_info().addr());
         tracing::info!(location, server = %address, durability, "connected to Redis");
-        if server.evicts_records {
+        if server.evicts {
             tracing::warn!(
                 location,
                 server = %address,
