@@ -223,8 +223,7 @@ impl Network {
         deadline: Instant,
     ) -> Result<Vec<Value>, Miss> {
         match (node, &self.topology) {
-            (Some(node), _) => node.try_once(request, deadline).await,
-            (None, Topology::One(node)) => node.try_once(request, deadline).await,
+            (Some(node), _) | (None, Topology::One(node)) => node.try_once(request, deadline).await,
             (None, Topology::Cluster(cluster)) => cluster.try_once(request, deadline).await,
         }
     }
