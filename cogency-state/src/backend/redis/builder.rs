@@ -109,7 +109,8 @@ impl RedisBackendBuilder {
         self
     }
 
-    /// The longest that connecting may take, 2 seconds unless told.
+    /// The longest that connecting may take, 2 seconds unless told. In a cluster each server has a
+    /// quarter of that to tell which one to connect to.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.patience.connect = timeout.min(LONGEST);
         self

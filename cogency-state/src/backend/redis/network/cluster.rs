@@ -159,13 +159,16 @@ impl Cluster {
     /// that is cut off from the others has an old map.
     async fn ask_for_map(&self) -> Result<SlotMap, Miss> {
         let mut servers = self.known().servers.clone();
-        servers.extend_from_slice(&self.seeds);
+        let seeds = self.seeds.iter().filter(|seed| !servers.contains(seed)).cloned();
+        servers.extend(seeds.collect::<Vec<_>>());
         let (first, count) = (self.turn.fetch_add(1, Ordering::Relaxed), servers.len());
+        // Silent ones leave time to ask the others.
+        let within = self.terms.patience.connect / 4;
         let mut command = redis::cmd("CLUSTER");
         command.arg("SLOTS");
         let mut missed = no_master();
         for server in servers.iter().cycle().skip(first % count.max(1)).take(count) {
-            match self.access.ask(server, &command, self.terms.patience.connect).await {
+            match self.access.ask(server, &command, within).await {
                 Ok(answer) => match SlotMap::read(answer, server) {
                     Some(map) => return Ok(map),
                     None => missed = Miss::Final(Problem::Strange("not the slots of a cluster")),
