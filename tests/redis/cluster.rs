@@ -181,6 +181,22 @@ async fn the_keys_of_a_master_that_is_away_get_a_clear_error_in_time_and_the_oth
 }
 
 #[tokio::test]
+async fn a_cluster_that_stands_still_gets_a_clear_error_in_time() {
+    let cluster = RedisCluster::without_replicas(&[]);
+    let second = Duration::from_secs(1);
+    let builder = RedisBackend::builder(&cluster.url()).response_timeout(second);
+    let backend = builder.retry_for(second).connect().await.unwrap();
+    backend.load_state(&key("alice")).await.unwrap();
+    cluster.servers().iter().for_each(RedisServer::pause);
+    let begun = Instant::now();
+    let error = backend.load_state(&key("alice")).await.unwrap_err();
+    assert!(matches!(error, Error::Backend { .. }), "{error}");
+    assert!(begun.elapsed() < second * 6, "{:?}", begun.elapsed());
+    cluster.servers().iter().for_each(RedisServer::resume);
+    backend.load_state(&key("alice")).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_lease_that_a_lost_master_gave_does_not_let_two_holders_save() {
     let cluster = RedisCluster::start(Duration::from_millis(1500));
     let prefix = fresh_prefix();

@@ -211,6 +211,31 @@ async fn a_save_that_expired_before_it_could_be_looked_for_is_in_doubt() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_save_that_another_program_replaced_before_it_could_be_looked_for_is_in_doubt() {
+    let (ways, alice) = (Ways::new(), key("alice"));
+    // The server knows the script from here on.
+    ways.direct.save_state(&key("bob"), 1_u32, None).await.unwrap();
+    let builder = impatient(&ways.proxy.url()).prefix(&*ways.prefix);
+    let backend = builder.retry_for(Duration::from_secs(10)).build().unwrap();
+    let held = lease(&backend, &alice).await;
+    let revision = Revision::after(None);
+    let record = Record::new(alice.clone(), revision, None, Metadata::now(), "1".into());
+    ways.proxy.cut(Cut::BeforeReply, 0, true);
+    let saving =
+        tokio::spawn(async move { backend.save_state(&held, &Write::new(record, None)).await });
+    let begun = Instant::now();
+    while ways.direct.load_state::<u32>(&alice).await.unwrap().is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "it is not saved");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let theirs = r#"{"schema_version":"1.0","state":2}"#;
+    shared().run::<()>(&["SET", &format!("{}:state:alice:default", ways.prefix), theirs]);
+    assert!(ways.proxy.mend());
+    let saved = saving.await.unwrap();
+    assert!(matches!(saved, Err(Error::OutcomeUnknown { .. })), "{saved:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_delete_whose_key_was_taken_before_it_could_be_looked_for_is_in_doubt() {
     let ways = Ways::new();
     for cut in [Cut::BeforeRequest, Cut::BeforeReply] {

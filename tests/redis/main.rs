@@ -6,6 +6,7 @@
 mod access;
 mod cluster;
 mod documents;
+mod eviction;
 mod expiry;
 mod failover;
 mod losses;

@@ -26,6 +26,8 @@ const PATIENCE: Patience = Patience {
     retry: Duration::from_secs(5),
 };
 const KNOWN_BYTES: usize = 64 << 20;
+/// Longer times are cut to this: the clock does not reach just any.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Settings of a [`RedisBackend`].
 ///
@@ -107,23 +109,24 @@ impl RedisBackendBuilder {
         self
     }
 
-    /// The longest that connecting may take, 2 seconds unless told.
+    /// The longest that connecting may take, 2 seconds unless told. In a cluster each server has a
+    /// quarter of that to tell which one to connect to.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.patience.connect = timeout;
+        self.patience.connect = timeout.min(LONGEST);
         self
     }
 
     /// The longest that an answer may take, 5 seconds unless told. A large state has another
     /// second for each MiB.
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
-        self.patience.respond = timeout;
+        self.patience.respond = timeout.min(LONGEST);
         self
     }
 
     /// How long a server that is away, or is starting, is asked again; 5 seconds unless told. A
     /// save whose answer was lost is looked for at least once, even later.
     pub fn retry_for(mut self, duration: Duration) -> Self {
-        self.patience.retry = duration;
+        self.patience.retry = duration.min(LONGEST);
         self
     }
 

@@ -109,12 +109,12 @@ impl Records {
                 // An earlier try may have saved and released, and somebody saved over it since.
                 "lost" if is_doubtful => return Err(self.in_doubt(&save, self.lost(lease))),
                 "lost" => return Err(self.lost(lease)),
-                // What an earlier try saved may have expired, if nobody renewed the lease.
-                "stale" if is_doubtful && write.ttl.is_some() => {
+                // What an earlier try saved may have expired, or another program replaced it.
+                "stale" if is_doubtful && !release => {
                     let looked = self.look(&save, &expected).await;
                     expected = looked.map_err(|error| self.in_doubt(&save, error))?;
                 }
-                // The lease is ours: what an earlier try saved would still be there.
+                // An earlier try that saved would have released the lease, or have been answered.
                 "stale" => expected = self.look(&save, &expected).await?,
                 "gone" => {
                     let problem = said.ahead.map_or(Problem::Evicted, Problem::from);
