@@ -1,4 +1,4 @@
-//! What is said of leases that are renewed.
+//! What the renewal of leases says, and what it leaves behind.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use cogency_state::{RedisBackend, StateManager};
 use cogency_state_tests::redis::RedisServer;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::key;
 
 const TTL: Duration = Duration::from_millis(400);
+/// What is due happens within this, on a busy machine too.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Counts what this thread is warned of.
 #[derive(Clone, Default)]
@@ -60,4 +62,21 @@ async fn a_lease_that_was_given_back_by_a_save_is_not_reported_as_lost() {
     sleep(TTL).await;
     commit.await.unwrap();
     assert_eq!(warnings.0.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_manager_leaves_its_connections_however_long_its_leases_would_have_lasted() {
+    let server = RedisServer::start();
+    let clients = || server.run::<String>(&["CLIENT", "LIST"]).lines().count();
+    let hour = Duration::from_secs(60 * 60);
+    let backend = RedisBackend::builder(&server.url()).lease_ttl(hour).build().unwrap();
+    let manager = StateManager::new(backend);
+    manager.save_state(&key("alice"), 1_u32, None).await.unwrap();
+    assert!(clients() > 1);
+    drop(manager);
+    let begun = Instant::now();
+    while clients() > 1 {
+        assert!(begun.elapsed() < PATIENCE, "its connections stay");
+        sleep(Duration::from_millis(50)).await;
+    }
 }

@@ -6,7 +6,7 @@
 //! before half of its time is over. It ends when there was nothing to do for a while.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
@@ -93,8 +93,9 @@ impl Renewals {
         held.leases.insert(number, entry);
         drop(by_runtime);
         if is_first {
-            let task = Task { renewals: Arc::clone(self), runtime: runtime.id(), is_over: false };
-            let renewing = task.run(Arc::clone(backend), ttl / 4);
+            let task =
+                Task { renewals: Arc::downgrade(self), runtime: runtime.id(), is_over: false };
+            let renewing = task.run(Arc::downgrade(backend), ttl / 4);
             runtime.spawn(renewing);
             // What a worker spawned last is its next, and no other worker would take it over from
             // a body that keeps this one busy: so the last is a task with nothing to do.
@@ -162,21 +163,25 @@ impl Entry {
     }
 }
 
-/// Renews a runtime's leases.
+/// Renews a runtime's leases. Keeps neither them nor the backend alive: with its manager a backend
+/// leaves its connections at once.
 struct Task {
-    renewals: Arc<Renewals>,
+    renewals: Weak<Renewals>,
     runtime: runtime::Id,
     /// Whether it came to its end, rather than was dropped with its runtime.
     is_over: bool,
 }
 
 impl Task {
-    async fn run(mut self, backend: Arc<dyn StateBackend>, every: Duration) {
+    async fn run(mut self, backend: Weak<dyn StateBackend>, every: Duration) {
         loop {
             tokio::time::sleep(every).await;
-            let Some(due) = self.renewals.look(self.runtime) else { break };
+            // Whoever holds a lease has both.
+            let Some(renewals) = self.renewals.upgrade() else { return };
+            let Some(backend) = backend.upgrade() else { return };
+            let Some(due) = renewals.look(self.runtime) else { break };
             for (number, lease) in due {
-                let (renewals, runtime) = (Arc::clone(&self.renewals), self.runtime);
+                let (renewals, runtime) = (Arc::clone(&renewals), self.runtime);
                 let backend = Arc::clone(&backend);
                 // Side by side: one that takes long does not hold up the others.
                 tokio::spawn(async move {
@@ -191,8 +196,8 @@ impl Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        if !self.is_over {
-            let held = self.renewals.lock().remove(&self.runtime);
+        if let Some(renewals) = self.renewals.upgrade().filter(|_| !self.is_over) {
+            let held = renewals.lock().remove(&self.runtime);
             drop(held);
         }
     }
