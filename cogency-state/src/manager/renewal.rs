@@ -1,7 +1,7 @@
 //! Leases are renewed while they are held.
 //!
 //! One task for each runtime renews all leases that its calls hold, so that a short call, which is
-//! most of them, costs two steps under a lock and no task of its own. The task looks at every
+//! most of them, costs a few steps under a lock and no task of its own. The task looks at every
 //! quarter of a lease's time, and renews what was there when it looked last: a lease is renewed
 //! before half of its time is over. It ends when there was nothing to do for a while.
 
