@@ -2,6 +2,10 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+#[cfg(feature = "redis")]
+use std::ffi::OsString;
+#[cfg(feature = "redis")]
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
@@ -246,10 +250,39 @@ fn is_redis(url: &str) -> bool {
 
 #[cfg(feature = "redis")]
 fn redis_of_environment() -> Result<StateManager, Error> {
-    let url = std::env::var(REDIS_URL_VARIABLE).ok().filter(|url| !url.is_empty());
-    let backend = RedisBackend::new(url.as_deref().unwrap_or(DEFAULT_REDIS_URL));
-    let backend = backend.map_err(|error| Error::Config {
-        reason: format!("the environment variable {REDIS_URL_VARIABLE}: {error}"),
-    })?;
+    let url = redis_url(std::env::var_os(REDIS_URL_VARIABLE))?;
+    let backend = RedisBackend::new(&url).map_err(of_redis_variable)?;
     Ok(StateManager::new(backend))
+}
+
+/// What the environment variable says, or the default.
+#[cfg(feature = "redis")]
+fn redis_url(variable: Option<OsString>) -> Result<String, Error> {
+    let Some(url) = variable.filter(|url| !url.is_empty()) else {
+        return Ok(DEFAULT_REDIS_URL.to_owned());
+    };
+    // Another server than the one that was meant would be worse than none.
+    url.into_string().map_err(|_| of_redis_variable("it is not Unicode"))
+}
+
+#[cfg(feature = "redis")]
+fn of_redis_variable(problem: impl Display) -> Error {
+    Error::Config { reason: format!("the environment variable {REDIS_URL_VARIABLE}: {problem}") }
+}
+
+#[cfg(all(test, unix, feature = "redis"))]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+
+    #[test]
+    fn only_where_the_environment_names_no_server_the_default_one_is_taken() {
+        assert_eq!(redis_url(None).unwrap(), DEFAULT_REDIS_URL);
+        assert_eq!(redis_url(Some(OsString::new())).unwrap(), DEFAULT_REDIS_URL);
+        assert_eq!(redis_url(Some("redis://host".into())).unwrap(), "redis://host");
+        let error = redis_url(Some(OsString::from_vec(b"redis://:secret\xff@host".into())));
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(REDIS_URL_VARIABLE) && !error.contains("secret"), "{error}");
+    }
 }

@@ -84,7 +84,7 @@ pub(crate) fn around(
 ) -> Result<(Vec<u8>, &'static [u8]), serde_json::Error> {
     /// More than most fields take.
     const FIELDS_LEN: usize = 768;
-    let mut text = Vec::with_capacity(FIELDS_LEN + record.state.len());
+    let mut text = Vec::with_capacity(FIELDS_LEN);
     write_field(&mut text, BEGIN, &record.schema_version)?;
     if let Some(expires_at) = expires_at {
         write_field(&mut text, b",\n  \"expires_at\": ", &expires_at)?;

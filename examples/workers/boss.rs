@@ -24,6 +24,8 @@ const USERS: [&str; 3] = ["alice", "bob", "carol"];
 const QUESTIONS_OF_A_USER: usize = 20;
 /// One question in so many is a worker's last.
 const KILL_ONE_IN: usize = 4;
+/// Before a question is asked again that a worker could not answer.
+const PAUSE: Duration = Duration::from_millis(500);
 /// The kill comes so long after the question, at most.
 const LATEST_KILL: Duration = Duration::from_millis(200);
 
@@ -102,7 +104,10 @@ async fn keep_busy(number: usize, url: String, queue: Queue) -> Result<Vec<Answe
             let reply = worker.ask(&question).await?;
             match reply.strip_prefix("answer ") {
                 Some(answer) => break answer.to_owned(),
-                None => again(&reply),
+                None => {
+                    again(&reply);
+                    sleep(PAUSE).await;
+                }
             }
         };
         answered.push(Answered { question, answer });

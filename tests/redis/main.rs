@@ -12,6 +12,7 @@ mod failover;
 mod losses;
 mod outages;
 mod refusals;
+mod renewals;
 mod replicas;
 mod sentinel;
 mod sizes;
