@@ -76,8 +76,9 @@ impl RedisBackendBuilder {
         }
     }
 
-    /// What all keys on the server begin with, `cogency` unless told. It has no braces and no
-    /// control characters. States of different prefixes have nothing to do with each other.
+    /// What all keys on the server begin with, `cogency` unless told. It has no braces, no
+    /// control characters and no part `:state`. States of different prefixes have nothing to do with
+    /// each other.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
         self
@@ -205,6 +206,10 @@ fn valid_prefix(prefix: Option<String>) -> Result<String, Error> {
     let prefix = prefix.unwrap_or_else(|| PREFIX.to_owned());
     if prefix.is_empty() || prefix.contains(|c: char| c.is_control() || "{}".contains(c)) {
         return Err(config("the prefix is empty, or has a brace or a control character"));
+    }
+    // Its states would be taken for those of the prefix before that.
+    if format!("{prefix}:").contains(":state:") {
+        return Err(config("the prefix has `:state` in it, which is how names go on behind one"));
     }
     Ok(prefix)
 }

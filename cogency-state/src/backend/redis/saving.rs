@@ -270,16 +270,18 @@ impl<'a> Save<'a> {
             arguments.extend([length.as_bytes(), session.as_bytes(), write_id.as_bytes()]);
         }
 
-        let Some(ahead) = &ahead else {
-            return Request::new().then_script(&SAVE, &keys, &arguments);
+        let prepared = match &ahead {
+            None => Request::new(),
+            Some(ahead) => {
+                let millis = TEMPORARY_MILLIS.to_string();
+                let (ahead, millis) = (ahead.as_bytes(), millis.as_bytes());
+                Request::one(command(&[b"SET", ahead, &self.document, b"PX", millis]))
+            }
         };
-        let millis = TEMPORARY_MILLIS.to_string();
-        let set = command(&[b"SET", ahead.as_bytes(), &self.document, b"PX", millis.as_bytes()]);
-        let request = Request::one(set).then_script(&SAVE, &keys, &arguments);
-        if self.document.len() > INLINE_BYTES {
-            return request.of_bytes(self.document.len());
-        }
-        request
+        let request = prepared.then_script(&SAVE, &keys, &arguments);
+        // Another program's value is sent too.
+        let bytes = self.document.len() + expected.beginning().len();
+        if bytes > INLINE_BYTES { request.of_bytes(bytes) } else { request }
     }
 
     /// In how many milliseconds the record expires, rounded up; `None` if it stays. Under a lease
