@@ -102,13 +102,11 @@ async fn keep_busy(number: usize, url: String, queue: Queue) -> Result<Vec<Answe
                 continue;
             }
             let reply = worker.ask(&question).await?;
-            match reply.strip_prefix("answer ") {
-                Some(answer) => break answer.to_owned(),
-                None => {
-                    again(&reply);
-                    sleep(PAUSE).await;
-                }
+            if let Some(answer) = reply.strip_prefix("answer ") {
+                break answer.to_owned();
             }
+            again(&reply);
+            sleep(PAUSE).await;
         };
         answered.push(Answered { question, answer });
     }
