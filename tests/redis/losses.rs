@@ -138,6 +138,8 @@ async fn take_over(ways: &Ways, key: &StateKey) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_save_that_somebody_saved_over_before_it_could_be_looked_for_is_in_doubt() {
     let ways = Ways::new();
+    // The server knows the script from here on.
+    ways.direct.save_state(&key("bob"), 1_u32, None).await.unwrap();
     for cut in [Cut::BeforeRequest, Cut::BeforeReply] {
         let (alice, builder) = (key(&format!("{cut:?}")), impatient(&ways.proxy.url()));
         let builder = builder.prefix(&*ways.prefix).lease_ttl(Duration::from_millis(300));
@@ -180,6 +182,8 @@ async fn a_save_with_a_ttl_whose_connection_is_lost_counts_once_and_expires() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_save_that_expired_before_it_could_be_looked_for_is_in_doubt() {
     let ways = Ways::new();
+    // The server knows the script from here on.
+    ways.direct.save_state(&key("bob"), 1_u32, None).await.unwrap();
     for release in [true, false] {
         let (alice, builder) = (key(&format!("{release}")), impatient(&ways.proxy.url()));
         let builder = builder.prefix(&*ways.prefix).lease_ttl(Duration::from_millis(300));
