@@ -222,9 +222,11 @@ async fn a_holder_that_stood_still_beyond_its_lease_cannot_save() {
     let manager = StateManager::new(open());
     let mut call = manager.begin::<u32>(&key("alice")).await.unwrap();
     call.state = 7;
+    let other = open();
+    // It is connected: nothing is waited for, and so nothing renewed, until it has the lease.
+    assert!(other.load_state(&key("alice")).await.unwrap().is_none());
     // The whole runtime stands still.
     std::thread::sleep(TTL * 2);
-    let other = open();
     let taken = other.acquire_lease(&key("alice"), &Holder::current()).await.unwrap();
     assert!(matches!(taken, LeaseAttempt::Acquired(_)));
     let error = call.commit().await.unwrap_err();

@@ -198,6 +198,13 @@ impl Refusal {
             "NOPERM" => ACL,
             // In a script it has no code of its own.
             "ERR" if self.detail.contains("can't run this command") => ACL,
+            "ERR"
+                if ["unknown command", "syntax error"]
+                    .iter()
+                    .any(|old| self.detail.contains(old)) =>
+            {
+                "it is older than Redis 7, or is told not to know the command: replace it"
+            }
             _ => "look at its log",
         }
     }
