@@ -208,8 +208,13 @@ impl Parts {
     }
 }
 
+/// Whether a document has its fields where this library writes them.
+pub(crate) fn begins_as_ours(document: &[u8]) -> bool {
+    document.starts_with(BEGIN)
+}
+
 fn split(document: &[u8]) -> Option<Parts> {
-    document.starts_with(b"{\n  \"schema_version\"").then(|| Parts::find(document)).flatten()
+    begins_as_ours(document).then(|| Parts::find(document)).flatten()
 }
 
 fn decode_own(key: &StateKey, document: &Bytes, parts: &Parts) -> Result<Decoded, Unreadable> {
