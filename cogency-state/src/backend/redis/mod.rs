@@ -22,6 +22,7 @@ mod replication;
 mod request;
 mod saving;
 mod scripts;
+mod slot;
 mod taking;
 mod url;
 mod waiting;

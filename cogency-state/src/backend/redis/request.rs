@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Value};
 
-use super::network::slot_of;
 use super::problem::Refusal;
 use super::scripts::Script;
+use super::slot::slot_of;
 
 /// Some commands, or a script with what prepares it. It may be sent again and does no harm. All of
 /// its keys are in one slot.

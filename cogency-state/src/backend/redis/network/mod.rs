@@ -34,7 +34,6 @@ use self::miss::Miss;
 pub(super) use self::node::Node;
 use self::node::Way;
 use self::sentinel::Sentinels;
-pub(super) use self::slots::slot_of;
 pub(super) use self::tls::Certificates;
 use super::RedisDurability;
 use super::problem::{Failure, Problem};
