@@ -1,5 +1,6 @@
 //! The URLs that `persist` takes. What `cogency-state/src/config.rs` would refuse when the program
-//! runs is refused here, when it is compiled.
+//! runs is refused here, when it is compiled; but for what stands inside of a server's URL, which
+//! its backend looks at.
 
 use crate::problems::{advice, meant};
 

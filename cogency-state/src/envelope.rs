@@ -84,7 +84,7 @@ pub(crate) fn around(
 ) -> Result<(Vec<u8>, &'static [u8]), serde_json::Error> {
     /// More than most fields take.
     const FIELDS_LEN: usize = 768;
-    let mut text = Vec::with_capacity(FIELDS_LEN + record.state.len());
+    let mut text = Vec::with_capacity(FIELDS_LEN);
     write_field(&mut text, BEGIN, &record.schema_version)?;
     if let Some(expires_at) = expires_at {
         write_field(&mut text, b",\n  \"expires_at\": ", &expires_at)?;
@@ -208,8 +208,13 @@ impl Parts {
     }
 }
 
+/// Whether a document has its fields where this library writes them.
+pub(crate) fn begins_as_ours(document: &[u8]) -> bool {
+    document.starts_with(BEGIN)
+}
+
 fn split(document: &[u8]) -> Option<Parts> {
-    document.starts_with(b"{\n  \"schema_version\"").then(|| Parts::find(document)).flatten()
+    begins_as_ours(document).then(|| Parts::find(document)).flatten()
 }
 
 fn decode_own(key: &StateKey, document: &Bytes, parts: &Parts) -> Result<Decoded, Unreadable> {

@@ -24,6 +24,8 @@ const USERS: [&str; 3] = ["alice", "bob", "carol"];
 const QUESTIONS_OF_A_USER: usize = 20;
 /// One question in so many is a worker's last.
 const KILL_ONE_IN: usize = 4;
+/// Before a question is asked again that a worker could not answer.
+const PAUSE: Duration = Duration::from_millis(500);
 /// The kill comes so long after the question, at most.
 const LATEST_KILL: Duration = Duration::from_millis(200);
 
@@ -100,10 +102,11 @@ async fn keep_busy(number: usize, url: String, queue: Queue) -> Result<Vec<Answe
                 continue;
             }
             let reply = worker.ask(&question).await?;
-            match reply.strip_prefix("answer ") {
-                Some(answer) => break answer.to_owned(),
-                None => again(&reply),
+            if let Some(answer) = reply.strip_prefix("answer ") {
+                break answer.to_owned();
             }
+            again(&reply);
+            sleep(PAUSE).await;
         };
         answered.push(Answered { question, answer });
     }

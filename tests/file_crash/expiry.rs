@@ -1,5 +1,6 @@
 //! States that expire, in files: what a file says of it, who removes it, and who does not.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -240,5 +241,27 @@ fn a_time_that_was_edited_by_hand_counts_once_the_checksum_is_removed() {
         fs::write(place.file("alice"), edited.replace(FUTURE, "2001-01-01T00:00:00Z")).unwrap();
         assert_eq!(number(&manager, "alice").await.unwrap(), 0);
         assert_eq!(turn(&manager, "alice").await.unwrap(), 1);
+    });
+}
+
+/// As `jq -S` leaves them, for example.
+#[test]
+fn a_document_whose_fields_were_sorted_by_hand_expires_like_any_other() {
+    let place = Place::new();
+    let backend = FileBackend::new(&place.root);
+    block_on(async {
+        for user in ["alice", "bob"] {
+            turn(&mortal(&place, HOUR), user).await.unwrap();
+            let written = fs::read_to_string(place.file(user)).unwrap();
+            let time = if user == "alice" { PAST } else { FUTURE };
+            let mut fields: BTreeMap<String, Value> =
+                serde_json::from_str(&expiring(&written, time)).unwrap();
+            fields.remove("checksum").unwrap();
+            fs::write(place.file(user), serde_json::to_string_pretty(&fields).unwrap()).unwrap();
+        }
+        assert_eq!(backend.list_states("alice").await.unwrap(), []);
+        assert_eq!(backend.list_states("bob").await.unwrap(), [key("bob")]);
+        assert_eq!(backend.remove_expired().await.unwrap(), 1);
+        assert!(!place.file("alice").exists() && place.file("bob").exists());
     });
 }

@@ -20,6 +20,12 @@ const LONGER: Duration = Duration::from_secs(3);
 /// What is due happens within this, on a busy machine too.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What each body here does.
+fn said(state: &mut Vec<String>, turn: &str) -> usize {
+    state.push(turn.to_owned());
+    state.len()
+}
+
 /// Adds a turn to a state that expires soon, and says how many there are.
 #[robust(persist = manager, ttl = "400ms")]
 async fn brief(
@@ -28,8 +34,7 @@ async fn brief(
     turn: &str,
     user_id: &str,
 ) -> Result<usize, Error> {
-    state.push(turn.to_owned());
-    Ok(state.len())
+    Ok(said(state, turn))
 }
 
 /// The same of a state that expires when its manager says.
@@ -40,8 +45,7 @@ async fn plain(
     turn: &str,
     user_id: &str,
 ) -> Result<usize, Error> {
-    state.push(turn.to_owned());
-    Ok(state.len())
+    Ok(said(state, turn))
 }
 
 /// The same of one that does not expire for a week.
@@ -52,8 +56,7 @@ async fn weekly(
     turn: &str,
     user_id: &str,
 ) -> Result<usize, Error> {
-    state.push(turn.to_owned());
-    Ok(state.len())
+    Ok(said(state, turn))
 }
 
 /// Outlives its state's ttl.

@@ -4,6 +4,7 @@
 //! power cuts and hostile file systems in `file_crash`.
 
 mod places;
+mod slow;
 
 mod p01_zero_ceremony;
 mod p02_all_or_nothing;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::time::Instant;
 
 use crate::places::{Place, key, on_every_backend, store};
+use crate::slow::{A_WHILE, SlowToSave};
 
 type Turns = Vec<String>;
 
@@ -221,5 +222,25 @@ on_every_backend! {
         call.state.push("changed".to_owned());
         call.rollback().await;
         assert_eq!(stored(&place).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_save_that_has_begun_runs_to_its_end_though_its_call_is_dropped() {
+    let manager = StateManager::new(SlowToSave::new(false));
+    let saving = attempt(&manager, "alice", End::Ok);
+    tokio::time::timeout(A_WHILE / 2, saving).await.unwrap_err();
+    // It waits for the key, which the save holds.
+    assert_eq!(attempt(&manager, "alice", End::Ok).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_backend_that_panics_in_a_save_leaves_it_open_whether_it_happened_and_frees_the_key() {
+    let manager = StateManager::new(SlowToSave::new(true));
+    for _ in 0..2 {
+        let error = attempt(&manager, "alice", End::Ok).await.unwrap_err();
+        let error = error.downcast::<Error>().unwrap();
+        assert!(matches!(error, Error::OutcomeUnknown { .. }), "{error}");
+        assert!(!format!("{error} {error:?}").contains("contents"), "{error:?}");
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use cogency_state::{Error, Holder, LeaseAttempt, StateManager, robust};
 use tokio::runtime::Builder;
 
-use crate::places::{Place, key, on_every_backend};
+use crate::places::{Place, key, on_every_backend, take_over};
 
 /// Stays for a while, and says if it is not alone.
 #[robust(persist = manager)]
@@ -171,6 +171,26 @@ async fn a_lease_is_renewed_while_the_body_keeps_its_thread_busy() {
 }
 
 #[tokio::test]
+async fn a_lease_is_renewed_while_all_threads_that_may_block_are_busy() {
+    for place in Place::with_leases(TTL) {
+        let manager = place.manager();
+        let runtime =
+            Builder::new_multi_thread().max_blocking_threads(1).enable_all().build().unwrap();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        runtime.spawn_blocking(move || ended.recv());
+        let held = runtime.spawn(async move { manager.begin::<u32>(&key("alice")).await });
+        let call = held.await.unwrap().unwrap();
+        tokio::time::sleep(TTL * 2).await;
+        let backend = Arc::clone(place.manager().backend());
+        let refused = backend.acquire_lease(&key("alice"), &Holder::current()).await.unwrap();
+        assert!(matches!(refused, LeaseAttempt::Held(_)));
+        drop(end);
+        runtime.spawn(call.commit()).await.unwrap().unwrap();
+        runtime.shutdown_background();
+    }
+}
+
+#[tokio::test]
 async fn a_lease_that_ran_out_but_that_nobody_took_still_counts() {
     for place in Place::with_leases(TTL) {
         let manager = place.manager();
@@ -187,12 +207,9 @@ async fn a_holder_that_lost_its_lease_cannot_save() {
         let manager = place.manager();
         let mut call = manager.begin::<u32>(&key("alice")).await.unwrap();
         call.state = 1;
-        std::thread::sleep(TTL * 2);
-        let backend = place.manager().backend().clone();
-        let taken = backend.acquire_lease(&key("alice"), &Holder::current()).await.unwrap();
-        assert!(matches!(taken, LeaseAttempt::Acquired(_)));
+        let _taken = take_over(&place, &key("alice"));
         let error = call.commit().await.unwrap_err();
         assert!(matches!(error, Error::LeaseLost { .. }), "{error}");
-        assert!(backend.load_state(&key("alice")).await.unwrap().is_none());
+        assert!(manager.backend().load_state(&key("alice")).await.unwrap().is_none());
     }
 }

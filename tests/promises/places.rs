@@ -3,16 +3,18 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use cogency_state::{
-    DatabaseBackend, DatabaseBackendBuilder, FileBackend, Holder, LeaseAttempt, MemoryBackend,
-    Metadata, Record, RedisBackend, Revision, StateBackend, StateKey, StateManager,
+    DatabaseBackend, DatabaseBackendBuilder, FileBackend, Holder, Lease, LeaseAttempt,
+    MemoryBackend, Metadata, Record, RedisBackend, Revision, StateBackend, StateKey, StateManager,
     StateManagerBuilder, Write,
 };
 use cogency_state_tests::database::{SqliteFile, shared_mariadb, shared_postgres};
 use cogency_state_tests::redis::{RedisServer, fresh_prefix, shared, shared_cluster};
 use tempfile::TempDir;
+use tokio::runtime::Builder;
 
 /// A place of one test's own, that several managers can be opened over.
 pub(crate) struct Place {
@@ -173,6 +175,25 @@ fn redis_key(prefix: &str, user_id: &str) -> String {
 
 pub(crate) fn key(user_id: &str) -> StateKey {
     StateKey::for_user(user_id).unwrap()
+}
+
+/// Takes a key as soon as its lease has run out, as another process would. Until then this thread
+/// stands still, and with it a runtime that has no other.
+pub(crate) fn take_over(place: &Place, key: &StateKey) -> Lease {
+    let taking = || {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let manager = place.manager();
+            loop {
+                let attempt = manager.backend().acquire_lease(key, &Holder::current()).await;
+                if let LeaseAttempt::Acquired(lease) = attempt.unwrap() {
+                    return lease;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+    };
+    thread::scope(|scope| scope.spawn(taking).join()).unwrap()
 }
 
 /// Stores a state that no type of ours wrote.

@@ -1,6 +1,7 @@
 //! The ways in: TLS, a Unix socket, users, passwords, databases; and what is required of a server.
 
 use std::process::Command;
+use std::time::Duration;
 
 use cogency_state::{
     Durability, Error, RedisBackend, RedisDurability, StateBackend as _, StateManager, robust,
@@ -135,6 +136,26 @@ async fn what_the_configuration_gives_is_told_and_can_be_required() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_required_is_found_in_either_protocol() {
+    for protocol in ["resp2", "resp3"] {
+        let prefix = fresh_prefix();
+        let url = format!("{}?protocol={protocol}&prefix={prefix}", shared().url());
+        let backend = RedisBackend::connect(&format!("{url}&require=always")).await.unwrap();
+        assert_eq!(backend.durability().await.unwrap(), Some(RedisDurability::Always));
+        works(backend.clone()).await;
+        assert_eq!(backend.list_states("alice").await.unwrap(), [key("alice")]);
+    }
+}
+
+#[tokio::test]
+async fn the_longest_of_times_is_one_that_the_clock_reaches() {
+    let builder = RedisBackend::builder(&shared().url()).prefix(fresh_prefix());
+    let builder = builder.connect_timeout(Duration::MAX).response_timeout(Duration::MAX);
+    let manager = StateManager::new(builder.retry_for(Duration::MAX).build().unwrap());
+    manager.save_state(&key("alice"), "x".repeat(2 << 20), None).await.unwrap();
 }
 
 #[tokio::test]

@@ -181,6 +181,22 @@ async fn the_keys_of_a_master_that_is_away_get_a_clear_error_in_time_and_the_oth
 }
 
 #[tokio::test]
+async fn a_cluster_that_stands_still_gets_a_clear_error_in_time() {
+    let cluster = RedisCluster::without_replicas(&[]);
+    let second = Duration::from_secs(1);
+    let builder = RedisBackend::builder(&cluster.url()).response_timeout(second);
+    let backend = builder.retry_for(second).connect().await.unwrap();
+    backend.load_state(&key("alice")).await.unwrap();
+    cluster.servers().iter().for_each(RedisServer::pause);
+    let begun = Instant::now();
+    let error = backend.load_state(&key("alice")).await.unwrap_err();
+    assert!(matches!(error, Error::Backend { .. }), "{error}");
+    assert!(begun.elapsed() < second * 6, "{:?}", begun.elapsed());
+    cluster.servers().iter().for_each(RedisServer::resume);
+    backend.load_state(&key("alice")).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_lease_that_a_lost_master_gave_does_not_let_two_holders_save() {
     let cluster = RedisCluster::start(Duration::from_millis(1500));
     let prefix = fresh_prefix();
@@ -320,10 +336,10 @@ async fn a_url_of_the_wrong_kind_is_refused_and_says_which_is_right() {
 
     let of_cluster = format!("redis+cluster://127.0.0.1:{}", shared().port());
     let text = RedisBackend::connect(&of_cluster).await.unwrap_err().to_string();
-    assert!(text.contains("cluster support disabled"), "{text}");
+    assert!(text.contains("is no part of a cluster: write `redis:`"), "{text}");
     let of_sentinel = format!("redis+sentinel://127.0.0.1:{}/mymaster", shared().port());
     let text = RedisBackend::connect(&of_sentinel).await.unwrap_err().to_string();
-    assert!(text.contains("unknown command"), "{text}");
+    assert!(text.contains("is no sentinel: write `redis:`"), "{text}");
 }
 
 #[tokio::test]
@@ -340,4 +356,19 @@ async fn one_server_of_a_cluster_is_enough_to_find_the_others() {
         assert!(matches!(again, LeaseAttempt::Held(_)));
         backend.release_lease(&held).await.unwrap();
     }
+}
+
+/// A server that a slot is moving to cannot tell whether the record will come.
+#[tokio::test]
+async fn a_new_state_waits_for_its_slot_before_the_call_begins() {
+    let cluster = RedisCluster::without_replicas(&[]);
+    let prefix = fresh_prefix();
+    let backend = impatient(&cluster.url()).prefix(&*prefix).connect().await.unwrap();
+    let name = record_of(&prefix, "alice");
+    let (slot, from) = (cluster.slot_of(&name), cluster.master_of(&name));
+    let to = cluster.servers().iter().find(|server| server.port() != from.port()).unwrap();
+    cluster.begin_move(slot, from, to);
+    has_to_wait(&backend, &key("alice")).await;
+    cluster.end_move(slot, from, to);
+    assert_eq!(count(&StateManager::new(backend), "alice").await.unwrap(), 1);
 }

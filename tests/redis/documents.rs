@@ -174,6 +174,17 @@ async fn a_name_without_escapes_is_not_adopted_over_a_record_of_ours() {
     assert_eq!(record.state, "1");
 }
 
+#[test]
+fn a_prefix_whose_names_could_be_those_of_another_one_or_of_another_slot_is_refused() {
+    for prefix in ["", "a{b", "a}", "a\nb", "a:state", "a:state:b", ":state:"] {
+        let error = RedisBackend::builder(&shared().url()).prefix(prefix).build().unwrap_err();
+        assert!(matches!(error, Error::Config { .. }), "{prefix:?}: {error}");
+    }
+    for prefix in ["a", "a:b", "state", "a:states", "a*", "ünï"] {
+        RedisBackend::builder(&shared().url()).prefix(prefix).build().unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_record_that_another_program_removed_is_gone_and_leaves_the_index() {
     let prefix = fresh_prefix();

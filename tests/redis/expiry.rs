@@ -6,7 +6,7 @@ use cogency_state::{
     Error, Holder, Lease, Metadata, Opened, Record, RedisBackend, Revision, StateBackend as _,
     StateKey, StateManager, StateManagerBuilder, Write,
 };
-use cogency_state_tests::redis::{fresh_prefix, shared};
+use cogency_state_tests::redis::{Cut, Proxy, fresh_prefix, shared};
 use tokio::time::{Instant, sleep};
 
 use crate::{key, lease};
@@ -247,4 +247,37 @@ async fn a_call_by_hand_whose_state_expired_between_its_load_and_its_save_gets_a
     let error = manager.save_state(&key("alice"), 2_u32, Some(revision)).await.unwrap_err();
     assert!(matches!(error, Error::Conflict { expected: 1, found: 0, .. }), "{error}");
     assert_eq!(place.expires(), -2);
+}
+
+/// Who waited for a lease may have seen the time of a record that was saved over since.
+#[tokio::test]
+async fn a_state_that_was_saved_while_another_one_took_the_lease_over_keeps_its_new_time() {
+    /// A lease is not given, but taken over, behind the look at it.
+    const COMMANDS_OF_A_LOOK: usize = 6;
+    let place = Place::with_leases(MINUTE);
+    place.manager(Some(MINUTE * 5)).save_state(&key("alice"), 1_u32, None).await.unwrap();
+    let (held, record) = place.open().await;
+
+    let proxy = Proxy::to(shared().port());
+    let other = RedisBackend::builder(&proxy.url()).prefix(&*place.prefix).lease_ttl(MINUTE);
+    let other = other.connect().await.unwrap();
+    proxy.cut(Cut::BeforeRequest, COMMANDS_OF_A_LOOK, true);
+    let taking = {
+        let other = other.clone();
+        tokio::spawn(async move { other.acquire_and_load(&key("alice"), &Holder::current()).await })
+    };
+    while !proxy.has_cut() {
+        sleep(Duration::from_millis(5)).await;
+    }
+    let next = write(record.map(|record| record.revision), HOUR);
+    place.backend.save_and_release(&held, &next).await.unwrap();
+    let saved = place.expires();
+    assert!(proxy.mend());
+
+    let Opened::Acquired { lease, record } = taking.await.unwrap().unwrap() else {
+        panic!("held");
+    };
+    assert_eq!(record.unwrap().revision, next.record.revision);
+    other.release_lease(&lease).await.unwrap();
+    assert_eq!(place.expires(), saved);
 }

@@ -157,20 +157,13 @@ fn lost(stored: &[u64], entries: &Entries) -> usize {
     entries.acknowledged.iter().filter(is_lost).count()
 }
 
-/// How a master is lost, and comes back.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Loss {
-    Killed,
-    /// It goes on where it stood, and does not know yet that it was replaced.
-    StoodStill,
-}
-
-/// Takes a master away while calls go on, lets the replica take over, and brings the old one back.
+/// A master goes away while calls go on, its replica takes over, and the old one comes back.
 async fn survives_a_failover(
     urls: &[String],
     users: usize,
     (old, new): (&RedisServer, &RedisServer),
-    loss: Loss,
+    goes: impl FnOnce(),
+    comes_back: impl FnOnce(),
 ) {
     let (prefix, other) = (fresh_prefix(), fresh_prefix());
     let safe = Load::start(urls, &format!("require=replicas(1)&prefix={prefix}"), users);
@@ -181,10 +174,7 @@ async fn survives_a_failover(
     new.pause();
     old.run::<()>(&["CLIENT", "KILL", "TYPE", "replica"]);
     fast.goes_on().await;
-    match loss {
-        Loss::Killed => old.kill(),
-        Loss::StoodStill => old.pause(),
-    }
+    goes();
     new.resume();
     let begun = Instant::now();
     while !new.is_master() {
@@ -193,10 +183,7 @@ async fn survives_a_failover(
     }
     // It needs no replica, and goes on at once.
     fast.goes_on().await;
-    match loss {
-        Loss::Killed => old.restart(),
-        Loss::StoodStill => old.resume(),
-    }
+    comes_back();
     safe.goes_on().await;
     for (stored, entries) in safe.ends().await {
         nothing_happened_twice(&stored, &entries);
@@ -214,21 +201,30 @@ async fn survives_a_failover(
 async fn a_failover_by_sentinels_loses_nothing_with_replicas_and_repeats_nothing_without() {
     let sentinels = Sentinels::start();
     let [old, new] = sentinels.servers();
-    survives_a_failover(&sentinels.urls(), 4, (old, new), Loss::Killed).await;
+    let comes_back = || {
+        old.restart();
+        // The sentinels would do so in some seconds.
+        old.run::<()>(&["REPLICAOF", "127.0.0.1", &new.port().to_string()]);
+    };
+    survives_a_failover(&sentinels.urls(), 4, (old, new), || old.kill(), comes_back).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_master_that_stood_still_and_was_replaced_loses_nothing_with_replicas() {
     let sentinels = Sentinels::start();
     let [old, new] = sentinels.servers();
-    survives_a_failover(&sentinels.urls(), 4, (old, new), Loss::StoodStill).await;
+    // It goes on where it stood, and does not know yet that it was replaced.
+    let (goes, comes_back) = (|| old.pause(), || old.resume());
+    survives_a_failover(&sentinels.urls(), 4, (old, new), goes, comes_back).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_failover_in_a_cluster_loses_nothing_with_replicas_and_repeats_nothing_without() {
     let cluster = RedisCluster::start(NODE_TIMEOUT);
     let servers = cluster.servers();
-    survives_a_failover(&cluster.urls(), 12, (&servers[0], &servers[3]), Loss::Killed).await;
+    let (old, new) = (&servers[0], &servers[3]);
+    let (goes, comes_back) = (|| old.kill(), || old.restart());
+    survives_a_failover(&cluster.urls(), 12, (old, new), goes, comes_back).await;
     // The keys were on all masters.
     assert!(servers.iter().all(|server| server.run::<usize>(&["DBSIZE"]) > 0));
 }

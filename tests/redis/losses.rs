@@ -138,6 +138,8 @@ async fn take_over(ways: &Ways, key: &StateKey) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_save_that_somebody_saved_over_before_it_could_be_looked_for_is_in_doubt() {
     let ways = Ways::new();
+    // The server knows the script from here on.
+    ways.direct.save_state(&key("bob"), 1_u32, None).await.unwrap();
     for cut in [Cut::BeforeRequest, Cut::BeforeReply] {
         let (alice, builder) = (key(&format!("{cut:?}")), impatient(&ways.proxy.url()));
         let builder = builder.prefix(&*ways.prefix).lease_ttl(Duration::from_millis(300));
@@ -180,6 +182,8 @@ async fn a_save_with_a_ttl_whose_connection_is_lost_counts_once_and_expires() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_save_that_expired_before_it_could_be_looked_for_is_in_doubt() {
     let ways = Ways::new();
+    // The server knows the script from here on.
+    ways.direct.save_state(&key("bob"), 1_u32, None).await.unwrap();
     for release in [true, false] {
         let (alice, builder) = (key(&format!("{release}")), impatient(&ways.proxy.url()));
         let builder = builder.prefix(&*ways.prefix).lease_ttl(Duration::from_millis(300));
@@ -208,6 +212,31 @@ async fn a_save_that_expired_before_it_could_be_looked_for_is_in_doubt() {
         let saved = saving.await.unwrap();
         assert!(matches!(saved, Err(Error::OutcomeUnknown { .. })), "{alice}: {saved:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_save_that_another_program_replaced_before_it_could_be_looked_for_is_in_doubt() {
+    let (ways, alice) = (Ways::new(), key("alice"));
+    // The server knows the script from here on.
+    ways.direct.save_state(&key("bob"), 1_u32, None).await.unwrap();
+    let builder = impatient(&ways.proxy.url()).prefix(&*ways.prefix);
+    let backend = builder.retry_for(Duration::from_secs(10)).build().unwrap();
+    let held = lease(&backend, &alice).await;
+    let revision = Revision::after(None);
+    let record = Record::new(alice.clone(), revision, None, Metadata::now(), "1".into());
+    ways.proxy.cut(Cut::BeforeReply, 0, true);
+    let saving =
+        tokio::spawn(async move { backend.save_state(&held, &Write::new(record, None)).await });
+    let begun = Instant::now();
+    while ways.direct.load_state::<u32>(&alice).await.unwrap().is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "it is not saved");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let theirs = r#"{"schema_version":"1.0","state":2}"#;
+    shared().run::<()>(&["SET", &format!("{}:state:alice:default", ways.prefix), theirs]);
+    assert!(ways.proxy.mend());
+    let saved = saving.await.unwrap();
+    assert!(matches!(saved, Err(Error::OutcomeUnknown { .. })), "{saved:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,11 +6,13 @@
 mod access;
 mod cluster;
 mod documents;
+mod eviction;
 mod expiry;
 mod failover;
 mod losses;
 mod outages;
 mod refusals;
+mod renewals;
 mod replicas;
 mod sentinel;
 mod sizes;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use cogency_state::{
     Error, Holder, LeaseAttempt, RedisBackend, StateBackend as _, StateManager, robust,
 };
-use cogency_state_tests::redis::RedisServer;
+use cogency_state_tests::redis::{RedisCluster, RedisServer};
 
 use crate::{impatient, key};
 
@@ -196,6 +196,25 @@ async fn a_server_that_is_reading_its_data_is_waited_for_or_named() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_reading_its_data_is_not_asked_to_take_back_what_it_did_not_give() {
+    let server = RedisServer::with(&["--key-load-delay", "100"]);
+    let script = "for n = 1, 100000 do redis.call('SET', n, n) end";
+    server.run::<()>(&["EVAL", script, "0"]);
+    server.start_without_waiting();
+    let manager = StateManager::new(impatient(&server.url()).build().unwrap());
+    let error = loop {
+        let error = count(&manager, "alice").await.unwrap_err().to_string();
+        // Before that it may not even listen.
+        if error.contains("LOADING") {
+            break error;
+        }
+    };
+    assert!(error.contains("try again"), "{error}");
+    let asked: String = server.run(&["INFO", "commandstats"]);
+    assert!(asked.contains("cmdstat_set:") && !asked.contains("cmdstat_evalsha:"), "{asked}");
+}
+
+#[tokio::test]
 async fn a_holder_that_stood_still_beyond_its_lease_cannot_save() {
     const TTL: Duration = Duration::from_millis(200);
     let server = RedisServer::start();
@@ -203,9 +222,11 @@ async fn a_holder_that_stood_still_beyond_its_lease_cannot_save() {
     let manager = StateManager::new(open());
     let mut call = manager.begin::<u32>(&key("alice")).await.unwrap();
     call.state = 7;
+    let other = open();
+    // It is connected: nothing is waited for, and so nothing renewed, until it has the lease.
+    assert!(other.load_state(&key("alice")).await.unwrap().is_none());
     // The whole runtime stands still.
     std::thread::sleep(TTL * 2);
-    let other = open();
     let taken = other.acquire_lease(&key("alice"), &Holder::current()).await.unwrap();
     assert!(matches!(taken, LeaseAttempt::Acquired(_)));
     let error = call.commit().await.unwrap_err();
@@ -237,6 +258,54 @@ async fn a_lease_that_nobody_waits_for_any_more_is_given_back() {
         };
         let lease = tokio::time::timeout(Duration::from_secs(10), free).await.unwrap();
         backend.release_lease(&lease).await.unwrap();
+    }
+}
+
+/// As a branch of `select!` that lost does, or a task of a runtime that nobody runs any more.
+#[tokio::test]
+async fn one_who_stopped_while_connecting_keeps_nobody_else_from_the_server() {
+    let cluster = RedisCluster::without_replicas(&[]);
+    let server = RedisServer::start();
+    for url in [server.url(), cluster.url()] {
+        let backend = RedisBackend::new(&url).unwrap();
+        let alice = key("alice");
+        let mut stopped = backend.load_state(&alice);
+        assert!(poll_once(&mut stopped).await.is_pending());
+        assert!(backend.load_state(&alice).await.unwrap().is_none());
+        assert!(stopped.await.unwrap().is_none());
+    }
+}
+
+#[test]
+fn a_runtime_that_nobody_runs_any_more_keeps_no_other_from_the_server() {
+    let cluster = RedisCluster::without_replicas(&[]);
+    let server = RedisServer::start();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for url in [server.url(), cluster.url()] {
+        let (backend, alice) = (RedisBackend::new(&url).unwrap(), key("alice"));
+        let stopped = runtime();
+        stopped.block_on(async {
+            let (backend, alice) = (backend.clone(), alice.clone());
+            drop(tokio::spawn(async move { backend.load_state(&alice).await }));
+            // It begins, and so does what connects for it.
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+        });
+        assert!(runtime().block_on(backend.load_state(&alice)).unwrap().is_none());
+        assert!(stopped.block_on(backend.load_state(&alice)).unwrap().is_none());
+    }
+}
+
+#[test]
+fn without_a_runtime_there_is_an_error_for_that() {
+    for url in ["redis://127.0.0.1", "redis+sentinel://127.0.0.1/m", "redis+cluster://127.0.0.1"] {
+        let (backend, alice) = (RedisBackend::new(url).unwrap(), key("alice"));
+        let mut loading = backend.load_state(&alice);
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match std::pin::Pin::new(&mut loading).poll(&mut context) {
+            std::task::Poll::Ready(Err(Error::NoRuntime)) => {}
+            other => panic!("{url}: {other:?}"),
+        }
     }
 }
 

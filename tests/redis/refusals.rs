@@ -186,3 +186,12 @@ async fn a_lease_that_the_server_forgot_is_lost() {
     let next = backend.acquire_lease(&alice, &Holder::current()).await.unwrap();
     drop(next);
 }
+
+#[tokio::test]
+async fn a_server_that_lacks_what_redis_7_has_is_said_to_be_too_old() {
+    let server = RedisServer::with(&["--rename-command", "PEXPIRETIME", ""]);
+    let backend = RedisBackend::new(&server.url()).unwrap();
+    let error = backend.acquire_lease(&key("alice"), &Holder::current()).await.unwrap_err();
+    assert!(matches!(error, Error::Backend { .. }), "{error}");
+    assert!(error.to_string().contains("older than Redis 7"), "{error}");
+}

@@ -148,3 +148,24 @@ async fn a_large_state_on_a_slow_network_keeps_nobody_else_waiting() {
     assert!(!large.is_finished());
     large.await.unwrap();
 }
+
+#[tokio::test]
+async fn another_programs_large_value_that_is_saved_over_keeps_nobody_else_waiting() {
+    let (prefix, proxy) = (fresh_prefix(), Proxy::to(shared().port()));
+    let builder = RedisBackend::builder(&proxy.url()).prefix(&*prefix);
+    let manager = StateManager::new(builder.build().unwrap());
+    manager.save_state(&key("bob"), 1_u32, None).await.unwrap();
+    let state = "x".repeat(2 * MIB);
+    let theirs = format!(r#"{{"schema_version":"1.0","state":"{state}"}}"#);
+    shared().run::<()>(&["SET", &format!("{prefix}:state:alice:default"), &theirs]);
+    let mut call = manager.begin::<String>(&key("alice")).await.unwrap();
+    call.state.clear();
+    proxy.slow_down_large();
+    let committing = tokio::spawn(call.commit());
+    tokio::time::sleep(SLOW / 3).await;
+    let started = Instant::now();
+    manager.load_state::<u32>(&key("bob")).await.unwrap().unwrap();
+    assert!(started.elapsed() < SLOW / 3, "{:?}", started.elapsed());
+    assert!(!committing.is_finished());
+    committing.await.unwrap().unwrap();
+}

@@ -14,7 +14,8 @@ pub struct Capabilities {
     /// and is free the moment that its holder dies.
     pub lease_ttl: Option<Duration>,
     /// Whether a save whose future is dropped ends all the same, one way or the other, before the
-    /// next use of its lease. Where not, the manager runs each save in a task of its own.
+    /// next use of its lease. Where not, the manager runs the rest of a dropped save in a task of its
+    /// own.
     pub saves_survive_drop: bool,
     /// Whether a save with a [`ttl`](crate::Write::ttl) makes a record that expires. Where not,
     /// the manager refuses to begin a call that asks for one.

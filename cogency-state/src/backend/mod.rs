@@ -9,6 +9,7 @@ mod database;
 mod file;
 mod lease;
 mod memory;
+mod percent;
 #[cfg(feature = "redis")]
 mod redis;
 

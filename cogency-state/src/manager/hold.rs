@@ -111,6 +111,7 @@ impl Hold {
 
     async fn save_here(mut self, write: Box<Write>) -> Result<Revision, Error> {
         let Some(lease) = self.lease.clone() else { return Ok(write.record.revision) };
+        self.renewal.iter().for_each(Renewal::ends);
         let mut saved = self.backend.save_and_release(&lease, &write).await;
         for _ in 1..SAVE_TRIES {
             if !matches!(saved, Err(Error::OutcomeUnknown { .. })) {

@@ -1,12 +1,12 @@
 //! Leases are renewed while they are held.
 //!
 //! One task for each runtime renews all leases that its calls hold, so that a short call, which is
-//! most of them, costs two steps under a lock and no task of its own. The task looks at every
+//! most of them, costs a few steps under a lock and no task of its own. The task looks at every
 //! quarter of a lease's time, and renews what was there when it looked last: a lease is renewed
 //! before half of its time is over. It ends when there was nothing to do for a while.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
@@ -34,6 +34,8 @@ struct Held {
 struct Entry {
     lease: Lease,
     stage: Stage,
+    /// Whether its holder is giving it back: that it is gone is no news then.
+    is_ending: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,6 +54,17 @@ pub(super) struct Renewal {
     renewals: Arc<Renewals>,
     runtime: runtime::Id,
     number: u64,
+}
+
+impl Renewal {
+    /// Says that its holder is about to give the lease back. Until that is done it is renewed.
+    pub(super) fn ends(&self) {
+        self.renewals.with(self.runtime, |held| {
+            if let Some(entry) = held.leases.get_mut(&self.number) {
+                entry.is_ending = true;
+            }
+        });
+    }
 }
 
 impl Drop for Renewal {
@@ -76,15 +89,17 @@ impl Renewals {
         held.last_number += 1;
         held.is_busy = true;
         let number = held.last_number;
-        held.leases.insert(number, Entry { lease: lease.clone(), stage: Stage::New });
+        let entry = Entry { lease: lease.clone(), stage: Stage::New, is_ending: false };
+        held.leases.insert(number, entry);
         drop(by_runtime);
         if is_first {
-            let task = Task { renewals: Arc::clone(self), runtime: runtime.id(), is_over: false };
-            let renewing = task.run(Arc::clone(backend), ttl / 4);
-            // Spawned from here, the task would be this worker's next, and no other worker would
-            // take it over from a body that keeps this one busy.
-            let spawner = runtime.clone();
-            runtime.spawn_blocking(move || spawner.spawn(renewing));
+            let task =
+                Task { renewals: Arc::downgrade(self), runtime: runtime.id(), is_over: false };
+            let renewing = task.run(Arc::downgrade(backend), ttl / 4);
+            runtime.spawn(renewing);
+            // What a worker spawned last is its next, and no other worker would take it over from
+            // a body that keeps this one busy: so the last is a task with nothing to do.
+            runtime.spawn(async {});
         }
         Some(Renewal { renewals: Arc::clone(self), runtime: runtime.id(), number })
     }
@@ -99,6 +114,27 @@ impl Renewals {
         }
         held.is_busy = false;
         Some(held.leases.iter_mut().filter_map(|(number, entry)| entry.look(*number)).collect())
+    }
+
+    /// Goes on with a lease whose renewal has come to its end, unless it is lost.
+    fn settle(&self, runtime: runtime::Id, number: u64, renewed: Result<(), Error>) {
+        match renewed {
+            Err(error @ Error::LeaseLost { .. }) => {
+                let lost = self.with(runtime, |held| held.leases.remove(&number)).flatten();
+                if lost.is_some_and(|entry| !entry.is_ending) {
+                    // The save will be refused; there is no way to stop the body before.
+                    tracing::warn!(%error, "a lease was lost while it was held");
+                }
+                return;
+            }
+            Err(error) => tracing::warn!(%error, "a lease was not renewed, trying again"),
+            Ok(()) => {}
+        }
+        self.with(runtime, |held| {
+            if let Some(entry) = held.leases.get_mut(&number) {
+                entry.stage = Stage::Due;
+            }
+        });
     }
 
     fn with<T>(&self, runtime: runtime::Id, act: impl FnOnce(&mut Held) -> T) -> Option<T> {
@@ -127,26 +163,30 @@ impl Entry {
     }
 }
 
-/// Renews a runtime's leases.
+/// Renews a runtime's leases. Keeps neither them nor the backend alive: with its manager a backend
+/// leaves its connections at once.
 struct Task {
-    renewals: Arc<Renewals>,
+    renewals: Weak<Renewals>,
     runtime: runtime::Id,
     /// Whether it came to its end, rather than was dropped with its runtime.
     is_over: bool,
 }
 
 impl Task {
-    async fn run(mut self, backend: Arc<dyn StateBackend>, every: Duration) {
+    async fn run(mut self, backend: Weak<dyn StateBackend>, every: Duration) {
         loop {
             tokio::time::sleep(every).await;
-            let Some(due) = self.renewals.look(self.runtime) else { break };
+            // Whoever holds a lease has both.
+            let Some(renewals) = self.renewals.upgrade() else { return };
+            let Some(backend) = backend.upgrade() else { return };
+            let Some(due) = renewals.look(self.runtime) else { break };
             for (number, lease) in due {
-                let (renewals, runtime) = (Arc::clone(&self.renewals), self.runtime);
+                let (renewals, runtime) = (Arc::clone(&renewals), self.runtime);
                 let backend = Arc::clone(&backend);
                 // Side by side: one that takes long does not hold up the others.
                 tokio::spawn(async move {
-                    let stage = renew(&*backend, &lease).await;
-                    renewals.with(runtime, |held| held.set(number, stage));
+                    let renewed = backend.renew_lease(&lease).await;
+                    renewals.settle(runtime, number, renewed);
                 });
             }
         }
@@ -156,32 +196,9 @@ impl Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        if !self.is_over {
-            let held = self.renewals.lock().remove(&self.runtime);
+        if let Some(renewals) = self.renewals.upgrade().filter(|_| !self.is_over) {
+            let held = renewals.lock().remove(&self.runtime);
             drop(held);
         }
     }
-}
-
-impl Held {
-    /// Goes on with a lease, or gives it back to be dropped.
-    fn set(&mut self, number: u64, stage: Option<Stage>) -> Option<Entry> {
-        let Some(stage) = stage else { return self.leases.remove(&number) };
-        self.leases.get_mut(&number)?.stage = stage;
-        None
-    }
-}
-
-/// How it goes on with a lease; `None` if it was lost.
-async fn renew(backend: &dyn StateBackend, lease: &Lease) -> Option<Stage> {
-    match backend.renew_lease(lease).await {
-        Ok(()) => {}
-        Err(error @ Error::LeaseLost { .. }) => {
-            // The save will be refused; there is no way to stop the body before.
-            tracing::warn!(%error, "a lease was lost while it was held");
-            return None;
-        }
-        Err(error) => tracing::warn!(%error, "a lease was not renewed, trying again"),
-    }
-    Some(Stage::Due)
 }

@@ -10,7 +10,8 @@ use tokio::runtime::Handle;
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Runs here, as part of its caller's task. Dropped before its end, the rest of it runs in a task
-/// of its own. A panic is its outcome, as a task's would be.
+/// of its own: on the runtime that it ran on, or outside of any on the one that it was given. A
+/// panic is its outcome, as a task's would be.
 pub(super) struct ToTheEnd<T: Send + 'static> {
     /// `None` at its end.
     work: Option<Work<T>>,
@@ -46,7 +47,36 @@ impl<T: Send + 'static> Future for ToTheEnd<T> {
 impl<T: Send + 'static> Drop for ToTheEnd<T> {
     fn drop(&mut self) {
         if let Some(work) = self.work.take() {
-            self.runtime.spawn(work);
+            let runtime = Handle::try_current().unwrap_or_else(|_| self.runtime.clone());
+            runtime.spawn(work);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::runtime::Builder;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_rest_runs_although_the_runtime_where_it_was_prepared_is_gone() {
+        let gone =
+            std::thread::spawn(|| Builder::new_current_thread().build().unwrap().handle().clone());
+        let (go, going) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
+        let work = async move {
+            going.await.unwrap();
+            end.send("saved").unwrap();
+        };
+        let mut work = ToTheEnd::new(gone.join().unwrap(), work);
+        let begun = poll_fn(|context| Poll::Ready(Pin::new(&mut work).poll(context))).await;
+        assert!(begun.is_pending());
+        drop(work);
+        go.send(()).unwrap();
+        assert_eq!(ended.await, Ok("saved"));
     }
 }

@@ -101,6 +101,12 @@ impl Proxy {
         self.is_slow.store(true, Ordering::SeqCst);
     }
 
+    /// Whether it has cut.
+    #[must_use]
+    pub fn has_cut(&self) -> bool {
+        self.plan.lock().unwrap().has_cut
+    }
+
     /// Lets everything pass again; whether it has cut.
     #[must_use]
     pub fn mend(&self) -> bool {

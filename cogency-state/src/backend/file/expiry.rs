@@ -101,8 +101,7 @@ impl Root {
     }
 }
 
-/// Whether a record had expired at a moment, by the first lines of its file.
+/// Whether a record may have expired at a moment, by the first lines of its file.
 fn seems_over(own: &Folder, moment: SystemTime) -> bool {
-    let expires_at = state_file::expiry_at_a_glance(own).ok().flatten();
-    expires_at.is_some_and(|expires_at| expires_at.is_over(moment))
+    state_file::may_be_over(own, moment).unwrap_or(false)
 }

@@ -11,6 +11,7 @@
 
 mod expiry;
 mod folder;
+mod held;
 mod lock;
 mod names;
 mod root;
@@ -21,7 +22,8 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 
-use self::root::{Held, Root};
+use self::held::Held;
+use self::root::Root;
 use super::{Capabilities, Durability, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write};
 use crate::error::{Error, stopped};
 use crate::holder::Holder;

@@ -7,6 +7,7 @@
 
 use std::fmt::Write as _;
 
+use crate::backend::percent::decoded;
 use sha2::{Digest, Sha256};
 
 /// Short enough for any file system, long enough for nearly any id.
@@ -31,17 +32,7 @@ pub(super) fn folder_name(id: &str) -> String {
 
 /// The id that has this name; `None` if the name ends in a hash, or is no name that we give.
 pub(super) fn id_of(name: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(name.len());
-    let mut rest = name.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let digits = [rest.next()?, rest.next()?];
-            bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    let id = String::from_utf8(bytes).ok()?;
+    let id = decoded(name)?;
     (folder_name(&id) == name).then_some(id)
 }
 

@@ -3,10 +3,11 @@
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::folder::{Folder, Identity};
+use super::held::{Held, HeldInner};
 use super::lock::{Attempt, LOCK_FILE, Lock};
 use super::names;
 use super::state_file::{self, Fingerprint, NotReplaced, STATE_FILE};
@@ -63,60 +64,6 @@ impl Found {
     /// Whether it had expired at a moment.
     pub(super) fn is_over(&self, moment: SystemTime) -> bool {
         self.expires_at.is_some_and(|expires_at| expires_at.is_over(moment))
-    }
-}
-
-/// The lock of one key, while it is leased.
-#[derive(Debug)]
-pub(super) struct Held {
-    root: Arc<Root>,
-    key: StateKey,
-    /// What had not expired when the lock was taken is there for as long as it is held.
-    since: SystemTime,
-    inner: Mutex<HeldInner>,
-}
-
-#[derive(Debug)]
-struct HeldInner {
-    /// `None` once it was given back.
-    lock: Option<Lock>,
-    /// What was last read under this lock, so that a save need not read it again.
-    seen: Option<(Fingerprint, Revision)>,
-}
-
-impl Held {
-    fn new(root: &Arc<Root>, key: &StateKey, lock: Lock) -> Self {
-        let inner = Mutex::new(HeldInner { lock: Some(lock), seen: None });
-        Self { root: Arc::clone(root), key: key.clone(), since: SystemTime::now(), inner }
-    }
-
-    pub(super) fn since(&self) -> SystemTime {
-        self.since
-    }
-
-    /// Waits for a save that is under way: it runs to its end although its caller may be gone.
-    fn inner(&self) -> MutexGuard<'_, HeldInner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn token(&self) -> u64 {
-        self.inner().lock.as_ref().map_or(0, |lock| lock.token)
-    }
-
-    /// Once it is back the key is free, also if another release was under way.
-    pub(super) fn release(&self) {
-        let mut inner = self.inner();
-        let Some(lock) = inner.lock.take() else { return };
-        if let Err(error) = self.root.clean_up(&self.key, &lock) {
-            tracing::debug!(key = %self.key, %error, "an empty folder was left behind");
-        }
-        drop(lock);
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.release();
     }
 }
 
@@ -185,7 +132,7 @@ impl Root {
             Err(holder) => return Ok(Err(holder)),
         };
         let Some(found) = self.read(key, &folder)? else { return Ok(Ok((held, None))) };
-        if found.is_over(held.since) {
+        if found.is_over(held.since()) {
             self.remove_over(key, &folder);
             return Ok(Ok((held, None)));
         }
@@ -248,7 +195,7 @@ impl Root {
         inner: &mut HeldInner,
         write: &Write,
     ) -> Result<(), Error> {
-        let key = &held.key;
+        let key = held.key();
         let failed = |error| self.error(Some(key), "save", error);
         let folder = self.folder_if_newest(key, token, inner.lock.as_ref())?;
         let found = self.revision(held, &folder.own, inner.seen)?;
@@ -271,12 +218,12 @@ impl Root {
     }
 
     pub(super) fn delete(&self, held: &Held, token: u64) -> Result<bool, Error> {
-        let key = &held.key;
+        let key = held.key();
         let failed = |error| self.error(Some(key), "delete", error);
         let mut inner = held.inner();
         let folder = self.folder_if_newest(key, token, inner.lock.as_ref())?;
         inner.seen = None;
-        let was_over = self.is_over(key, &folder.own, held.since);
+        let was_over = self.is_over(key, &folder.own, held.since());
         let was_there = folder.own.remove_file(STATE_FILE).map_err(failed)? && !was_over;
         // Removed for all to see, but a power cut may bring it back.
         let unsure = |error| Error::outcome_unknown(key, &self.location, None, error);
@@ -286,7 +233,7 @@ impl Root {
 
     /// Whether the lease is still the newest one on its key.
     pub(super) fn check(&self, held: &Held, token: u64) -> Result<(), Error> {
-        self.folder_if_newest(&held.key, token, held.inner().lock.as_ref()).map(|_| ())
+        self.folder_if_newest(held.key(), token, held.inner().lock.as_ref()).map(|_| ())
     }
 
     pub(super) fn list(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
@@ -401,7 +348,7 @@ impl Root {
         own: &Folder,
         seen: Option<(Fingerprint, Revision)>,
     ) -> Result<Option<Revision>, Error> {
-        let key = &held.key;
+        let key = held.key();
         if let Some((seen, revision)) = seen {
             let now = state_file::fingerprint(own)
                 .map_err(|error| self.error(Some(key), "look at", error))?;
@@ -409,7 +356,7 @@ impl Root {
                 return Ok(Some(revision));
             }
         }
-        Ok(self.read_at(key, own, held.since)?.map(|found| found.record.revision))
+        Ok(self.read_at(key, own, held.since())?.map(|found| found.record.revision))
     }
 
     /// Makes the folders of a key survive a power cut, before there is a record in them that has
@@ -435,7 +382,7 @@ impl Root {
     }
 
     /// Leaves nothing behind where there is no record. Only for the holder of the lock.
-    fn clean_up(&self, key: &StateKey, lock: &Lock) -> io::Result<()> {
+    pub(super) fn clean_up(&self, key: &StateKey, lock: &Lock) -> io::Result<()> {
         let Some(folder) = self.folder_of(key)? else { return Ok(()) };
         if folder.own.stat(STATE_FILE)?.is_some() || !lock.is_newest(&folder.own)? {
             return Ok(());

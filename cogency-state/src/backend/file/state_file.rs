@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, IoSlice, Read, Write as _};
 use std::os::unix::fs::FileExt;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use rustix::fs::{FileType, Stat};
@@ -67,12 +68,17 @@ pub(super) fn read(folder: &Folder) -> io::Result<Option<(Bytes, Fingerprint)>> 
     Ok(Some((document.into(), Fingerprint::of(&stat))))
 }
 
-/// When the document in a folder expires, by its first lines. A large one is not read for that.
-pub(super) fn expiry_at_a_glance(folder: &Folder) -> io::Result<Option<ExpiresAt>> {
-    let Some(file) = folder.open_file(STATE_FILE)? else { return Ok(None) };
+/// Whether the document in a folder may have expired at a moment, by its first lines: a large one
+/// is not read for that. They do not tell if somebody gave its fields another order.
+pub(super) fn may_be_over(folder: &Folder, moment: SystemTime) -> io::Result<bool> {
+    let Some(file) = folder.open_file(STATE_FILE)? else { return Ok(false) };
     let mut beginning = [0; BEGINNING];
     let length = file.read_at(&mut beginning, 0)?;
-    Ok(ExpiresAt::at_a_glance(beginning.get(..length).unwrap_or_default()))
+    let beginning = beginning.get(..length).unwrap_or_default();
+    if !envelope::begins_as_ours(beginning) {
+        return Ok(true);
+    }
+    Ok(ExpiresAt::at_a_glance(beginning).is_some_and(|expires_at| expires_at.is_over(moment)))
 }
 
 /// The fingerprint of the document in a folder, if there is one.

@@ -4,6 +4,8 @@
 //! copied. In a cluster the two names are in different slots, so this is no single step. Whoever
 //! stops in between leaves both, and the next time goes on from there.
 
+use std::sync::Arc;
+
 use redis::Value;
 
 use super::network::Node;
@@ -37,7 +39,7 @@ impl Records {
     }
 
     /// The same of one server's.
-    async fn adopt_of(&self, master: &Node) -> Result<usize, Error> {
+    async fn adopt_of(&self, master: &Arc<Node>) -> Result<usize, Error> {
         let mut adopted = 0;
         let mut cursor = 0;
         loop {
@@ -53,7 +55,7 @@ impl Records {
     }
 
     /// Some names of records, and where to go on.
-    async fn scan(&self, master: &Node, cursor: u64) -> Result<(u64, Vec<String>), Error> {
+    async fn scan(&self, master: &Arc<Node>, cursor: u64) -> Result<(u64, Vec<String>), Error> {
         let mut command = redis::cmd("SCAN");
         command.arg(cursor).arg("MATCH").arg(self.keys.any_record());
         command.arg("COUNT").arg(AT_ONCE).arg("TYPE").arg("string");

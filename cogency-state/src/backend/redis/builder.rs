@@ -26,6 +26,8 @@ const PATIENCE: Patience = Patience {
     retry: Duration::from_secs(5),
 };
 const KNOWN_BYTES: usize = 64 << 20;
+/// Longer times are cut to this: the clock does not reach just any.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Settings of a [`RedisBackend`].
 ///
@@ -74,8 +76,9 @@ impl RedisBackendBuilder {
         }
     }
 
-    /// What all keys on the server begin with, `cogency` unless told. It has no braces and no
-    /// control characters. States of different prefixes have nothing to do with each other.
+    /// What all keys on the server begin with, `cogency` unless told. It has no braces, no
+    /// control characters and no part `:state`. States of different prefixes have nothing to do with
+    /// each other.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
         self
@@ -107,23 +110,24 @@ impl RedisBackendBuilder {
         self
     }
 
-    /// The longest that connecting may take, 2 seconds unless told.
+    /// The longest that connecting may take, 2 seconds unless told. In a cluster each server has a
+    /// quarter of that to tell which one to connect to.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.patience.connect = timeout;
+        self.patience.connect = timeout.min(LONGEST);
         self
     }
 
     /// The longest that an answer may take, 5 seconds unless told. A large state has another
     /// second for each MiB.
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
-        self.patience.respond = timeout;
+        self.patience.respond = timeout.min(LONGEST);
         self
     }
 
     /// How long a server that is away, or is starting, is asked again; 5 seconds unless told. A
     /// save whose answer was lost is looked for at least once, even later.
     pub fn retry_for(mut self, duration: Duration) -> Self {
-        self.patience.retry = duration;
+        self.patience.retry = duration.min(LONGEST);
         self
     }
 
@@ -202,6 +206,10 @@ fn valid_prefix(prefix: Option<String>) -> Result<String, Error> {
     let prefix = prefix.unwrap_or_else(|| PREFIX.to_owned());
     if prefix.is_empty() || prefix.contains(|c: char| c.is_control() || "{}".contains(c)) {
         return Err(config("the prefix is empty, or has a brace or a control character"));
+    }
+    // Its states would be taken for those of the prefix before that.
+    if format!("{prefix}:").contains(":state:") {
+        return Err(config("the prefix has `:state` in it, which is how names go on behind one"));
     }
     Ok(prefix)
 }

@@ -3,8 +3,6 @@
 //! ```text
 //! 4e1b…e1 (36 bytes)   the attempt that took the lease: what fences
 //! 91ab…07 (36 bytes)   the deletion that was done under it, or blanks
-//! 00…1795 (16 bytes)   when the record was to expire that the lease keeps (milliseconds since
-//!                      1970), or blanks
 //! {"host":"a","pid":1} who has it, to the end
 //! ```
 //!

@@ -46,8 +46,9 @@ impl fmt::Display for RedisDurability {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ServerConfig {
     pub(super) durability: Option<RedisDurability>,
-    /// Whether it throws records away when its memory is full.
-    pub(super) evicts_records: bool,
+    /// Whether it throws keys away when its memory is full: with some policies all records, with
+    /// others (`volatile-…`) those that expire, and leases.
+    pub(super) evicts: bool,
 }
 
 const ASKED: [&str; 4] = ["appendonly", "appendfsync", "save", "maxmemory-policy"];
@@ -68,7 +69,7 @@ pub(super) async fn ask(connection: &mut MultiplexedConnection) -> Result<Server
     };
     Ok(ServerConfig {
         durability: durability(only.as_deref(), fsync.as_deref(), save.as_deref()),
-        evicts_records: policy.as_deref().is_some_and(|policy| policy.starts_with("allkeys")),
+        evicts: policy.as_deref().is_some_and(|policy| policy != "noeviction"),
     })
 }
 
@@ -79,7 +80,8 @@ fn setting(answer: Value) -> Result<Option<String>, Refusal> {
             Err(Refusal::of(&error))
         }
         answer => {
-            Ok(redis::from_redis_value::<Vec<String>>(answer).ok().and_then(|mut pair| pair.pop()))
+            let pairs = redis::from_redis_value::<Vec<(String, String)>>(answer).ok();
+            Ok(pairs.and_then(|mut pairs| pairs.pop()).map(|(_, value)| value))
         }
     }
 }

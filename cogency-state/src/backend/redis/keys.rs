@@ -14,6 +14,7 @@
 
 use std::fmt::Display;
 
+use crate::backend::percent::decoded;
 use crate::key::StateKey;
 
 /// Makes names below a prefix.
@@ -81,7 +82,7 @@ impl Keys {
         let ids = name.strip_prefix(&self.before_records())?;
         let own = || {
             let (user, session) = ids.split_once(':')?;
-            let key = StateKey::new(id_of(user)?, id_of(session)?).ok()?;
+            let key = StateKey::new(decoded(user)?, decoded(session)?).ok()?;
             (self.record(&key) == name).then_some(key)
         };
         let original = || {
@@ -112,20 +113,6 @@ fn push(name: &mut String, id: &str) {
             name.push(c);
         }
     }
-}
-
-fn id_of(name: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(name.len());
-    let mut rest = name.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let digits = [rest.next()?, rest.next()?];
-            bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

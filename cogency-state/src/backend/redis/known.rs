@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use lru::LruCache;
 
-use super::records::INLINE_BYTES;
+use super::request::INLINE_BYTES;
 use crate::key::StateKey;
 use crate::record::Record;
 

@@ -8,7 +8,7 @@ use redis::Value;
 use super::acquiring::Acquiring;
 use super::claim::{self, Attempt, Expiry, REMEMBERED};
 use super::known::KnownRecord;
-use super::problem::{Failure, Problem};
+use super::problem::Failure;
 use super::records::{Records, is_whole};
 use super::request::Request;
 use super::scripts::{RELEASE, RENEW, TAKE_OVER};
@@ -47,7 +47,7 @@ impl Records {
             Ok(Err(held_by)) => return Ok(Opened::Held(held_by)),
             Err(failure) => {
                 // What was refused may be the look.
-                if let Problem::Refused(_) = failure.problem {
+                if failure.problem.is_of_a_part() {
                     self.give_back(&attempt.lease(key.clone(), 0)).await;
                 }
                 return Err(failed(failure));
@@ -69,20 +69,18 @@ impl Records {
         look: Look<'_>,
     ) -> Result<Result<Looked, Holder>, Failure> {
         let request = look.request(attempt, holder, &self.lease_lives(), &millis(self.lease_ttl));
-        let mut expires = None;
         loop {
             let looked = Looked::of(self.network.ask(&request).await?.values)?;
-            // What was seen first was the record's own time.
-            expires = expires.or(looked.expires);
             match &looked.lease {
                 // An attempt that is repeated because its answer was lost finds its own lease.
                 Some(found) if !attempt.has_taken(found) => {
-                    if let Some(held_by) = self.take_over(attempt, holder, found).await? {
+                    if let Some(held_by) = self.take_over(attempt, holder).await? {
                         return Ok(Err(held_by));
                     }
                 }
+                // Only what was seen under the lease counts: until then somebody else may have saved.
                 _ => {
-                    attempt.keep(expires);
+                    attempt.keep(looked.expires);
                     return Ok(Ok(looked));
                 }
             }
@@ -94,13 +92,12 @@ impl Records {
         &self,
         attempt: &Attempt,
         holder: &Holder,
-        seen: &[u8],
     ) -> Result<Option<Holder>, Failure> {
         let value = attempt.value(holder);
         let request = Request::new().then_script(
             &TAKE_OVER,
             &[attempt.lease_name()],
-            &[seen, &value, self.lease_lives().as_bytes(), millis(REMEMBERED).as_bytes()],
+            &[&value, self.lease_lives().as_bytes(), millis(REMEMBERED).as_bytes()],
         );
         match self.value(&request).await? {
             Value::BulkString(found) if !attempt.has_taken(&found) => {

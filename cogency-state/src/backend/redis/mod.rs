@@ -22,6 +22,7 @@ mod replication;
 mod request;
 mod saving;
 mod scripts;
+mod slot;
 mod taking;
 mod url;
 mod waiting;
@@ -69,9 +70,9 @@ pub use durability::RedisDurability;
 /// them, and the server as its configuration says.
 ///
 /// A state expires by the server's clock: the server removes it by itself. One that a call is at
-/// work on stays until that gives its lease back; where the call's process died, or its connection
-/// was lost, it may live for one lease longer. Its note in the user's index goes with the next
-/// listing; in a cluster with one some days later.
+/// work on stays until that gives its lease back; where the call's process died, its connection was
+/// lost, or another call waited for it, it may live for one lease longer. Its note in the user's
+/// index goes with the next listing; in a cluster with one some days later.
 ///
 /// A server that is away, restarts or is replaced is connected to again without help, within
 /// [bounds](RedisBackendBuilder::retry_for): a failover takes as long as the servers need to agree

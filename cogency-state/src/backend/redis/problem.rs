@@ -95,6 +95,17 @@ pub(super) enum Problem {
     NoMaster,
 }
 
+impl Problem {
+    /// Whether it may be that of one command among others that were done. A server that is not
+    /// ready does none.
+    pub(super) fn is_of_a_part(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => !refusal.is_passing() || refusal.is_of_a_moving_slot(),
+            _ => false,
+        }
+    }
+}
+
 /// How a slot has moved to another server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moved {
@@ -165,6 +176,10 @@ impl Refusal {
         Some((self.detail.split(' ').nth(1)?, moved))
     }
 
+    fn says(&self, words: &str) -> bool {
+        self.detail.contains(words)
+    }
+
     fn advice(&self) -> &'static str {
         const ACL: &str = "its access rules (ACL) forbid it: allow the user the commands and keys \
                            that the documentation of `RedisBackend` names";
@@ -186,7 +201,16 @@ impl Refusal {
             "NOAUTH" => "it wants a password: write it into the URL",
             "NOPERM" => ACL,
             // In a script it has no code of its own.
-            "ERR" if self.detail.contains("can't run this command") => ACL,
+            "ERR" if self.says("can't run this command") => ACL,
+            "ERR" if self.says("cluster support disabled") => {
+                "it is no part of a cluster: write `redis:` in the URL"
+            }
+            "ERR" if self.says("unknown command 'SENTINEL'") => {
+                "it is no sentinel: write `redis:` in the URL"
+            }
+            "ERR" if self.says("unknown command") || self.says("syntax error") => {
+                "it is older than Redis 7, or is told not to know the command: replace it"
+            }
             _ => "look at its log",
         }
     }

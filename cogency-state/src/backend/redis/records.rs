@@ -11,15 +11,12 @@ use super::keys::Keys;
 use super::known::{Known, KnownRecord};
 use super::network::Network;
 use super::problem::{Failure, Problem, Refusal};
-use super::request::{Request, command};
+use super::request::{INLINE_BYTES, Request, command};
 use crate::backend::Lease;
 use crate::envelope;
 use crate::error::Error;
 use crate::key::StateKey;
 use crate::record::Record;
-
-/// A larger value has a connection of its own, so that the others do not wait for it.
-pub(super) const INLINE_BYTES: usize = 64 << 10;
 
 /// The records of one prefix.
 pub(super) struct Records {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Value};
 
-use super::network::slot_of;
 use super::problem::Refusal;
 use super::scripts::Script;
+use super::slot::slot_of;
 
 /// Some commands, or a script with what prepares it. It may be sent again and does no harm. All of
 /// its keys are in one slot.
@@ -35,6 +35,9 @@ pub(super) enum Traffic {
     /// The server answers nothing else on a connection that waits for replicas, so there are some.
     Waiting(u16),
 }
+
+/// A larger value has a connection of its own, so that the others do not wait for it.
+pub(super) const INLINE_BYTES: usize = 64 << 10;
 
 /// How many connections may wait for replicas at the same time.
 const WAITING: u16 = 8;

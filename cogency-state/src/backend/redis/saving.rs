@@ -13,8 +13,8 @@ use super::claim::Attempt;
 use super::index::NO_AGE;
 use super::known::{Known, KnownRecord};
 use super::problem::Problem;
-use super::records::{INLINE_BYTES, Records};
-use super::request::{Request, command};
+use super::records::Records;
+use super::request::{INLINE_BYTES, Request, command};
 use super::scripts::{DELETE, SAVE};
 use crate::backend::{Lease, Write};
 use crate::envelope;
@@ -109,12 +109,12 @@ impl Records {
                 // An earlier try may have saved and released, and somebody saved over it since.
                 "lost" if is_doubtful => return Err(self.in_doubt(&save, self.lost(lease))),
                 "lost" => return Err(self.lost(lease)),
-                // What an earlier try saved may have expired, if nobody renewed the lease.
-                "stale" if is_doubtful && write.ttl.is_some() => {
+                // What an earlier try saved may have expired, or another program replaced it.
+                "stale" if is_doubtful && !release => {
                     let looked = self.look(&save, &expected).await;
                     expected = looked.map_err(|error| self.in_doubt(&save, error))?;
                 }
-                // The lease is ours: what an earlier try saved would still be there.
+                // An earlier try that saved would have released the lease, or have been answered.
                 "stale" => expected = self.look(&save, &expected).await?,
                 "gone" => {
                     let problem = said.ahead.map_or(Problem::Evicted, Problem::from);
@@ -270,16 +270,18 @@ impl<'a> Save<'a> {
             arguments.extend([length.as_bytes(), session.as_bytes(), write_id.as_bytes()]);
         }
 
-        let Some(ahead) = &ahead else {
-            return Request::new().then_script(&SAVE, &keys, &arguments);
+        let prepared = match &ahead {
+            None => Request::new(),
+            Some(ahead) => {
+                let millis = TEMPORARY_MILLIS.to_string();
+                let (ahead, millis) = (ahead.as_bytes(), millis.as_bytes());
+                Request::one(command(&[b"SET", ahead, &self.document, b"PX", millis]))
+            }
         };
-        let millis = TEMPORARY_MILLIS.to_string();
-        let set = command(&[b"SET", ahead.as_bytes(), &self.document, b"PX", millis.as_bytes()]);
-        let request = Request::one(set).then_script(&SAVE, &keys, &arguments);
-        if self.document.len() > INLINE_BYTES {
-            return request.of_bytes(self.document.len());
-        }
-        request
+        let request = prepared.then_script(&SAVE, &keys, &arguments);
+        // Another program's value is sent too.
+        let bytes = self.document.len() + expected.beginning().len();
+        if bytes > INLINE_BYTES { request.of_bytes(bytes) } else { request }
     }
 
     /// In how many milliseconds the record expires, rounded up; `None` if it stays. Under a lease

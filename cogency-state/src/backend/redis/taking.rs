@@ -8,8 +8,7 @@ use redis::Value;
 use super::claim::Attempt;
 use super::known::KnownRecord;
 use super::problem::Problem;
-use super::records::INLINE_BYTES;
-use super::request::{Request, command};
+use super::request::{INLINE_BYTES, Request, command};
 use crate::holder::Holder;
 
 /// What to look at.

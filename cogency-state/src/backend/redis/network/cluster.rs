@@ -17,6 +17,8 @@ use super::Terms;
 use super::address::{Access, Address};
 use super::miss::Miss;
 use super::node::{Node, Way};
+use super::own_task::on_its_own;
+use super::per_runtime::PerRuntime;
 use super::slots::SlotMap;
 use crate::backend::redis::problem::{Moved, Problem, Refusal};
 use crate::backend::redis::request::Request;
@@ -32,7 +34,7 @@ pub(super) struct Cluster {
     terms: Arc<Terms>,
     known: Mutex<Known>,
     /// Whoever has it asks for the map; the others wait for the result.
-    asking: tokio::sync::Mutex<()>,
+    asking: PerRuntime<(), tokio::sync::Mutex<()>>,
     /// Who is asked first.
     turn: AtomicUsize,
 }
@@ -48,11 +50,14 @@ struct Known {
 
 impl Cluster {
     pub(super) fn new(access: Access, seeds: Vec<Address>, terms: Arc<Terms>) -> Self {
-        let (known, asking) = (Mutex::default(), tokio::sync::Mutex::default());
+        let (known, asking) = (Mutex::default(), PerRuntime::new());
         Self { access, seeds, terms, known, asking, turn: AtomicUsize::new(0) }
     }
 
-    pub(super) async fn masters(&self, deadline: Instant) -> Result<Vec<Arc<Node>>, Miss> {
+    pub(super) async fn masters(
+        self: &Arc<Self>,
+        deadline: Instant,
+    ) -> Result<Vec<Arc<Node>>, Miss> {
         let map = self.map(deadline).await?;
         let masters = map.masters();
         masters.iter().map(|master| Ok(self.node(master)?)).collect()
@@ -61,7 +66,7 @@ impl Cluster {
     /// Sends many requests of one command each, together to each server. `None` is the answer of
     /// one that has to be asked by itself: its server was away, or its slot has moved.
     pub(super) async fn try_each(
-        &self,
+        self: &Arc<Self>,
         requests: &[Request],
         deadline: Instant,
     ) -> Vec<Option<Value>> {
@@ -87,7 +92,7 @@ impl Cluster {
     }
 
     pub(super) async fn try_once(
-        &self,
+        self: &Arc<Self>,
         request: &Request,
         deadline: Instant,
     ) -> Result<Vec<Value>, Miss> {
@@ -125,13 +130,19 @@ impl Cluster {
         Err(Miss::NotYet(Problem::Strange("it is sent from one server to the next")))
     }
 
-    async fn map(&self, deadline: Instant) -> Result<Arc<SlotMap>, Miss> {
+    async fn map(self: &Arc<Self>, deadline: Instant) -> Result<Arc<SlotMap>, Miss> {
         if let Some(map) = self.known().map.clone() {
             return Ok(map);
         }
+        let cluster = Arc::clone(self);
+        on_its_own(async move { cluster.map_in_turn(deadline).await }).await
+    }
+
+    async fn map_in_turn(&self, deadline: Instant) -> Result<Arc<SlotMap>, Miss> {
         let within = self.terms.patience.connect;
         let deadline = deadline.max(Instant::now() + within);
-        let turn = timeout_at(deadline, self.asking.lock()).await;
+        let asking = self.asking.get(())?;
+        let turn = timeout_at(deadline, asking.lock()).await;
         let _turn = turn.map_err(|_| Miss::NotYet(Problem::NoConnection(within)))?;
         if let Some(map) = self.known().map.clone() {
             return Ok(map);
@@ -148,13 +159,16 @@ impl Cluster {
     /// that is cut off from the others has an old map.
     async fn ask_for_map(&self) -> Result<SlotMap, Miss> {
         let mut servers = self.known().servers.clone();
-        servers.extend_from_slice(&self.seeds);
+        let seeds = self.seeds.iter().filter(|seed| !servers.contains(seed)).cloned();
+        servers.extend(seeds.collect::<Vec<_>>());
         let (first, count) = (self.turn.fetch_add(1, Ordering::Relaxed), servers.len());
+        // Silent ones leave time to ask the others.
+        let within = self.terms.patience.connect / 4;
         let mut command = redis::cmd("CLUSTER");
         command.arg("SLOTS");
         let mut missed = no_master();
         for server in servers.iter().cycle().skip(first % count.max(1)).take(count) {
-            match self.access.ask(server, &command, self.terms.patience.connect).await {
+            match self.access.ask(server, &command, within).await {
                 Ok(answer) => match SlotMap::read(answer, server) {
                     Some(map) => return Ok(map),
                     None => missed = Miss::Final(Problem::Strange("not the slots of a cluster")),

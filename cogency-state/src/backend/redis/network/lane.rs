@@ -1,24 +1,17 @@
 //! The connections to one server.
 
-use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use lru::LruCache;
 use redis::aio::MultiplexedConnection;
-use tokio::runtime::{self, Handle};
 
+use super::per_runtime::PerRuntime;
 use crate::backend::redis::RedisDurability;
-use crate::backend::redis::problem::Problem;
 use crate::backend::redis::request::Traffic;
-
-/// How many connections to a server are kept. One more, and the oldest is made anew when it is
-/// needed.
-const MAX_LANES: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
 /// A connection belongs to the runtime that made it. What holds up others has one of its own: a
 /// lease would run out while its renewal waits behind it.
-pub(super) struct Lanes(Mutex<LruCache<(runtime::Id, Traffic), Arc<Lane>>>);
+pub(super) type Lanes = PerRuntime<Traffic, Lane>;
 
 /// A connection, and who makes it.
 #[derive(Default)]
@@ -42,18 +35,6 @@ impl Connected {
     ) -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         Self { connection, durability, number: NUMBER.fetch_add(1, Ordering::Relaxed) }
-    }
-}
-
-impl Lanes {
-    pub(super) fn new() -> Self {
-        Self(Mutex::new(LruCache::new(MAX_LANES)))
-    }
-
-    pub(super) fn get(&self, traffic: Traffic) -> Result<Arc<Lane>, Problem> {
-        let runtime = Handle::try_current().map_err(|_| Problem::NoRuntime)?.id();
-        let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Arc::clone(lanes.get_or_insert((runtime, traffic), Arc::default)))
     }
 }
 

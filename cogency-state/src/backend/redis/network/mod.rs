@@ -14,6 +14,8 @@ mod cluster;
 mod lane;
 mod miss;
 mod node;
+mod own_task;
+mod per_runtime;
 mod sentinel;
 mod slots;
 mod tls;
@@ -32,7 +34,6 @@ use self::miss::Miss;
 pub(super) use self::node::Node;
 use self::node::Way;
 use self::sentinel::Sentinels;
-pub(super) use self::slots::slot_of;
 pub(super) use self::tls::Certificates;
 use super::RedisDurability;
 use super::problem::{Failure, Problem};
@@ -77,7 +78,7 @@ pub(super) struct Network {
 enum Topology {
     /// One server, or the one that sentinels name.
     One(Arc<Node>),
-    Cluster(Box<Cluster>),
+    Cluster(Arc<Cluster>),
 }
 
 /// What came back.
@@ -120,7 +121,7 @@ impl Network {
             Place::Cluster { addresses, server } => {
                 let access = Access::like(server, certificates)?;
                 let cluster = Cluster::new(access, addresses, Arc::clone(&terms));
-                Topology::Cluster(Box::new(cluster))
+                Topology::Cluster(Arc::new(cluster))
             }
         };
         Ok(Self { terms, topology })
@@ -177,11 +178,19 @@ impl Network {
     }
 
     /// The same, to this server.
-    pub(super) async fn ask_at(&self, node: &Node, request: &Request) -> Result<Answer, Failure> {
+    pub(super) async fn ask_at(
+        &self,
+        node: &Arc<Node>,
+        request: &Request,
+    ) -> Result<Answer, Failure> {
         self.persist(request, Some(node)).await
     }
 
-    async fn persist(&self, request: &Request, node: Option<&Node>) -> Result<Answer, Failure> {
+    async fn persist(
+        &self,
+        request: &Request,
+        node: Option<&Arc<Node>>,
+    ) -> Result<Answer, Failure> {
         let deadline = Instant::now() + self.terms.patience.retry;
         let (mut is_doubtful, mut pause) = (false, FIRST_PAUSE);
         loop {
@@ -209,12 +218,11 @@ impl Network {
     async fn try_once(
         &self,
         request: &Request,
-        node: Option<&Node>,
+        node: Option<&Arc<Node>>,
         deadline: Instant,
     ) -> Result<Vec<Value>, Miss> {
         match (node, &self.topology) {
-            (Some(node), _) => node.try_once(request, deadline).await,
-            (None, Topology::One(node)) => node.try_once(request, deadline).await,
+            (Some(node), _) | (None, Topology::One(node)) => node.try_once(request, deadline).await,
             (None, Topology::Cluster(cluster)) => cluster.try_once(request, deadline).await,
         }
     }

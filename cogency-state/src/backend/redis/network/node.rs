@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::Terms;
 use super::lane::{Connected, Lane, Lanes};
 use super::miss::Miss;
+use super::own_task::on_its_own;
 use super::sentinel::Sentinels;
 use crate::backend::redis::RedisDurability;
 use crate::backend::redis::durability::{self, ServerConfig};
@@ -51,12 +52,15 @@ impl Node {
         Self { way, terms, lanes: Lanes::new() }
     }
 
-    pub(super) async fn connect(&self, deadline: Instant) -> Result<Option<RedisDurability>, Miss> {
-        Ok(self.connected(&*self.lanes.get(Traffic::Small)?, deadline).await?.durability)
+    pub(super) async fn connect(
+        self: &Arc<Self>,
+        deadline: Instant,
+    ) -> Result<Option<RedisDurability>, Miss> {
+        Ok(self.connected(&self.lanes.get(Traffic::Small)?, deadline).await?.durability)
     }
 
     pub(super) async fn try_once(
-        &self,
+        self: &Arc<Self>,
         request: &Request,
         deadline: Instant,
     ) -> Result<Vec<Value>, Miss> {
@@ -100,10 +104,19 @@ impl Node {
         Err(Miss::Doubtful(problem))
     }
 
-    async fn connected(&self, lane: &Lane, deadline: Instant) -> Result<Connected, Miss> {
+    async fn connected(
+        self: &Arc<Self>,
+        lane: &Arc<Lane>,
+        deadline: Instant,
+    ) -> Result<Connected, Miss> {
         if let Some(connected) = lane.current() {
             return Ok(connected);
         }
+        let (node, lane) = (Arc::clone(self), Arc::clone(lane));
+        on_its_own(async move { node.connect_in_turn(&lane, deadline).await }).await
+    }
+
+    async fn connect_in_turn(&self, lane: &Lane, deadline: Instant) -> Result<Connected, Miss> {
         let within = self.terms.patience.connect;
         let too_late = || Miss::NotYet(Problem::NoConnection(within));
         let deadline = deadline.max(Instant::now() + within);
@@ -143,7 +156,7 @@ impl Node {
         let durability = found.as_deref().unwrap_or("unknown");
         let (location, address) = (&self.terms.location, client.get_connection_info().addr());
         tracing::info!(location, server = %address, durability, "connected to Redis");
-        if server.evicts_records {
+        if server.evicts {
             tracing::warn!(
                 location,
                 server = %address,

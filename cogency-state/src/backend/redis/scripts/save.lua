@@ -51,6 +51,7 @@ local function refuse(answer)
   return answer
 end
 
+-- The same save, sent again: its first answer was lost.
 if begins_with(KEYS[1], 3) then
   refuse()
   return is_newest and finish('again') or 'again'

@@ -1,38 +1,26 @@
 //! From a name or a URL to a manager: the only place that names the backends.
 
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod database;
+#[cfg(any(feature = "redis", feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod environment;
+mod file;
+#[cfg(feature = "redis")]
+mod redis;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{Handle, Id};
 
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 use crate::backend::DatabaseBackend;
+use crate::backend::MemoryBackend;
 #[cfg(feature = "redis")]
 use crate::backend::RedisBackend;
-use crate::backend::{FileBackend, MemoryBackend};
 use crate::error::Error;
 use crate::manager::StateManager;
-
-/// The folder of `persist = "file"`, unless the environment names another.
-const DEFAULT_STATE_DIR: &str = ".cogency/state";
-/// The environment variable that names another.
-const STATE_DIR_VARIABLE: &str = "COGENCY_STATE_DIR";
-
-/// The server of `persist = "redis"`, unless the environment names another.
-#[cfg(feature = "redis")]
-const DEFAULT_REDIS_URL: &str = "redis://127.0.0.1:6379";
-/// The environment variable that names another.
-#[cfg(feature = "redis")]
-const REDIS_URL_VARIABLE: &str = "COGENCY_REDIS_URL";
-
-/// The file of `persist = "sqlite"`, unless the environment names a database.
-#[cfg(feature = "sqlite")]
-const DEFAULT_SQLITE_URL: &str = "sqlite:.cogency/state.db";
-/// The environment variable that names a database.
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
-const DATABASE_URL_VARIABLE: &str = "COGENCY_DATABASE_URL";
 
 /// What a URL can begin with, for messages.
 const LEGAL: &str = "`memory:`, `file:<folder>` or `file:<folder>?process=<id>`; with the cargo \
@@ -72,11 +60,11 @@ impl StateManager {
     #[allow(clippy::unused_async, reason = "so it is without a cargo feature for servers")]
     pub async fn connect(name_or_url: &str) -> Result<Self, Error> {
         #[cfg(feature = "redis")]
-        if is_redis(name_or_url) {
+        if redis::is_url(name_or_url) {
             return Ok(Self::new(RedisBackend::connect(name_or_url).await?));
         }
         #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
-        if is_database(name_or_url) {
+        if database::is_url(name_or_url) {
             return Ok(Self::new(DatabaseBackend::connect(name_or_url).await?));
         }
         from_name_or_url(name_or_url)
@@ -199,19 +187,13 @@ fn forget_with(runtime: &Handle) {
 fn from_name_or_url(name_or_url: &str) -> Result<StateManager, Error> {
     match name_or_url {
         "memory" => from_url("memory:"),
-        "file" => Ok(StateManager::new(FileBackend::new(state_dir()))),
+        "file" => Ok(file::of_environment()),
         #[cfg(feature = "redis")]
-        "redis" => redis_of_environment(),
+        "redis" => redis::of_environment(),
         #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
-        "database" | "sqlite" | "postgres" | "mysql" => database_of_environment(name_or_url),
+        "database" | "sqlite" | "postgres" | "mysql" => database::of_environment(name_or_url),
         url => from_url(url),
     }
-}
-
-fn state_dir() -> PathBuf {
-    std::env::var_os(STATE_DIR_VARIABLE)
-        .filter(|dir| !dir.is_empty())
-        .map_or_else(|| DEFAULT_STATE_DIR.into(), PathBuf::from)
 }
 
 fn from_url(url: &str) -> Result<StateManager, Error> {
@@ -222,81 +204,14 @@ fn from_url(url: &str) -> Result<StateManager, Error> {
     };
     match scheme {
         "memory" if rest.is_empty() => Ok(StateManager::new(MemoryBackend::new())),
-        "file" => file(rest),
+        "file" => file::of_url(rest),
         #[cfg(feature = "redis")]
-        _ if is_redis(url) => Ok(StateManager::new(RedisBackend::new(url)?)),
+        _ if redis::is_url(url) => Ok(StateManager::new(RedisBackend::new(url)?)),
         #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
-        _ if is_database(url) => Ok(StateManager::new(DatabaseBackend::new(url)?)),
+        _ if database::is_url(url) => Ok(StateManager::new(DatabaseBackend::new(url)?)),
         // Not the rest: it may hold a password.
         _ => Err(Error::Config {
             reason: format!("no backend is called {scheme:?} in this version: give {LEGAL}"),
         }),
     }
-}
-
-fn file(rest: &str) -> Result<StateManager, Error> {
-    let (path, query) = rest.split_once('?').map_or((rest, None), |(path, q)| (path, Some(q)));
-    let folder = path.strip_prefix("//").unwrap_or(path);
-    if folder.is_empty() {
-        return Err(Error::Config { reason: format!("the URL names no folder: give {LEGAL}") });
-    }
-    if folder != path && !folder.starts_with('/') {
-        return Err(Error::Config { reason: format!("a file URL has no host: give {LEGAL}") });
-    }
-    let backend = FileBackend::new(folder);
-    let backend = match query.map(|query| query.split_once('=')) {
-        None => backend,
-        Some(Some(("process", id))) if !id.is_empty() => backend.isolated_as(id),
-        Some(_) => {
-            return Err(Error::Config {
-                reason: format!("a file URL has no such parameter: give {LEGAL}"),
-            });
-        }
-    };
-    Ok(StateManager::new(backend))
-}
-
-#[cfg(feature = "redis")]
-fn is_redis(url: &str) -> bool {
-    url.split_once(':').is_some_and(|(scheme, _)| RedisBackend::SCHEMES.contains(&scheme))
-}
-
-#[cfg(feature = "redis")]
-fn redis_of_environment() -> Result<StateManager, Error> {
-    let url = std::env::var(REDIS_URL_VARIABLE).ok().filter(|url| !url.is_empty());
-    let backend = RedisBackend::new(url.as_deref().unwrap_or(DEFAULT_REDIS_URL));
-    let backend = backend.map_err(|error| Error::Config {
-        reason: format!("the environment variable {REDIS_URL_VARIABLE}: {error}"),
-    })?;
-    Ok(StateManager::new(backend))
-}
-
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
-fn is_database(url: &str) -> bool {
-    url.split_once(':').is_some_and(|(scheme, _)| DatabaseBackend::SCHEMES.contains(&scheme))
-}
-
-/// The database that the environment names, which is to be of the kind that was asked for.
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
-fn database_of_environment(name: &str) -> Result<StateManager, Error> {
-    let url = std::env::var(DATABASE_URL_VARIABLE).ok().filter(|url| !url.is_empty());
-    let wrong = |what: String| Error::Config {
-        reason: format!("the environment variable {DATABASE_URL_VARIABLE} {what}"),
-    };
-    let url = match url {
-        Some(url) => url,
-        #[cfg(feature = "sqlite")]
-        None if name == "sqlite" => DEFAULT_SQLITE_URL.to_owned(),
-        None => return Err(wrong(format!("is to say where the {name:?} is: set it to its URL"))),
-    };
-    let kind = match url.split(':').next() {
-        Some("postgresql") => "postgres",
-        Some("mariadb") => "mysql",
-        other => other.unwrap_or_default(),
-    };
-    if name != "database" && name != kind {
-        return Err(wrong(format!("names another kind of database than {name:?}")));
-    }
-    let backend = DatabaseBackend::new(&url);
-    Ok(StateManager::new(backend.map_err(|error| wrong(format!("is not usable: {error}")))?))
 }
