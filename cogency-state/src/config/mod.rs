@@ -33,8 +33,8 @@ impl StateManager {
     /// | URL | backend |
     /// |---|---|
     /// | `memory:` | a new [`MemoryBackend`] |
-    /// | `file:data/agents`, `file:/srv/agents`, `file:///srv/agents` | a [`FileBackend`] |
-    /// | `file:data/agents?process=worker-1` | the same, [isolated](FileBackend::isolated_as) |
+    /// | `file:data/agents`, `file:/srv/agents`, `file:///srv/agents` | a [`FileBackend`](crate::FileBackend) |
+    /// | `file:data/agents?process=worker-1` | the same, [isolated](crate::FileBackend::isolated_as) |
     /// | `redis://host/0`, `rediss://host/0`, `redis+unix:///run/redis.sock` | a `RedisBackend` (cargo feature `redis`) |
     /// | `redis+sentinel://host,host/mymaster/0`, `redis+cluster://host,host` | the same, on servers that replace each other |
     /// | `sqlite:data/agents.db`, `postgres://host/agents`, `mysql://host/agents` | a `DatabaseBackend` (cargo features `sqlite`, `postgres`, `mysql`) |
