@@ -58,8 +58,8 @@ mod record;
 mod rfc3339;
 
 pub use backend::{
-    Capabilities, Durability, FileBackend, Lease, LeaseAttempt, MemoryBackend, Opened, Sharing,
-    StateBackend, Write,
+    Action, Capabilities, Durability, FileBackend, Lease, LeaseAttempt, MemoryBackend, Opened,
+    Sharing, StateBackend, Write,
 };
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use backend::{DatabaseBackend, DatabaseBackendBuilder, DatabasePool};

@@ -198,6 +198,15 @@ pub struct Metadata {
     pub memory_backend: Cow<'static, str>,
     /// When the state was saved, by the writer's clock.
     pub saved_at: Option<SavedAt>,
+    /// The phase whose call wrote the state, where the function is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase_completed: Option<Cow<'static, str>>,
+    /// The version of the state's type, where the program counts them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_version: Option<u32>,
+    /// On whose behalf the state was written, where the program says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Cow<'static, str>>,
     /// Fields of the program's own.
     #[serde(flatten)]
     pub custom: serde_json::Map<String, serde_json::Value>,
@@ -275,6 +284,9 @@ impl Default for Metadata {
             tools_count: 0,
             memory_backend: UNKNOWN,
             saved_at: None,
+            phase_completed: None,
+            state_version: None,
+            actor: None,
             custom: serde_json::Map::new(),
         }
     }
@@ -289,6 +301,9 @@ impl fmt::Debug for Metadata {
             .field("tools_count", &self.tools_count)
             .field("memory_backend", &self.memory_backend)
             .field("saved_at", &self.saved_at)
+            .field("phase_completed", &self.phase_completed)
+            .field("state_version", &self.state_version)
+            .field("actor", &self.actor)
             .field("custom", &self.custom.keys())
             .finish()
     }

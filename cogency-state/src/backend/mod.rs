@@ -17,6 +17,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use crate::error::Error;
 use crate::holder::Holder;
@@ -135,7 +136,7 @@ pub trait StateBackend: fmt::Debug + Send + Sync + 'static {
 }
 
 /// One save.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Write {
     /// What to store.
@@ -145,13 +146,33 @@ pub struct Write {
     /// How long after this save the record expires; `None` if it stays. Milliseconds count: what
     /// lies between two is rounded up. A time that the backend's clock cannot reach is none.
     pub ttl: Option<Duration>,
+    /// What happened to the state, for those who keep a history of it.
+    pub action: Action,
+    /// The state that it replaces, where the writer still has it: a backend that keeps the change
+    /// need not read it again. It is that of [`expected`](Self::expected), byte for byte.
+    pub replaced: Option<Bytes>,
+}
+
+/// What a save does to a state, as its history tells it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Action {
+    /// The next state.
+    #[default]
+    Save,
+    /// A state begun anew in the place of one that another LLM wrote.
+    Reset,
+    /// A state that was there before.
+    Restore,
+    /// The copy of another key's state.
+    Fork,
 }
 
 impl Write {
     /// A save that replaces the record of this revision.
     #[must_use]
     pub fn new(record: Record, expected: Option<Revision>) -> Self {
-        Self { record, expected, ttl: None }
+        Self { record, expected, ttl: None, action: Action::Save, replaced: None }
     }
 
     /// The same for a record that expires so long after the save, if a ttl is given.
@@ -161,12 +182,38 @@ impl Write {
         self
     }
 
+    /// The same, as another action than a save.
+    #[must_use]
+    pub fn with_action(mut self, action: Action) -> Self {
+        self.action = action;
+        self
+    }
+
+    /// The same, with the state that it replaces.
+    #[must_use]
+    pub fn with_replaced(mut self, replaced: Option<Bytes>) -> Self {
+        self.replaced = replaced;
+        self
+    }
+
     /// Whether this save may replace what is there: the record that it was made from, or what an
     /// earlier try of this same save left.
     #[must_use]
     pub fn may_replace(&self, found: Option<Revision>) -> bool {
         found == self.expected
             || found.is_some_and(|found| found.write_id == self.record.revision.write_id)
+    }
+}
+
+/// States are private.
+impl fmt::Debug for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Write")
+            .field("record", &self.record)
+            .field("expected", &self.expected)
+            .field("ttl", &self.ttl)
+            .field("action", &self.action)
+            .finish_non_exhaustive()
     }
 }
 

@@ -28,15 +28,16 @@ pub(super) fn record_of(
 
 /// Metadata with no field at its default.
 pub(super) fn metadata() -> Metadata {
-    let custom = [
-        ("phase_completed".to_owned(), json!("reasoning")),
-        ("budget".to_owned(), json!({ "tokens": u64::MAX, "spent": [0.1, -0.0, null, true] })),
-    ];
+    let custom =
+        [("budget".to_owned(), json!({ "tokens": u64::MAX, "spent": [0.1, -0.0, null, true] }))];
     Metadata {
         llm_provider: "anthropic".into(),
         llm_model: "claude-3 \u{1f916} \"quoted\"".into(),
         tools_count: 12,
         memory_backend: "filesystem".into(),
+        phase_completed: Some("reasoning".into()),
+        state_version: Some(3),
+        actor: Some("support: \u{fc}nal".into()),
         custom: custom.into_iter().collect(),
         ..Metadata::now()
     }

@@ -141,7 +141,11 @@ impl StateManager {
         let mut prepared = typed::write(key, Box::new(state), expected, 0).await?;
         prepared.write.ttl = ttl;
         let (hold, stored) = Hold::open(self, self.place(key), wait).await?;
-        self.save(hold, prepared, stored.map(|record| record.metadata)).await
+        // What was replaced is known only where it is what was expected.
+        let is_expected = stored.as_ref().map(|stored| stored.revision) == expected;
+        let (metadata, state) = stored.map(|stored| (stored.metadata, stored.state)).unzip();
+        prepared.write.replaced = state.filter(|_| is_expected);
+        self.save(hold, prepared, metadata).await
     }
 
     /// Deletes a state, also one that cannot be read; `false` if there was none. Waits until no

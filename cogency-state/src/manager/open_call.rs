@@ -55,7 +55,9 @@ impl OpenCall {
         let size_before = self.record.as_ref().map_or(0, |record| record.state.len());
         let mut prepared = typed::write(self.key(), state, expected, size_before).await?;
         prepared.write.ttl = self.ttl;
-        let metadata = self.record.map(|record| record.metadata);
+        let (metadata, replaced) =
+            self.record.map(|record| (record.metadata, record.state)).unzip();
+        prepared.write.replaced = replaced;
         self.manager.save(self.hold, prepared, metadata).await
     }
 

@@ -140,9 +140,8 @@ struct Values<'a> {
 
 impl<'a> Values<'a> {
     fn of(record: &'a Record) -> Result<Self, BoxError> {
-        let phase = record.metadata.custom.get("phase_completed");
         Ok(Self {
-            phase: phase.and_then(serde_json::Value::as_str),
+            phase: record.metadata.phase_completed.as_deref(),
             checksum: record.checksum.map(|checksum| checksum.to_string()),
             metadata: serde_json::to_string(&record.metadata)?,
             state: std::str::from_utf8(&record.state).map_err(|_| Problem::NotText)?,
