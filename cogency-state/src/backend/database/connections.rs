@@ -3,14 +3,16 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::pool::{PoolConnection, PoolOptions};
 use sqlx::{ConnectOptions, Connection, Pool};
 use tokio::runtime::{Handle, Id};
-use tokio::sync;
+use tokio::sync::{self, oneshot};
 use tokio::time::timeout;
 
 use super::dialect::{Dialect, Script};
@@ -186,6 +188,18 @@ pub(super) fn with_prefix(sql: &str, prefix: &str) -> String {
     sql.replace("{p}", prefix)
 }
 
+/// Does what has to be done before the first connection, on a thread of its own: those of the
+/// runtime that may block can all be busy.
+async fn prepare<DB: Dialect>(options: &<DB::Connection as Connection>::Options) -> io::Result<()> {
+    let (options, (tell, told)) = (options.clone(), oneshot::channel());
+    thread::Builder::new().spawn(move || {
+        let prepared = DB::prepare(&options);
+        // Nobody waits for it if the connect was given up.
+        drop(tell.send(prepared));
+    })?;
+    told.await.unwrap_or_else(|panicked| Err(io::Error::other(panicked)))
+}
+
 /// Why there is no connection.
 fn not_connected<DB: Dialect>(error: sqlx::Error) -> Miss {
     match &error {
@@ -246,10 +260,7 @@ where
 
     async fn migrate(&self, migrate: Migrate) -> Result<(), Miss> {
         if let Source::Options(options) = &self.pools.source {
-            let options = options.clone();
-            let prepared = tokio::task::spawn_blocking(move || DB::prepare(&options)).await;
-            let prepared = prepared.map_err(|_| Problem::NoRuntime)?;
-            prepared.map_err(Problem::NoFile)?;
+            prepare::<DB>(options).await.map_err(Problem::NoFile)?;
         }
         let mut connection = self.connection().await?;
         let migrated = migrations::see_to::<DB>(&mut connection, &self.prefix, migrate).await;
