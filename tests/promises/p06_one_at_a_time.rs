@@ -134,7 +134,7 @@ on_every_backend! {
     }
 }
 
-const TTL: Duration = Duration::from_millis(150);
+const TTL: Duration = Duration::from_millis(500);
 
 #[tokio::test]
 async fn a_lease_is_renewed_while_the_body_runs_however_long() {
