@@ -56,6 +56,8 @@ mod manager;
 pub mod private;
 mod record;
 mod rfc3339;
+#[cfg(any(feature = "redis", feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod to_its_end;
 
 pub use backend::{
     Action, Capabilities, Durability, FileBackend, Lease, LeaseAttempt, MemoryBackend, Opened,

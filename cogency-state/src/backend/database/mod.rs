@@ -26,7 +26,6 @@ mod saving;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod statement;
-mod to_its_end;
 mod url;
 
 use std::sync::Arc;
@@ -34,12 +33,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use self::records::Records;
-use self::to_its_end::ToItsEnd;
 use super::{Capabilities, Durability, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write};
 use crate::error::Error;
 use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::record::Record;
+use crate::to_its_end::ToItsEnd;
 
 pub use builder::DatabaseBackendBuilder;
 pub use place::DatabasePool;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::acquiring::Acquiring;
 use super::claim::{self, Attempt, Expiry, REMEMBERED};
 use super::known::KnownRecord;
 use super::problem::Failure;
@@ -18,6 +17,7 @@ use crate::error::Error;
 use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::record::Record;
+use crate::to_its_end::ToItsEnd;
 
 impl Records {
     /// Takes a lease. If nobody waits for it any more it is given back.
@@ -29,7 +29,13 @@ impl Records {
     ) -> Result<Opened, Error> {
         let (records, key, holder) = (Arc::clone(self), key.clone(), holder.clone());
         let taking = async move { records.take(&key, &holder, and_load).await };
-        Acquiring::new(self, taking).await
+        let back = Arc::clone(self);
+        ToItsEnd::or_else(taking, |taken| async move {
+            if let Ok(Opened::Acquired { lease, .. }) = taken {
+                back.give_back(&lease).await;
+            }
+        })
+        .await
     }
 
     async fn take(&self, key: &StateKey, holder: &Holder, and_load: bool) -> Result<Opened, Error> {

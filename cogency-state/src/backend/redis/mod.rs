@@ -6,7 +6,6 @@
 //! as one step (`scripts`). A script or command may be sent again when its answer was lost
 //! (`network`): it recognizes what an earlier try of it did.
 
-mod acquiring;
 mod adopting;
 mod builder;
 mod claim;

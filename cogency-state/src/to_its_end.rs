@@ -1,7 +1,8 @@
 //! Work that comes to its end although nobody waits for it any more.
 //!
 //! A connection whose use was broken off is lost to its pool; or it is not, and has a transaction
-//! open for whoever comes next. So no use is ever broken off.
+//! open for whoever comes next. A lease whose taking was broken off may be taken all the same. So
+//! no use is ever broken off.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,7 +13,7 @@ type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Runs here, as part of its caller's task. Dropped before its end, the rest of it runs in a task
 /// of its own.
-pub(super) struct ToItsEnd<T: Send + 'static> {
+pub(crate) struct ToItsEnd<T: Send + 'static> {
     /// `None` at its end.
     work: Option<Work<T>>,
     /// What to do with an output that nobody takes.
@@ -20,12 +21,13 @@ pub(super) struct ToItsEnd<T: Send + 'static> {
 }
 
 impl<T: Send + 'static> ToItsEnd<T> {
-    pub(super) fn new(work: impl Future<Output = T> + Send + 'static) -> Self {
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+    pub(crate) fn new(work: impl Future<Output = T> + Send + 'static) -> Self {
         Self { work: Some(Box::pin(work)), untaken: None }
     }
 
     /// The same, where an output that nobody takes is to be given back.
-    pub(super) fn or_else<F: Future<Output = ()> + Send + 'static>(
+    pub(crate) fn or_else<F: Future<Output = ()> + Send + 'static>(
         work: impl Future<Output = T> + Send + 'static,
         untaken: impl FnOnce(T) -> F + Send + 'static,
     ) -> Self {
