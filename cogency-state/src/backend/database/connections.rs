@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -17,6 +18,11 @@ use super::dialect::{Dialect, Script};
 use super::migrations::{self, Migrate};
 use super::problem::{Meaning, Miss, Problem, Refusal};
 use super::statement::{Argument, Rows, Session};
+
+/// What an argument takes beside its bytes, of all of them together.
+const MARGIN: usize = 1 << 10;
+/// No server is set up for less at once.
+const ALWAYS_FITS: usize = 512 << 10;
 
 /// A database, once it is known which: what the shared body sees of it.
 #[async_trait]
@@ -44,6 +50,8 @@ pub(super) struct Connections<DB: Dialect> {
     texts: HashMap<&'static str, Arc<str>>,
     /// Whether statements stay prepared on a connection.
     keeps_statements: bool,
+    /// Whether a transaction does not see what others commit meanwhile, unless it is told to.
+    is_strict: AtomicBool,
     connect_within: Duration,
     writing: sync::Mutex<()>,
 }
@@ -135,6 +143,7 @@ impl<DB: Dialect> Connections<DB> {
             prefix: prefix.to_owned(),
             texts: Script::ALL.into_iter().map(text).collect(),
             keeps_statements,
+            is_strict: AtomicBool::new(false),
             connect_within,
             writing: sync::Mutex::new(()),
         }
@@ -171,13 +180,48 @@ where
         text: &Arc<str>,
         arguments: &[Argument<'_>],
     ) -> Result<Rows, sqlx::Error> {
-        if self.keeps_statements || !DB::PREPARES_IN_TRANSACTIONS {
+        let is_plain = self.keeps_statements && !self.is_strict.load(Ordering::Relaxed);
+        let Some(begin) = DB::BEGIN.filter(|_| !is_plain) else {
             return connection.ask(text, arguments, self.keeps_statements).await;
-        }
-        connection.run("BEGIN".to_owned()).await?;
-        let rows = connection.ask(text, arguments, false).await?;
+        };
+        connection.run(begin.to_owned()).await?;
+        let rows = connection.ask(text, arguments, self.keeps_statements).await?;
         connection.run("COMMIT".to_owned()).await?;
         Ok(rows)
+    }
+
+    /// Whether the server takes so much at once.
+    async fn fits(
+        &self,
+        connection: &mut PoolConnection<DB>,
+        arguments: &[Argument<'_>],
+    ) -> Result<(), Miss> {
+        let bytes = arguments.iter().map(Argument::bytes).sum::<usize>() + MARGIN;
+        let Some(look) = DB::LARGEST.filter(|_| bytes > ALWAYS_FITS) else { return Ok(()) };
+        let looking = timeout(self.connect_within, connection.run(look.to_owned())).await;
+        // Nothing of what was asked for was sent.
+        let rows = match looking {
+            Ok(Ok(rows)) => rows,
+            Ok(Err(error)) => return Err(Miss::NotYet(Problem::Lost(error))),
+            Err(_) => return Err(Miss::NotYet(Problem::TooSlow(self.connect_within))),
+        };
+        let largest = rows.last().map(|row| row.int(0)).transpose()?.flatten().unwrap_or(i64::MAX);
+        if i64::try_from(bytes).is_ok_and(|bytes| bytes <= largest) {
+            return Ok(());
+        }
+        Err(Problem::TooLarge { bytes, largest }.into())
+    }
+
+    /// Whether it is a database that can hold any state.
+    async fn look(&self, connection: &mut PoolConnection<DB>) -> Result<(), Miss> {
+        let Some(look) = DB::LOOK else { return Ok(()) };
+        let rows = connection.run(look.to_owned()).await.map_err(not_done::<DB>)?;
+        let found = rows.last().ok_or(Problem::Strange("no row"))?;
+        if found.int(0)? != Some(1) {
+            return Err(Problem::NotUtf8.into());
+        }
+        self.is_strict.store(found.int(1)? != Some(1), Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -234,10 +278,13 @@ where
         let Some(text) = self.texts.get(DB::sql(script)) else {
             return Err(Problem::Strange("there is no such script").into());
         };
-        let miss = match timeout(within, self.ask(&mut connection, text, arguments)).await {
-            Ok(Ok(rows)) => return Ok(rows),
-            Ok(Err(error)) => not_done::<DB>(error),
-            Err(_) => Miss::Doubtful(Problem::TooSlow(within)),
+        let miss = match self.fits(&mut connection, arguments).await {
+            Ok(()) => match timeout(within, self.ask(&mut connection, text, arguments)).await {
+                Ok(Ok(rows)) => return Ok(rows),
+                Ok(Err(error)) => not_done::<DB>(error),
+                Err(_) => Miss::Doubtful(Problem::TooSlow(within)),
+            },
+            Err(miss) => miss,
         };
         // Whatever it is in the middle of, nobody else gets it.
         connection.close_on_drop();
@@ -252,7 +299,10 @@ where
             prepared.map_err(Problem::NoFile)?;
         }
         let mut connection = self.connection().await?;
-        let migrated = migrations::see_to::<DB>(&mut connection, &self.prefix, migrate).await;
+        let migrated = match self.look(&mut connection).await {
+            Ok(()) => migrations::see_to::<DB>(&mut connection, &self.prefix, migrate).await,
+            Err(miss) => Err(miss),
+        };
         if migrated.is_err() {
             connection.close_on_drop();
         }

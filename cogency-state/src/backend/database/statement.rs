@@ -18,6 +18,16 @@ pub(super) enum Argument<'a> {
     Int(Option<i64>),
 }
 
+impl Argument<'_> {
+    /// How much there is to send of it, more or less.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.map_or(0, str::len),
+            Self::Int(_) => size_of::<i64>(),
+        }
+    }
+}
+
 impl<'a> From<&'a str> for Argument<'a> {
     fn from(text: &'a str) -> Self {
         Self::Text(Some(text))
