@@ -179,3 +179,16 @@ async fn mariadbs_documented_rights_are_enough() {
     let held = lease(&backend, &key("alice")).await;
     assert!(backend.delete_state(&held).await.unwrap());
 }
+
+#[tokio::test]
+async fn mariadbs_documented_rights_to_make_the_tables_are_enough() {
+    let database = Database::mariadb();
+    shared_mariadb().run(
+        "CREATE OR REPLACE USER maker@'%' IDENTIFIED BY 'open sesame'; \
+         GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE, CREATE, ALTER, INDEX, CREATE ROUTINE, \
+         ALTER ROUTINE ON cogency.* TO maker@'%'",
+    );
+    let url = shared_mariadb().url_of("maker:open%20sesame");
+    let backend = DatabaseBackend::builder(&url).prefix(&database.prefix).connect().await.unwrap();
+    save(&backend, &key("alice"), "1").await;
+}

@@ -215,7 +215,7 @@ impl Settings {
     fn durability(&self) -> Durability {
         match &self.place {
             #[cfg(feature = "sqlite")]
-            Place::Sqlite(super::connections::Source::Options(_)) => Durability::PowerCut,
+            Place::Sqlite(super::pools::Source::Options(_)) => Durability::PowerCut,
             #[allow(unreachable_patterns, reason = "with some features there is nothing else")]
             _ => Durability::Restart,
         }

@@ -17,6 +17,8 @@ mod migrations;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod place;
+mod pool;
+mod pools;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod problem;
