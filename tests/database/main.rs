@@ -9,6 +9,7 @@ mod access;
 mod agents;
 mod cancellation;
 mod expiry;
+mod guide;
 mod isolation;
 mod leases;
 #[path = "../redis_crash/ledgers.rs"]

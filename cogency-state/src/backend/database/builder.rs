@@ -108,7 +108,7 @@ impl DatabaseBackendBuilder {
         self
     }
 
-    /// The longest that getting a connection may take, 2 seconds unless told.
+    /// The longest that a connection may take to be made, or to be free, 2 seconds unless told.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.patience.connect = timeout;
         self

@@ -41,7 +41,7 @@ pub(super) struct Connections<DB: Dialect> {
     pools: Pools<DB>,
     /// What names of tables begin with.
     prefix: String,
-    texts: HashMap<&'static str, Arc<str>>,
+    texts: HashMap<Script, Arc<str>>,
     /// Whether statements stay prepared on a connection.
     keeps_statements: bool,
     /// Whether a transaction does not see what others commit meanwhile, unless it is told to.
@@ -58,7 +58,7 @@ impl<DB: Dialect> Connections<DB> {
         keeps_statements: bool,
         connect_within: Duration,
     ) -> Self {
-        let text = |script| (DB::sql(script), with_prefix(DB::sql(script), prefix).into());
+        let text = |script| (script, with_prefix(DB::sql(script), prefix).into());
         Self {
             pools: Pools::new(source, pool_size, connect_within),
             prefix: prefix.to_owned(),
@@ -184,7 +184,7 @@ where
         let _writing =
             if DB::ONE_WRITER && script.writes() { Some(self.writing.lock().await) } else { None };
         let mut lent = self.connection().await?;
-        let Some(text) = self.texts.get(DB::sql(script)) else {
+        let Some(text) = self.texts.get(&script) else {
             return Err(Problem::Strange("there is no such script").into());
         };
         let connection = lent.connection();

@@ -15,7 +15,7 @@ use sqlx::error::DatabaseError;
 use super::problem::Meaning;
 
 /// Something that is asked of a database, by the file of its SQL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Script {
     /// Takes a lease that is free or has run out, and looks at the record.
     Take,
