@@ -60,7 +60,7 @@ impl Campaign {
 
     fn cut(&mut self, nth: u64) {
         let file = self.disk.point.join(format!("{}/agents.db", nth / CUTS_OF_A_FILE));
-        if nth % CUTS_OF_A_FILE == 0 {
+        if nth.is_multiple_of(CUTS_OF_A_FILE) {
             self.known.forget();
         }
         // What a writer held when it was killed is free soon.
