@@ -83,3 +83,7 @@ struct Readme;
 #[cfg(all(doctest, feature = "redis"))]
 #[doc = include_str!("../../docs/redis.md")]
 struct Redis;
+
+#[cfg(all(doctest, any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+#[doc = include_str!("../../docs/databases.md")]
+struct Databases;

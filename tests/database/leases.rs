@@ -36,7 +36,7 @@ async fn whoever_gets_a_lease_finds_what_the_one_before_saved() {
     }
 }
 
-async fn take_and_save(backend: DatabaseBackend, is_over: Arc<AtomicBool>) -> u64 {
+pub(crate) async fn take_and_save(backend: DatabaseBackend, is_over: Arc<AtomicBool>) -> u64 {
     let mut saves = 0;
     while !is_over.load(Ordering::SeqCst) {
         let opened = backend.acquire_and_load(&key("alice"), &Holder::current()).await.unwrap();

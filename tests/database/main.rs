@@ -9,14 +9,19 @@ mod access;
 mod agents;
 mod cancellation;
 mod expiry;
+mod guide;
+mod isolation;
 mod leases;
 #[path = "../redis_crash/ledgers.rs"]
 mod ledgers;
 mod migrations;
 mod outages;
 mod places;
+mod pools;
 mod processes;
+mod refusals;
 mod texts;
+mod tls;
 
 use cogency_state::{
     DatabaseBackend, Holder, Lease, LeaseAttempt, Metadata, Opened, Record, Revision,

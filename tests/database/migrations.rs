@@ -1,7 +1,13 @@
 //! The tables are made once, by whoever connects first, or by hand.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use cogency_state::{DatabaseBackend, StateBackend as _};
-use cogency_state_tests::database::shared_mariadb;
+use cogency_state_tests::agent::What;
+use cogency_state_tests::database::{SqliteFile, shared_mariadb};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Executor as _};
 
 use crate::agents::start;
 use crate::places::Database;
@@ -73,6 +79,52 @@ async fn on_mariadb_a_migration_that_ended_half_way_is_done_again() {
     drop(database.connect().await);
     database.run("DELETE FROM {p}migrations; DROP TABLE {p}leases; DROP PROCEDURE {p}save");
     let backend = database.connect().await;
+    save(&backend, &key("alice"), "1").await;
+}
+
+/// Wherever a process dies while it makes the tables, the next one makes all of them.
+#[test]
+fn a_process_that_is_killed_while_it_makes_the_tables_is_made_up_for_by_the_next() {
+    for make in [Database::sqlite, Database::postgres, Database::mariadb] {
+        let started = Instant::now();
+        start("turn", &make().full_url(), &["alice"]).succeed();
+        let undisturbed = started.elapsed();
+        let mut half_way = 0;
+        for _ in 0..25 {
+            let database = make();
+            let url = format!("{}&lease_ttl=300ms", database.full_url());
+            let killed = start("turn", &url, &["alice"]);
+            thread::sleep(undisturbed.mul_f64(fastrand::f64()));
+            half_way += usize::from(!killed.kill().iter().any(|said| said.what == What::Saved));
+            start("turn", &url, &["bob"]).succeed();
+            start("turn", &url, &["alice"]).succeed();
+            let gaps = "SELECT CAST(COUNT(*) - MAX(version) AS BIGINT) FROM {p}migrations";
+            let gaps =
+                if database.name == "mariadb" { &gaps.replace("BIGINT", "SIGNED") } else { gaps };
+            assert_eq!(database.number(gaps), 0, "{}", database.name);
+        }
+        assert!(half_way > 0, "every process was done before it was killed");
+    }
+}
+
+/// A transaction that read first could not wait for another that writes: it would fail at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_sqlite_a_migration_waits_for_somebody_who_writes() {
+    let file = SqliteFile::default();
+    drop(DatabaseBackend::connect(&file.url()).await.unwrap());
+    file.run(
+        "DROP TABLE cogency_states; DROP TABLE cogency_leases; DELETE FROM cogency_migrations",
+    );
+    let mut writer = SqliteConnectOptions::new().filename(file.path()).connect().await.unwrap();
+    writer.execute("BEGIN IMMEDIATE").await.unwrap();
+    let url = file.url();
+    let connecting = tokio::spawn(async move {
+        let builder = DatabaseBackend::builder(&url).connect_timeout(Duration::from_millis(50));
+        builder.connect().await
+    });
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    writer.execute("COMMIT").await.unwrap();
+    let backend = connecting.await.unwrap().unwrap();
     save(&backend, &key("alice"), "1").await;
 }
 

@@ -76,3 +76,21 @@ fn on_sqlite_a_call_syncs_once() {
     // The log is written back to the file now and then, which takes some more.
     assert!((CALLS..CALLS + 10).contains(&syncs), "{CALLS} calls synced {syncs} times:\n{log}");
 }
+
+/// Of new folders each is on the disk when the one that it is in was synced.
+#[test]
+fn on_sqlite_new_folders_are_synced_up_to_one_that_was_there() {
+    let file = SqliteFile::default();
+    let above = file.folder().canonicalize().unwrap();
+    let url = format!("sqlite:{}", above.join("new/of/many/agents.db").display());
+    let log = above.join("trace");
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-y", "-qq", "-e", "trace=fsync,fdatasync", "-o"]).arg(&log).arg(PROGRAM);
+    strace.args(["turn", &url, "alice"]);
+    Agent::spawn(&mut strace).succeed();
+    let log = std::fs::read_to_string(&log).unwrap();
+    for folder in ["", "/new", "/new/of", "/new/of/many"] {
+        let synced = format!("<{}{folder}>", above.display());
+        assert!(log.contains(&synced), "{synced} in\n{log}");
+    }
+}

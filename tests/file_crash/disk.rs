@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -52,6 +53,16 @@ impl Disk {
     /// Mounts it for reading only, or for writing again.
     pub(crate) fn remount(&self, mode: &str) {
         run("mount", ["-o", &format!("remount,{mode}"), self.point.to_str().unwrap()]);
+    }
+
+    /// Takes all the space that is left, with a file.
+    pub(crate) fn fill(&self) -> PathBuf {
+        let path = self.point.join("filler");
+        let mut filler = File::create(&path).unwrap();
+        for size in [1 << 20, 4096] {
+            while filler.write_all(&vec![b'x'; size]).and_then(|()| filler.sync_all()).is_ok() {}
+        }
+        path
     }
 
     /// Waits until everything is on the disk.

@@ -1,21 +1,10 @@
 //! Disks that are full, or for reading only.
 
-use std::fs::File;
-use std::io::{ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::Path;
 
 use crate::disk::Disk;
 use crate::place::{block_on, io_kind, key, manager, names, number, turn};
-
-/// Takes all the space that is left.
-fn fill(disk: &Disk) -> PathBuf {
-    let path = disk.point.join("filler");
-    let mut filler = File::create(&path).unwrap();
-    for size in [1 << 20, 4096] {
-        while filler.write_all(&vec![b'x'; size]).and_then(|()| filler.sync_all()).is_ok() {}
-    }
-    path
-}
 
 fn left_in(root: &Path, user: &str) -> Vec<String> {
     names(&root.join(user).join("default"))
@@ -28,7 +17,7 @@ fn promise_10_a_full_disk_is_a_clear_error_and_leaves_the_old_record() {
     let manager = manager(&root);
     block_on(async {
         let saved = manager.save_state(&key("alice"), "small".to_owned(), None).await.unwrap();
-        let filler = fill(&disk);
+        let filler = disk.fill();
 
         let large = "x".repeat(1 << 20);
         let error = manager.save_state(&key("alice"), large.clone(), Some(saved)).await;

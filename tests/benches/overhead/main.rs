@@ -7,13 +7,16 @@
 //! ```text
 //! cargo bench -p cogency-state-tests --bench overhead
 //! cargo bench -p cogency-state-tests --bench overhead -- redis
+//! cargo bench -p cogency-state-tests --bench overhead -- --sample-size 20 'sqlite|postgres|mariadb'
 //! ```
 //!
 //! Floor and call alternate, so that both see the same machine. The last lines show the medians
 //! and the ratio.
 
 mod chat;
+mod database;
 mod file;
+mod many;
 mod memory;
 mod pairs;
 mod redis;
@@ -28,12 +31,14 @@ use self::chat::Chat;
 struct Size {
     name: &'static str,
     bytes: usize,
+    /// How often each of many keys is worked on for one time of a database.
+    turns: u32,
 }
 
 const SIZES: [Size; 3] = [
-    Size { name: "1 KB", bytes: 1 << 10 },
-    Size { name: "64 KB", bytes: 64 << 10 },
-    Size { name: "1 MB", bytes: 1 << 20 },
+    Size { name: "1 KB", bytes: 1 << 10, turns: 8 },
+    Size { name: "64 KB", bytes: 64 << 10, turns: 4 },
+    Size { name: "1 MB", bytes: 1 << 20, turns: 1 },
 ];
 
 #[robust(persist = manager)]
@@ -55,6 +60,9 @@ fn main() {
     pairs.extend(SIZES.map(|size| file::pairs(&mut criterion, &runtime, size)));
     pairs.extend(
         SIZES.map(|size| redis::all_pairs(&mut criterion, &runtime, size)).into_iter().flatten(),
+    );
+    pairs.extend(
+        SIZES.map(|size| database::all_pairs(&mut criterion, &runtime, size)).into_iter().flatten(),
     );
     criterion.final_summary();
     println!("\nmedians");

@@ -12,14 +12,13 @@ use criterion::Criterion;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands, AsyncConnectionConfig, Client, Script};
 use tokio::runtime::Runtime;
-use tokio::task::JoinSet;
 
 use crate::chat::Chat;
+use crate::many::{KEYS, on_all_keys};
 use crate::pairs::Pairs;
 use crate::{Size, call, prepare};
 
-/// How many keys are worked on at once, where it is many, and how often each.
-const KEYS: u32 = 64;
+/// How often each of many keys is worked on.
 const TURNS: u32 = 4;
 
 const COMPARE_AND_SET: &str = "
@@ -85,20 +84,6 @@ fn turned(json: &[u8]) -> Vec<u8> {
     let mut chat: Chat = serde_json::from_slice(json).expect("saved by us");
     chat.turn();
     serde_json::to_vec(&chat).expect("a chat is JSON")
-}
-
-/// Works on all keys at once, each in a task.
-async fn on_all_keys<F>(act: impl Fn(String) -> F)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let mut tasks = JoinSet::new();
-    for nth in 0..KEYS {
-        tasks.spawn(act(format!("user-{nth}")));
-    }
-    while let Some(ended) = tasks.join_next().await {
-        ended.expect("no panic");
-    }
 }
 
 pub(crate) fn all_pairs(criterion: &mut Criterion, runtime: &Runtime, size: Size) -> Vec<Pairs> {

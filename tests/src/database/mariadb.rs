@@ -25,6 +25,8 @@ pub(super) fn start(folder: &Path, port: u16, is_lasting: bool) -> Command {
     std::fs::write(&contents, CONTENTS).unwrap();
     let mut command = Command::new("mariadbd");
     command.arg("--no-defaults").arg(format!("--datadir={}", folder.join("data").display()));
+    // A server that starts removes what it takes for another's leavings.
+    command.arg(format!("--tmpdir={}", folder.display()));
     command.arg(format!("--socket={}", folder.join("socket").display()));
     command.arg(format!("--init-file={}", contents.display()));
     command.args(["--bind-address=127.0.0.1", &format!("--port={port}")]);

@@ -1,7 +1,8 @@
 //! A server in a folder of its own, that ends with whoever started it.
 
+use std::fs::Permissions;
 use std::net::TcpListener;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -29,8 +30,12 @@ pub struct DatabaseServer {
     folder: PathBuf,
     port: u16,
     is_lasting: bool,
+    /// Settings that a test has it started with, as its command line has them.
+    settings: Mutex<Vec<String>>,
     running: Mutex<Option<Process>>,
-    owned: Option<TempDir>,
+    /// Whether its files are removed when this process ends, however it does.
+    is_removed: bool,
+    _owned: Option<TempDir>,
 }
 
 /// The PostgreSQL server that the tests of this process share, each with a prefix of its own: for
@@ -59,26 +64,68 @@ impl DatabaseServer {
         Self::new(Kind::MariaDb, true, false)
     }
 
+    /// A PostgreSQL server whose files are in a folder of the test's own; to be started.
+    #[must_use]
+    pub fn postgres_in(folder: &Path) -> Self {
+        Self::of(Kind::Postgres, folder.to_owned(), true)
+    }
+
+    /// The same of MariaDB.
+    #[must_use]
+    pub fn mariadb_in(folder: &Path) -> Self {
+        Self::of(Kind::MariaDb, folder.to_owned(), true)
+    }
+
     fn new(kind: Kind, is_lasting: bool, is_kept: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_owned();
+        let owned = if is_kept {
+            let _ = folder.keep();
+            None
+        } else {
+            Some(folder)
+        };
+        let server =
+            Self { is_removed: is_kept, _owned: owned, ..Self::of(kind, path, is_lasting) };
+        server.start();
+        server
+    }
+
+    /// Makes its files.
+    fn of(kind: Kind, folder: PathBuf, is_lasting: bool) -> Self {
         if is_root() {
-            chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+            chown(&folder, Some(NOBODY), Some(NOBODY)).unwrap();
         }
         let mut command = match kind {
-            Kind::Postgres => postgres::make(folder.path()),
-            Kind::MariaDb => mariadb::make(folder.path()),
+            Kind::Postgres => postgres::make(&folder),
+            Kind::MariaDb => mariadb::make(&folder),
         };
-        let made = not_as_root(&mut command).current_dir(folder.path()).output();
+        let made = not_as_root(&mut command).current_dir(&folder).output();
         let made = made.unwrap_or_else(|error| {
             panic!("{} (`tests/run` installs it): {error}", command.get_program().display())
         });
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let (path, owned) =
-            if is_kept { (folder.keep(), None) } else { (folder.path().to_owned(), Some(folder)) };
-        let (port, running) = (free_port(), Mutex::new(None));
-        let server = Self { kind, folder: path, port, is_lasting, running, owned };
-        server.start();
-        server
+        let (settings, running) = (Mutex::default(), Mutex::default());
+        let (port, is_removed) = (free_port(), false);
+        Self { kind, folder, port, is_lasting, settings, running, is_removed, _owned: None }
+    }
+
+    /// Starts it anew with settings, as its command line has them.
+    pub fn restart_with(&self, settings: &[&str]) {
+        *self.settings.lock().unwrap() = settings.iter().map(ToString::to_string).collect();
+        self.start();
+    }
+
+    /// A file of its own that holds a secret.
+    #[must_use]
+    pub fn file(&self, name: &str, contents: &str) -> PathBuf {
+        let path = self.folder.join(name);
+        std::fs::write(&path, contents).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        if is_root() {
+            chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        path
     }
 
     /// Starts it, and waits until it takes connections.
@@ -96,11 +143,12 @@ impl DatabaseServer {
     pub fn start_without_waiting(&self) {
         self.kill();
         let _ = std::fs::remove_file(self.folder.join("data/postmaster.pid"));
-        let command = match self.kind {
+        let mut command = match self.kind {
             Kind::Postgres => postgres::start(&self.folder, self.port, self.is_lasting),
             Kind::MariaDb => mariadb::start(&self.folder, self.port, self.is_lasting),
         };
-        let process = Process::start(&self.folder, &command, self.owned.is_none());
+        command.args(&*self.settings.lock().unwrap());
+        let process = Process::start(&self.folder, &command, self.is_removed);
         *self.running.lock().unwrap() = Some(process);
     }
 

@@ -108,7 +108,7 @@ impl DatabaseBackendBuilder {
         self
     }
 
-    /// The longest that getting a connection may take, 2 seconds unless told.
+    /// The longest that a connection may take to be made, or to be free, 2 seconds unless told.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.patience.connect = timeout;
         self
@@ -215,7 +215,7 @@ impl Settings {
     fn durability(&self) -> Durability {
         match &self.place {
             #[cfg(feature = "sqlite")]
-            Place::Sqlite(super::connections::Source::Options(_)) => Durability::PowerCut,
+            Place::Sqlite(super::pools::Source::Options(_)) => Durability::PowerCut,
             #[allow(unreachable_patterns, reason = "with some features there is nothing else")]
             _ => Durability::Restart,
         }

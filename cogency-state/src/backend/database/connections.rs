@@ -1,24 +1,28 @@
-//! The pool of connections to one database, for each runtime that uses it: a connection belongs to
-//! the runtime that made it.
+//! Runs scripts on the connections to one database.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::pool::{PoolConnection, PoolOptions};
-use sqlx::{ConnectOptions, Connection, Pool};
-use tokio::runtime::{Handle, Id};
+use sqlx::Connection;
 use tokio::sync::{self, oneshot};
 use tokio::time::timeout;
 
 use super::dialect::{Dialect, Script};
 use super::migrations::{self, Migrate};
+use super::pool::NoConnection;
+use super::pools::{Lent, Pools, Source};
 use super::problem::{Meaning, Miss, Problem, Refusal};
 use super::statement::{Argument, Rows, Session};
+
+/// What an argument takes beside its bytes, of all of them together.
+const MARGIN: usize = 1 << 10;
+/// No server is set up for less at once.
+const ALWAYS_FITS: usize = 512 << 10;
 
 /// A database, once it is known which: what the shared body sees of it.
 #[async_trait]
@@ -35,87 +39,18 @@ pub(super) trait Server: Send + Sync {
     async fn migrate(&self, migrate: Migrate) -> Result<(), Miss>;
 }
 
-/// The options of a connection to a database.
-pub(super) type Options<DB> = <<DB as sqlx::Database>::Connection as Connection>::Options;
-
 /// The ways to one database.
 pub(super) struct Connections<DB: Dialect> {
-    pools: Arc<Pools<DB>>,
+    pools: Pools<DB>,
     /// What names of tables begin with.
     prefix: String,
-    texts: HashMap<&'static str, Arc<str>>,
+    texts: HashMap<Script, Arc<str>>,
     /// Whether statements stay prepared on a connection.
     keeps_statements: bool,
+    /// Whether a transaction does not see what others commit meanwhile, unless it is told to.
+    is_strict: AtomicBool,
     connect_within: Duration,
     writing: sync::Mutex<()>,
-}
-
-/// What pools are made of.
-pub(super) enum Source<DB: Dialect> {
-    Options(Options<DB>),
-    /// One of the user's own.
-    Pool(Pool<DB>),
-}
-
-impl<DB: Dialect> Source<DB> {
-    pub(super) fn options(&self) -> Cow<'_, Options<DB>> {
-        match self {
-            Self::Options(options) => Cow::Borrowed(options),
-            Self::Pool(pool) => Cow::Owned((*pool.connect_options()).clone()),
-        }
-    }
-}
-
-struct Pools<DB: Dialect> {
-    source: Source<DB>,
-    options: PoolOptions<DB>,
-    by_runtime: Mutex<HashMap<Id, Pool<DB>>>,
-}
-
-impl<DB: Dialect> Pools<DB> {
-    fn get(self: &Arc<Self>) -> Result<Pool<DB>, Problem> {
-        let options = match &self.source {
-            Source::Pool(pool) => return Ok(pool.clone()),
-            Source::Options(options) => options,
-        };
-        let runtime = Handle::try_current().map_err(|_| Problem::NoRuntime)?;
-        if let Some(pool) = self.lock().get(&runtime.id()) {
-            return Ok(pool.clone());
-        }
-        let pool = self.options.clone().connect_lazy_with(options.clone());
-        self.lock().insert(runtime.id(), pool.clone());
-        Forget { pools: Arc::downgrade(self), runtime: runtime.id() }.with(&runtime);
-        Ok(pool)
-    }
-
-    /// No code that can panic runs under the lock, so a poisoned one is whole.
-    fn lock(&self) -> MutexGuard<'_, HashMap<Id, Pool<DB>>> {
-        self.by_runtime.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Forgets the pool of a runtime that ends, as it drops its tasks then.
-struct Forget<DB: Dialect> {
-    pools: Weak<Pools<DB>>,
-    runtime: Id,
-}
-
-impl<DB: Dialect> Forget<DB> {
-    fn with(self, runtime: &Handle) {
-        runtime.spawn(async move {
-            std::future::pending::<()>().await;
-            drop(self);
-        });
-    }
-}
-
-impl<DB: Dialect> Drop for Forget<DB> {
-    fn drop(&mut self) {
-        let Some(pools) = self.pools.upgrade() else { return };
-        let forgotten = pools.lock().remove(&self.runtime);
-        // Its connections are closed without the lock.
-        drop(forgotten);
-    }
 }
 
 impl<DB: Dialect> Connections<DB> {
@@ -126,60 +61,79 @@ impl<DB: Dialect> Connections<DB> {
         keeps_statements: bool,
         connect_within: Duration,
     ) -> Self {
-        // A look at a connection before each use would be a round trip: one that is lost shows.
-        let options = PoolOptions::new()
-            .max_connections(pool_size)
-            .acquire_timeout(connect_within)
-            .test_before_acquire(false);
-        let text = |script| (DB::sql(script), with_prefix(DB::sql(script), prefix).into());
+        let text = |script| (script, with_prefix(DB::sql(script), prefix).into());
         Self {
-            pools: Arc::new(Pools { source, options, by_runtime: Mutex::default() }),
+            pools: Pools::new(source, pool_size, connect_within),
             prefix: prefix.to_owned(),
             texts: Script::ALL.into_iter().map(text).collect(),
             keeps_statements,
+            is_strict: AtomicBool::new(false),
             connect_within,
             writing: sync::Mutex::new(()),
         }
     }
 
-    async fn connection(&self) -> Result<PoolConnection<DB>, Miss> {
-        let error = match self.pools.get()?.acquire().await {
-            Ok(connection) => return Ok(connection),
-            Err(error) => error,
-        };
-        match (error, &self.pools.source) {
-            // The pool waited for a server that is away, and does not say so.
-            (sqlx::Error::PoolTimedOut, Source::Options(options)) => {
-                match timeout(self.connect_within, options.connect()).await {
-                    Ok(Err(error)) => Err(not_connected::<DB>(error)),
-                    _ => Err(Miss::NotYet(Problem::NoConnection(self.connect_within))),
-                }
-            }
-            (sqlx::Error::PoolTimedOut, _) => {
-                Err(Miss::NotYet(Problem::NoConnection(self.connect_within)))
-            }
-            (error, _) => Err(not_connected::<DB>(error)),
-        }
+    async fn connection(&self) -> Result<Lent<DB>, Miss> {
+        self.pools.acquire().await.map_err(|none| match none {
+            NoConnection::Failed(error) => not_connected::<DB>(error),
+            NoConnection::NotWithin(time) => Miss::NotYet(Problem::NoConnection(time)),
+            NoConnection::NoRuntime => Problem::NoRuntime.into(),
+        })
     }
 }
 
 impl<DB: Dialect> Connections<DB>
 where
-    PoolConnection<DB>: Session,
+    DB::Connection: Session,
 {
     async fn ask(
         &self,
-        connection: &mut PoolConnection<DB>,
+        connection: &mut DB::Connection,
         text: &Arc<str>,
         arguments: &[Argument<'_>],
     ) -> Result<Rows, sqlx::Error> {
-        if self.keeps_statements || !DB::PREPARES_IN_TRANSACTIONS {
+        let is_plain = self.keeps_statements && !self.is_strict.load(Ordering::Relaxed);
+        let Some(begin) = DB::BEGIN.filter(|_| !is_plain) else {
             return connection.ask(text, arguments, self.keeps_statements).await;
-        }
-        connection.run("BEGIN".to_owned()).await?;
-        let rows = connection.ask(text, arguments, false).await?;
+        };
+        connection.run(begin.to_owned()).await?;
+        let rows = connection.ask(text, arguments, self.keeps_statements).await?;
         connection.run("COMMIT".to_owned()).await?;
         Ok(rows)
+    }
+
+    /// Whether the server takes so much at once.
+    async fn fits(
+        &self,
+        connection: &mut DB::Connection,
+        arguments: &[Argument<'_>],
+    ) -> Result<(), Miss> {
+        let bytes = arguments.iter().map(Argument::bytes).sum::<usize>() + MARGIN;
+        let Some(look) = DB::LARGEST.filter(|_| bytes > ALWAYS_FITS) else { return Ok(()) };
+        let looking = timeout(self.connect_within, connection.run(look.to_owned())).await;
+        // Nothing of what was asked for was sent.
+        let rows = match looking {
+            Ok(Ok(rows)) => rows,
+            Ok(Err(error)) => return Err(Miss::NotYet(Problem::Lost(error))),
+            Err(_) => return Err(Miss::NotYet(Problem::TooSlow(self.connect_within))),
+        };
+        let largest = rows.last().map(|row| row.int(0)).transpose()?.flatten().unwrap_or(i64::MAX);
+        if i64::try_from(bytes).is_ok_and(|bytes| bytes <= largest) {
+            return Ok(());
+        }
+        Err(Problem::TooLarge { bytes, largest }.into())
+    }
+
+    /// Whether it is a database that can hold any state.
+    async fn look(&self, connection: &mut DB::Connection) -> Result<(), Miss> {
+        let Some(look) = DB::LOOK else { return Ok(()) };
+        let rows = connection.run(look.to_owned()).await.map_err(not_done::<DB>)?;
+        let found = rows.last().ok_or(Problem::Strange("no row"))?;
+        if found.int(0)? != Some(1) {
+            return Err(Problem::NotUtf8.into());
+        }
+        self.is_strict.store(found.int(1)? != Some(1), Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -233,7 +187,7 @@ pub(super) fn not_done<DB: Dialect>(error: sqlx::Error) -> Miss {
 #[async_trait]
 impl<DB: Dialect> Server for Connections<DB>
 where
-    PoolConnection<DB>: Session,
+    DB::Connection: Session,
 {
     async fn run(
         &self,
@@ -244,28 +198,38 @@ where
         // Before the connection: whoever writes has the only one, perhaps.
         let _writing =
             if DB::ONE_WRITER && script.writes() { Some(self.writing.lock().await) } else { None };
-        let mut connection = self.connection().await?;
-        let Some(text) = self.texts.get(DB::sql(script)) else {
+        let mut lent = self.connection().await?;
+        let Some(text) = self.texts.get(&script) else {
             return Err(Problem::Strange("there is no such script").into());
         };
-        let miss = match timeout(within, self.ask(&mut connection, text, arguments)).await {
-            Ok(Ok(rows)) => return Ok(rows),
-            Ok(Err(error)) => not_done::<DB>(error),
-            Err(_) => Miss::Doubtful(Problem::TooSlow(within)),
+        let connection = lent.connection();
+        let miss = match self.fits(connection, arguments).await {
+            Ok(()) => match timeout(within, self.ask(connection, text, arguments)).await {
+                Ok(Ok(rows)) => {
+                    lent.keep();
+                    return Ok(rows);
+                }
+                Ok(Err(error)) => not_done::<DB>(error),
+                Err(_) => Miss::Doubtful(Problem::TooSlow(within)),
+            },
+            Err(miss) => miss,
         };
-        // Whatever it is in the middle of, nobody else gets it.
-        connection.close_on_drop();
+        lent.close(matches!(&miss, Miss::Doubtful(Problem::Lost(_))));
         Err(miss)
     }
 
     async fn migrate(&self, migrate: Migrate) -> Result<(), Miss> {
-        if let Source::Options(options) = &self.pools.source {
+        if let Source::Options(options) = self.pools.source() {
             prepare::<DB>(options).await.map_err(Problem::NoFile)?;
         }
-        let mut connection = self.connection().await?;
-        let migrated = migrations::see_to::<DB>(&mut connection, &self.prefix, migrate).await;
-        if migrated.is_err() {
-            connection.close_on_drop();
+        let mut lent = self.connection().await?;
+        let migrated = match self.look(lent.connection()).await {
+            Ok(()) => migrations::see_to::<DB>(lent.connection(), &self.prefix, migrate).await,
+            Err(miss) => Err(miss),
+        };
+        match &migrated {
+            Ok(()) => lent.keep(),
+            Err(miss) => lent.close(matches!(miss, Miss::Doubtful(Problem::Lost(_)))),
         }
         migrated
     }

@@ -15,7 +15,7 @@ use sqlx::error::DatabaseError;
 use super::problem::Meaning;
 
 /// Something that is asked of a database, by the file of its SQL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Script {
     /// Takes a lease that is free or has run out, and looks at the record.
     Take,
@@ -80,9 +80,19 @@ pub(super) trait Dialect: sqlx::Database {
     /// Whether only one statement may write at a time: the others wait here rather than there.
     const ONE_WRITER: bool = false;
     const MIGRATING: Migrating;
-    /// Whether a statement that does not stay prepared has to be in a transaction: a pooler gives
-    /// each transaction a connection, and what was prepared on one is not on another.
-    const PREPARES_IN_TRANSACTIONS: bool = false;
+    /// What begins a transaction of one statement, in two cases. One that does not stay prepared
+    /// needs it: a pooler gives each transaction a connection, and what was prepared on one is not
+    /// on another. And it has the isolation that a script needs whatever the default is.
+    const BEGIN: Option<&'static str> = None;
+
+    /// A look at the database before it is used: whether it can hold any text, and whether a
+    /// transaction sees what others commit meanwhile unless it is told to. `None` where both are so
+    /// in any case.
+    const LOOK: Option<&'static str> = None;
+
+    /// How many bytes a server takes at once; of more it reads nothing, and hangs up. `None` where
+    /// no such bound is below what a state may have.
+    const LARGEST: Option<&'static str> = None;
 
     /// The SQL of a script.
     fn sql(script: Script) -> &'static str;

@@ -12,7 +12,7 @@ use sqlx::Postgres;
 #[cfg(feature = "sqlite")]
 use sqlx::Sqlite;
 
-use super::connections::Source;
+use super::pools::Source;
 
 /// Where the records are.
 pub(super) enum Place {

@@ -25,6 +25,12 @@ pub(super) enum Problem {
     #[error("it gave no answer within {0:?}: see what keeps it busy, or allow more time")]
     TooSlow(Duration),
 
+    #[error(
+        "{bytes} bytes are more than its `max_allowed_packet` of {largest}, and were not sent: \
+         raise that above the largest state"
+    )]
+    TooLarge { bytes: usize, largest: i64 },
+
     #[error("{0}")]
     Refused(#[from] Refusal),
 
@@ -32,6 +38,12 @@ pub(super) enum Problem {
         "its answer is not one that this program's statements give ({0}): see who changed them"
     )]
     Strange(&'static str),
+
+    #[error(
+        "its encoding is not UTF8, the only one that holds every state: create a database with \
+         `ENCODING 'UTF8' TEMPLATE template0`, and name that in the URL"
+    )]
+    NotUtf8,
 
     #[error("the state is not text in UTF-8, which a column that is JSON has to be")]
     NotText,

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::database::HasStatementCache;
-use sqlx::pool::PoolConnection;
 use sqlx::{
-    AssertSqlSafe, ColumnIndex, Database, Decode, Encode, Executor, IntoArguments, Row, Type,
+    AssertSqlSafe, ColumnIndex, Connection, Database, Decode, Encode, Executor, IntoArguments, Row,
+    Type,
 };
 
 use super::problem::Problem;
@@ -16,6 +16,16 @@ use super::problem::Problem;
 pub(super) enum Argument<'a> {
     Text(Option<&'a str>),
     Int(Option<i64>),
+}
+
+impl Argument<'_> {
+    /// How much there is to send of it, more or less.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.map_or(0, str::len),
+            Self::Int(_) => size_of::<i64>(),
+        }
+    }
 }
 
 impl<'a> From<&'a str> for Argument<'a> {
@@ -92,11 +102,12 @@ pub(super) trait Session: Send {
 }
 
 #[async_trait]
-impl<DB> Session for PoolConnection<DB>
+impl<C, DB> Session for C
 where
-    DB: Database + HasStatementCache,
+    C: Connection<Database = DB>,
+    DB: Database<Connection = C> + HasStatementCache,
     DB::Arguments: IntoArguments<DB>,
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'c> &'c mut C: Executor<'c, Database = DB>,
     for<'q> Option<&'q str>: Encode<'q, DB> + Type<DB>,
     for<'q> Option<i64>: Encode<'q, DB> + Type<DB> + Decode<'q, DB>,
     for<'q> Option<Vec<u8>>: Decode<'q, DB>,
@@ -116,11 +127,11 @@ where
                 Argument::Int(number) => query.bind(*number),
             };
         }
-        Ok(boxed(query.fetch_all(&mut **self).await?))
+        Ok(boxed(query.fetch_all(&mut *self).await?))
     }
 
     async fn run(&mut self, sql: String) -> Result<Rows, sqlx::Error> {
-        Ok(boxed((&mut **self).fetch_all(sqlx::raw_sql(AssertSqlSafe(sql))).await?))
+        Ok(boxed((&mut *self).fetch_all(sqlx::raw_sql(AssertSqlSafe(sql))).await?))
     }
 }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use sqlx::ConnectOptions as _;
 
-use super::connections::Source;
 use super::migrations::Migrate;
 use super::place::Place;
+use super::pools::Source;
 use crate::error::Error;
 
 /// What a URL can be, for messages.

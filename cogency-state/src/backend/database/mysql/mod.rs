@@ -20,6 +20,8 @@ impl Dialect for MySql {
         commit: include_str!("migrations_commit.sql"),
     };
 
+    const LARGEST: Option<&'static str> = Some("SELECT CAST(@@max_allowed_packet AS SIGNED)");
+
     fn sql(script: Script) -> &'static str {
         match script {
             Script::Take => include_str!("take.sql"),

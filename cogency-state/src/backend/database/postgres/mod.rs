@@ -18,7 +18,9 @@ impl Dialect for Postgres {
         commit: "COMMIT",
     };
 
-    const PREPARES_IN_TRANSACTIONS: bool = true;
+    const LOOK: Option<&'static str> = Some(include_str!("look.sql"));
+
+    const BEGIN: Option<&'static str> = Some("BEGIN ISOLATION LEVEL READ COMMITTED");
 
     fn sql(script: Script) -> &'static str {
         match script {

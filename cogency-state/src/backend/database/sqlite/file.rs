@@ -41,7 +41,8 @@ fn without_links(path: &Path) -> PathBuf {
 }
 
 /// Makes the file if it is not there, for its owner alone, with the folders that lead to it. What
-/// SQLite puts beside it has the same rights.
+/// SQLite puts beside it has the same rights. When it makes its log there it syncs the folder, and
+/// so the file's name in it.
 pub(in crate::backend::database) fn make(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         make_folder(folder)?;
@@ -61,5 +62,13 @@ fn make_folder(folder: &Path) -> std::io::Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
+    #[cfg(unix)]
+    let missing: Vec<&Path> = folder.ancestors().take_while(|above| !above.exists()).collect();
+    builder.create(folder)?;
+    // A folder outlives a power cut when the one that it is in was synced.
+    #[cfg(unix)]
+    for above in missing.into_iter().filter_map(Path::parent) {
+        std::fs::File::open(above)?.sync_all()?;
+    }
+    Ok(())
 }

@@ -64,7 +64,10 @@ impl Dialect for Sqlite {
             }
             11 => Meaning::Refused("its file is damaged: restore it from a backup"),
             13 => Meaning::Refused("its disk is full"),
-            14 => Meaning::Refused("its file cannot be opened: look at the path and permissions"),
+            14 => Meaning::Refused(
+                "its file, or the log that has to stand beside it, cannot be opened for writing: \
+                 look at the path, the permissions and the disk",
+            ),
             26 => Meaning::Refused("its file is not one of SQLite's: look at the path"),
             _ => Meaning::Refused("look at the file"),
         }

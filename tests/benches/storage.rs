@@ -1,0 +1,171 @@
+//! What a database takes on the disk for a conversation that grows from nothing to 300 KB in 500
+//! turns: the states and what belongs to them, against a table that has every version whole.
+//!
+//! ```text
+//! cargo bench -p cogency-state-tests --bench storage
+//! ```
+//!
+//! Written: what went to the write-ahead log of a server. On the disk: the tables with their indexes;
+//! on PostgreSQL after `VACUUM FULL`.
+
+use cogency_state::{DatabaseBackend, StateKey, StateManager, robust};
+use cogency_state_tests::database::{DatabaseServer, SqliteFile};
+use serde::{Deserialize, Serialize};
+use sqlx::mysql::MySqlConnection;
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use tokio::runtime::Runtime;
+
+const TURNS: u32 = 500;
+/// 300 KB in the end.
+const LETTERS: usize = 600;
+
+#[derive(Default, Serialize, Deserialize)]
+struct Chat {
+    turns: Vec<String>,
+}
+
+impl Chat {
+    /// Of words that no compression foresees, more or less as those of a language.
+    fn turn(&mut self) {
+        let mut text = String::new();
+        while text.len() < LETTERS {
+            let word = (0..fastrand::usize(2..9)).map(|_| fastrand::lowercase());
+            text.extend(word);
+            text.push(' ');
+        }
+        self.turns.push(text);
+    }
+}
+
+#[robust(persist = manager)]
+async fn call(
+    state: &mut Chat,
+    manager: &StateManager,
+    user_id: &str,
+) -> Result<(), cogency_state::Error> {
+    state.turn();
+    Ok(())
+}
+
+/// All turns, through a call each.
+async fn by_calls(url: &str) {
+    let backend = DatabaseBackend::connect(url).await.expect("connected");
+    let manager = StateManager::new(backend);
+    for _ in 0..TURNS {
+        call(&manager, "alice").await.expect("saved");
+    }
+    let key = StateKey::for_user("alice").expect("a key");
+    let loaded = manager.load_state::<Chat>(&key).await.expect("loaded").expect("there");
+    assert_eq!(loaded.state.turns.len(), TURNS as usize);
+}
+
+/// All turns, each as a row with all that there is until then.
+macro_rules! by_rows {
+    ($connection:expr, $create:literal, $insert:literal) => {{
+        let mut connection = $connection;
+        sqlx::query($create).execute(&mut connection).await.expect("a table");
+        let mut chat = Chat::default();
+        for turn in 0..TURNS {
+            chat.turn();
+            let json = serde_json::to_vec(&chat).expect("a chat is JSON");
+            let insert = sqlx::query($insert).bind(i64::from(turn)).bind(json);
+            insert.execute(&mut connection).await.expect("saved");
+        }
+        connection.close().await.expect("closed");
+    }};
+}
+
+fn report(name: &str, what: &str, [calls, rows]: [i64; 2]) {
+    let share = 100 * calls / rows.max(1);
+    let [calls, rows] = [calls, rows].map(|bytes| format!("{} KB", bytes / 1000));
+    println!("{name:<9} {what:<11} calls {calls:>9}   every version {rows:>9}   {share:>3} %");
+}
+
+fn sqlite(runtime: &Runtime) {
+    let on_disk = [true, false].map(|is_by_calls| {
+        let file = SqliteFile::default();
+        runtime.block_on(async {
+            if is_by_calls {
+                return by_calls(&file.url()).await;
+            }
+            let options = SqliteConnectOptions::new().filename(file.path());
+            let options = options.create_if_missing(true);
+            let connection: SqliteConnection = options.connect().await.expect("connected");
+            by_rows!(
+                connection,
+                "CREATE TABLE versions (version INTEGER PRIMARY KEY, data BLOB NOT NULL)",
+                "INSERT INTO versions VALUES ($1, $2)"
+            );
+        });
+        file.run("PRAGMA wal_checkpoint(TRUNCATE)");
+        file.number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+    });
+    report("sqlite", "on the disk", on_disk);
+}
+
+fn postgres(runtime: &Runtime) {
+    let used = [true, false].map(|is_by_calls| {
+        let server = DatabaseServer::postgres();
+        let written = || server.number("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint");
+        let before = written();
+        runtime.block_on(async {
+            if is_by_calls {
+                return by_calls(&server.url()).await;
+            }
+            by_rows!(
+                PgConnection::connect(&server.url()).await.expect("connected"),
+                "CREATE TABLE versions (version bigint PRIMARY KEY, data bytea NOT NULL)",
+                "INSERT INTO versions VALUES ($1, $2)"
+            );
+        });
+        let written = written() - before;
+        server.run("VACUUM FULL");
+        let tables = server.number(
+            "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class \
+             WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
+        );
+        (written, tables)
+    });
+    report("postgres", "written", used.map(|(written, _)| written));
+    report("postgres", "on the disk", used.map(|(_, tables)| tables));
+}
+
+fn mariadb(runtime: &Runtime) {
+    let used = [true, false].map(|is_by_calls| {
+        let server = DatabaseServer::mariadb();
+        let written = || {
+            server.number(
+                "SELECT CAST(VARIABLE_VALUE AS SIGNED) FROM information_schema.GLOBAL_STATUS \
+                 WHERE VARIABLE_NAME = 'INNODB_LSN_CURRENT'",
+            )
+        };
+        let before = written();
+        runtime.block_on(async {
+            if is_by_calls {
+                return by_calls(&server.url()).await;
+            }
+            by_rows!(
+                MySqlConnection::connect(&server.url()).await.expect("connected"),
+                "CREATE TABLE versions (version BIGINT PRIMARY KEY, data LONGBLOB NOT NULL)",
+                "INSERT INTO versions VALUES (?, ?)"
+            );
+        });
+        let written = written() - before;
+        let tables = server.number(
+            "SELECT CAST(SUM(FILE_SIZE) AS SIGNED) FROM information_schema.INNODB_SYS_TABLESPACES \
+             WHERE NAME LIKE 'cogency/%'",
+        );
+        (written, tables)
+    });
+    report("mariadb", "written", used.map(|(written, _)| written));
+    report("mariadb", "on the disk", used.map(|(_, tables)| tables));
+}
+
+fn main() {
+    let runtime = Runtime::new().expect("a runtime");
+    sqlite(&runtime);
+    postgres(&runtime);
+    mariadb(&runtime);
+}

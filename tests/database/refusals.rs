@@ -1,0 +1,194 @@
+//! Databases that refuse: each says why, and nothing changed.
+
+use std::fs;
+use std::time::Duration;
+
+use cogency_state::{DatabaseBackend, Error, StateBackend as _};
+use cogency_state_tests::database::{DatabaseServer, SqliteFile, shared_mariadb, shared_postgres};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Executor as _};
+
+use crate::places::Database;
+use crate::{all_of, key, lease, save, write};
+
+/// A user's own text in an error is a state's content.
+const SECRET: &str = "hunter2";
+
+fn refused<T: std::fmt::Debug>(result: Result<T, Error>, because: &str) {
+    let error = result.unwrap_err();
+    let said = all_of(&error);
+    assert!(matches!(error, Error::Backend { .. }), "{said}");
+    assert!(said.contains(because), "{because}: {said}");
+    assert!(!said.contains(SECRET) && !said.contains("sesame"), "{said}");
+}
+
+async fn stored(backend: &DatabaseBackend, user: &str) -> String {
+    let record = backend.load_state(&key(user)).await.unwrap().unwrap();
+    String::from_utf8(record.state.to_vec()).unwrap()
+}
+
+fn large(megabytes: usize) -> String {
+    format!("\"{SECRET}{}\"", "x".repeat(megabytes << 20))
+}
+
+#[tokio::test]
+async fn a_mariadb_that_is_read_only_says_so_and_works_again_when_it_is_not() {
+    let server = DatabaseServer::mariadb();
+    drop(DatabaseBackend::connect(&server.url()).await.unwrap());
+    // Whoever may do everything may write in any case.
+    let url = server.url_of("guarded:open%20sesame");
+    let backend = DatabaseBackend::connect(&url).await.unwrap();
+    save(&backend, &key("alice"), "1").await;
+    let before = backend.load_state(&key("alice")).await.unwrap().unwrap().revision;
+    let held = lease(&backend, &key("alice")).await;
+    server.run("SET GLOBAL read_only = 1");
+    let text = format!("\"{SECRET}\"");
+    let write = write(&key("alice"), Some(before), text);
+    refused(backend.save_state(&held, &write).await, "it is read-only");
+    refused(backend.delete_state(&held).await, "it is read-only");
+    let holder = cogency_state::Holder::current();
+    refused(backend.acquire_and_load(&key("bob"), &holder).await, "it is read-only");
+    assert_eq!(stored(&backend, "alice").await, "1");
+    server.run("SET GLOBAL read_only = 0");
+    backend.save_and_release(&held, &write).await.unwrap();
+    save(&backend, &key("bob"), "1").await;
+}
+
+#[tokio::test]
+async fn a_state_above_mariadbs_largest_packet_is_refused_and_the_next_one_is_saved() {
+    let server = DatabaseServer::mariadb();
+    server.run("SET GLOBAL max_allowed_packet = 1048576");
+    let backend = DatabaseBackend::connect(&server.url()).await.unwrap();
+    save(&backend, &key("alice"), "1").await;
+    let before = backend.load_state(&key("alice")).await.unwrap().unwrap().revision;
+    let held = lease(&backend, &key("alice")).await;
+    for megabytes in [1, 2, 20] {
+        let write = write(&key("alice"), Some(before), large(megabytes));
+        refused(backend.save_state(&held, &write).await, "max_allowed_packet");
+        assert_eq!(stored(&backend, "alice").await, "1");
+    }
+    backend.release_lease(&held).await.unwrap();
+    save(&backend, &key("alice"), "2").await;
+}
+
+#[tokio::test]
+async fn a_postgres_database_that_is_not_in_utf8_is_refused_before_anything_is_made_in_it() {
+    let server = shared_postgres();
+    server.run(
+        "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0",
+    );
+    let url = server.url().replace("/postgres", "/latin");
+    refused(DatabaseBackend::connect(&url).await, "its encoding is not UTF8");
+    let lazy = DatabaseBackend::new(&url).unwrap();
+    refused(lazy.load_state(&key("alice")).await, "its encoding is not UTF8");
+}
+
+#[tokio::test]
+async fn on_postgres_whoever_has_no_rights_is_told_and_the_documented_ones_are_enough() {
+    let server = shared_postgres();
+    server.run(
+        "DO $$ BEGIN CREATE ROLE guarded LOGIN PASSWORD 'open sesame'; \
+         EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+    );
+    let database = Database::postgres();
+    drop(database.connect().await);
+    let url = server.url_of("guarded:open%20sesame");
+    let builder = || DatabaseBackend::builder(&url).prefix(&database.prefix).never_migrate();
+    let rights = "grant the user the rights";
+    refused(builder().connect().await, rights);
+    database.run("GRANT SELECT ON {p}migrations TO guarded");
+    let backend = builder().connect().await.unwrap();
+    let holder = cogency_state::Holder::current();
+    refused(backend.acquire_lease(&key("alice"), &holder).await, rights);
+    refused(backend.load_state(&key("alice")).await, rights);
+    refused(backend.list_states("alice").await, rights);
+    database.run("GRANT SELECT, INSERT, UPDATE, DELETE ON {p}states, {p}leases TO guarded");
+    save(&backend, &key("alice"), "1").await;
+    backend.remove_expired().await.unwrap();
+    // Who may not make tables is told so, too.
+    let fresh = DatabaseBackend::builder(&url).prefix("fresh_").connect().await;
+    refused(fresh, rights);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sqlite_file_that_is_locked_during_a_save_is_said_to_be_and_left() {
+    let file = SqliteFile::default();
+    let builder = DatabaseBackend::builder(&file.url()).retry_for(Duration::from_millis(100));
+    let backend = builder.connect().await.unwrap();
+    save(&backend, &key("alice"), "1").await;
+    let before = backend.load_state(&key("alice")).await.unwrap().unwrap().revision;
+    let held = lease(&backend, &key("alice")).await;
+    let mut other = SqliteConnectOptions::new().filename(file.path()).connect().await.unwrap();
+    other.execute("BEGIN EXCLUSIVE").await.unwrap();
+    let write = write(&key("alice"), Some(before), format!("\"{SECRET}\""));
+    refused(backend.save_state(&held, &write).await, "locked");
+    assert_eq!(stored(&backend, "alice").await, "1");
+    other.execute("ROLLBACK").await.unwrap();
+    backend.renew_lease(&held).await.unwrap();
+    backend.save_and_release(&held, &write).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_sqlite_file_that_is_damaged_is_left_as_it_is() {
+    let file = SqliteFile::default();
+    let backend = DatabaseBackend::connect(&file.url()).await.unwrap();
+    for user in 0..50 {
+        save(&backend, &key(&format!("user-{user}")), &format!("\"{}\"", "x".repeat(2000))).await;
+    }
+    drop(backend);
+    file.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    let mut bytes = fs::read(file.path()).unwrap();
+    bytes[4096..].fill(0xA5);
+    fs::write(file.path(), &bytes).unwrap();
+    let backend = DatabaseBackend::new(&file.url()).unwrap();
+    let holder = cogency_state::Holder::current();
+    refused(backend.acquire_and_load(&key("user-7"), &holder).await, "damaged");
+    refused(backend.load_state(&key("user-7")).await, "damaged");
+    drop(backend);
+    assert!(fs::read(file.path()).unwrap() == bytes, "somebody wrote to it");
+}
+
+#[tokio::test]
+async fn mariadbs_documented_rights_are_enough() {
+    let server = shared_mariadb();
+    let database = Database::mariadb();
+    drop(database.connect().await);
+    server.run(format!(
+        "CREATE OR REPLACE USER plain@'%' IDENTIFIED BY 'open sesame'; \
+         GRANT SELECT ON cogency.{0}migrations TO plain@'%'",
+        database.prefix
+    ));
+    let url = server.url_of("plain:open%20sesame");
+    let builder = || DatabaseBackend::builder(&url).prefix(&database.prefix).never_migrate();
+    let backend = builder().connect().await.unwrap();
+    let rights = "grant the user the rights";
+    refused(backend.load_state(&key("alice")).await, rights);
+    let holder = cogency_state::Holder::current();
+    refused(backend.acquire_lease(&key("alice"), &holder).await, rights);
+    let tables = ["states", "leases"].map(|table| {
+        let prefix = &database.prefix;
+        format!("GRANT SELECT, INSERT, UPDATE, DELETE ON cogency.{prefix}{table} TO plain@'%'")
+    });
+    let procedures = ["take", "renew", "save", "delete", "remove_expired"].map(|procedure| {
+        format!("GRANT EXECUTE ON PROCEDURE cogency.{}{procedure} TO plain@'%'", database.prefix)
+    });
+    server.run(tables.into_iter().chain(procedures).collect::<Vec<_>>().join("; "));
+    let backend = builder().connect().await.unwrap();
+    save(&backend, &key("alice"), "1").await;
+    backend.remove_expired().await.unwrap();
+    let held = lease(&backend, &key("alice")).await;
+    assert!(backend.delete_state(&held).await.unwrap());
+}
+
+#[tokio::test]
+async fn mariadbs_documented_rights_to_make_the_tables_are_enough() {
+    let database = Database::mariadb();
+    shared_mariadb().run(
+        "CREATE OR REPLACE USER maker@'%' IDENTIFIED BY 'open sesame'; \
+         GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE, CREATE, ALTER, INDEX, CREATE ROUTINE, \
+         ALTER ROUTINE ON cogency.* TO maker@'%'",
+    );
+    let url = shared_mariadb().url_of("maker:open%20sesame");
+    let backend = DatabaseBackend::builder(&url).prefix(&database.prefix).connect().await.unwrap();
+    save(&backend, &key("alice"), "1").await;
+}
