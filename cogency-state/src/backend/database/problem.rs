@@ -33,6 +33,9 @@ pub(super) enum Problem {
     )]
     Strange(&'static str),
 
+    #[error("its history changed under a lease, again and again: see who else writes to it")]
+    HistoryMoves,
+
     #[error("the state is not text in UTF-8, which a column that is JSON has to be")]
     NotText,
 

@@ -1,0 +1,360 @@
+//! Histories, as they are read and pruned.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+
+use super::DatabaseBackend;
+use super::dialect::Script;
+use super::entry::{self, Row};
+use super::leases::Attempt;
+use super::problem::{Failure, Problem};
+use super::records::{LARGE, Records};
+use super::row;
+use super::standing::{self, Standing};
+use crate::backend::{HistoryBackend, Verified};
+use crate::error::Error;
+use crate::history::{
+    Anchor, Audit, Break, Head, HistoryEntry, Moment, Next, Retention, rebuild,
+};
+use crate::holder::Holder;
+use crate::key::StateKey;
+use crate::record::Record;
+
+/// How often something is begun anew because the history went on meanwhile.
+const TRIES: usize = 5;
+/// So many entries at once, when all of a history is read.
+const PAGE: i64 = 32;
+/// More than a rebuild takes.
+const REBUILD: i64 = 1024;
+/// At most so many are listed at once.
+const MAX_LISTED: usize = 10_000;
+
+impl Records {
+    /// Where a history stands, and the write id of the state that is there.
+    pub(super) async fn standing(
+        &self,
+        key: &StateKey,
+    ) -> Result<(Standing, Option<String>), Failure> {
+        let arguments = [key.user_id().into(), key.session_id().into()];
+        let answer = self.ask(Script::HistoryHead, &arguments, 0).await?;
+        let found = answer.row()?;
+        Ok((standing::of(found, 0)?, row::text(found, 12)?))
+    }
+
+    async fn list_history(
+        &self,
+        key: &StateKey,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>, Failure> {
+        let before = before.map_or(i64::MAX, count);
+        let limit = i64::try_from(limit.min(MAX_LISTED)).unwrap_or(0);
+        let arguments =
+            [key.user_id().into(), key.session_id().into(), before.into(), limit.into()];
+        let answer = self.ask(Script::HistoryList, &arguments, 0).await?;
+        let entries = answer.rows.iter().map(|found| {
+            let Row { entry, hash } = entry::of(&**found)?;
+            Ok(entry.told(hash))
+        });
+        entries.collect::<Result<_, Problem>>().map_err(Failure::from)
+    }
+
+    /// Entries with what they keep; `Err` in place of one that cannot be read.
+    async fn rows(
+        &self,
+        key: &StateKey,
+        from: i64,
+        to: i64,
+        limit: i64,
+    ) -> Result<Vec<Result<Row, Problem>>, Failure> {
+        let arguments = [
+            key.user_id().into(),
+            key.session_id().into(),
+            from.into(),
+            to.into(),
+            limit.into(),
+        ];
+        let answer = self.ask(Script::HistoryRows, &arguments, LARGE).await?;
+        Ok(answer.rows.iter().map(|found| entry::of(&**found)).collect())
+    }
+
+    /// The only number of an answer.
+    async fn place(
+        &self,
+        script: Script,
+        key: &StateKey,
+        number: u64,
+    ) -> Result<Option<u64>, Failure> {
+        let arguments = [key.user_id().into(), key.session_id().into(), count(number).into()];
+        let answer = self.ask(script, &arguments, 0).await?;
+        let Some(found) = answer.rows.last() else { return Ok(None) };
+        Ok(standing::number(&**found, 0)?)
+    }
+
+    /// The keyframe that an entry's rebuild begins with, and what stands before it.
+    async fn keyframe(
+        &self,
+        key: &StateKey,
+        sequence: u64,
+    ) -> Result<Option<(u64, Anchor)>, Failure> {
+        let arguments = [key.user_id().into(), key.session_id().into(), count(sequence).into()];
+        let answer = self.ask(Script::HistoryKeyframe, &arguments, 0).await?;
+        let Some(found) = answer.rows.last() else { return Ok(None) };
+        let Some(keyframe) = standing::number(&**found, 0)? else { return Ok(None) };
+        let anchor = match row::text(&**found, 1)? {
+            Some(_) => Anchor { sequence: keyframe - 1, hash: standing::hash(&**found, 1)? },
+            None => Anchor::NONE,
+        };
+        Ok(Some((keyframe, anchor)))
+    }
+
+    async fn load_history(&self, key: &StateKey, moment: Moment) -> Result<Option<Record>, Error> {
+        let failed = |failure| self.failed(Some(key), "read the history of", failure);
+        let no_such = || Error::no_such_version(key, &self.location, moment);
+        let sequence = match moment {
+            Moment::Entry(sequence) => Some(sequence),
+            Moment::Version(version) => {
+                self.place(Script::HistoryOfVersion, key, version).await.map_err(failed)?
+            }
+            Moment::Time(time) => {
+                self.place(Script::HistoryOfTime, key, micros(time)).await.map_err(failed)?
+            }
+        };
+        let Some(sequence) = sequence else {
+            let (standing, _) = self.standing(key).await.map_err(failed)?;
+            let is_whole = standing.head.is_none_or(|head| head.pruned == Anchor::NONE);
+            // Before the first entry there was no state.
+            let was_none = is_whole && matches!(moment, Moment::Time(_));
+            return if was_none { Ok(None) } else { Err(no_such()) };
+        };
+        let keyframe = self.keyframe(key, sequence).await.map_err(failed)?;
+        let (keyframe, _) = keyframe.ok_or_else(no_such)?;
+        let rows = self.rows(key, count(keyframe), count(sequence), REBUILD).await;
+        let rows = rows.map_err(failed)?.into_iter().collect::<Result<Vec<_>, _>>();
+        let rows = rows.map_err(|problem| failed(problem.into()))?;
+        if rows.last().is_none_or(|row| row.entry.sequence != sequence) {
+            return Err(no_such());
+        }
+        let (location, key) = (self.location.clone(), key.clone());
+        off_thread(move || record(&rows, &location, &key)).await
+    }
+
+    async fn verify_history(&self, key: &StateKey) -> Result<Verified, Error> {
+        let failed = |failure| self.failed(Some(key), "verify the history of", failure);
+        let mut tries = 0;
+        loop {
+            let (standing, stored) = self.standing(key).await.map_err(failed)?;
+            let head = standing.head;
+            let broken = match self.audit(key, head.as_ref()).await.map_err(failed)? {
+                Ok(()) => return Ok(verified(head, stored.as_deref())),
+                Err(broken) => broken,
+            };
+            // Somebody may have pruned it under way, or begun it.
+            let (now, _) = self.standing(key).await.map_err(failed)?;
+            let begins = |head: &Option<Head>| head.as_ref().map(|head| head.pruned);
+            tries += 1;
+            if begins(&now.head) == begins(&head) || tries == TRIES {
+                let Break { sequence, reason } = broken;
+                return Err(Error::history_broken(key, &self.location, sequence, reason));
+            }
+        }
+    }
+
+    /// Whether the entries are those that lead to this head.
+    async fn audit(
+        &self,
+        key: &StateKey,
+        head: Option<&Head>,
+    ) -> Result<Result<(), Break>, Failure> {
+        let mut audit = Audit::new(key, head.map_or(Anchor::NONE, |head| head.pruned));
+        let last = head.map_or(0, |head| head.sequence);
+        // Also what stands where none should.
+        let mut from = i64::MIN;
+        loop {
+            let rows = self.rows(key, from, count(last), PAGE).await?;
+            if rows.is_empty() {
+                break;
+            }
+            for row in rows {
+                let Ok(Row { entry, hash }) = row else {
+                    let reason = "a column does not hold what it should";
+                    return Ok(Err(Break::at(audit.next(), reason)));
+                };
+                if let Err(broken) = audit.check(&entry, hash) {
+                    return Ok(Err(broken));
+                }
+            }
+            from = count(audit.next());
+        }
+        let Err(broken) = audit.finish(head) else {
+            return self.ends(key, head, last).await;
+        };
+        Ok(Err(broken))
+    }
+
+    /// Whether no entry stands behind the newest, unless the history went on.
+    async fn ends(
+        &self,
+        key: &StateKey,
+        head: Option<&Head>,
+        last: u64,
+    ) -> Result<Result<(), Break>, Failure> {
+        let behind = self.rows(key, count(last + 1), i64::MAX, 1).await?;
+        if !behind.is_empty() && self.standing(key).await?.0.head.as_ref() == head {
+            return Ok(Err(Break::at(last + 1, "it stands behind the newest entry")));
+        }
+        Ok(Ok(()))
+    }
+
+    pub(super) async fn prune_history(
+        &self,
+        key: &StateKey,
+        retention: Retention,
+    ) -> Result<u64, Error> {
+        let failed = |failure| self.failed(Some(key), "prune the history of", failure);
+        for _ in 0..TRIES {
+            let pruned = self.prune_once(key, retention).await.map_err(failed)?;
+            if let Some(removed) = pruned {
+                return Ok(removed);
+            }
+        }
+        Err(failed(Problem::HistoryMoves.into()))
+    }
+
+    /// `None` if the history went on meanwhile.
+    async fn prune_once(
+        &self,
+        key: &StateKey,
+        retention: Retention,
+    ) -> Result<Option<u64>, Failure> {
+        let (standing, _) = self.standing(key).await?;
+        let Some(head) = &standing.head else { return Ok(Some(0)) };
+        let Some(oldest) = self.oldest_to_stay(key, retention, standing.now()).await? else {
+            return Ok(Some(0));
+        };
+        let Some((_, anchor)) = self.keyframe(key, oldest).await? else { return Ok(Some(0)) };
+        let before = head.pruned.sequence;
+        if anchor.sequence <= before {
+            return Ok(Some(0));
+        }
+        let by = Attempt::new(&Holder::current());
+        let next = Next::prune(head, key, anchor, by.origin(standing.now()));
+        let columns = entry::Columns::of(Some(head), &next)?;
+        let through = anchor.hash.to_string();
+        let arguments = [
+            key.user_id().into(),
+            key.session_id().into(),
+            count(anchor.sequence).into(),
+            through.as_str().into(),
+            columns.sequence.into(),
+            columns.previous.as_deref().into(),
+            columns.hash.as_str().into(),
+            columns.at.into(),
+            next.entry.event.as_str().into(),
+            columns.process.into(),
+            next.entry.host.as_str().into(),
+            columns.version.into(),
+            next.entry.write_id.as_str().into(),
+            columns.content.into(),
+        ];
+        let answer = self.ask(Script::HistoryPrune, &arguments, 0).await?;
+        let is_done = answer.row()?.int(0)?.is_some_and(|done| done > 0);
+        Ok(is_done.then_some(anchor.sequence - before))
+    }
+
+    /// The oldest entry whose version has to stay.
+    async fn oldest_to_stay(
+        &self,
+        key: &StateKey,
+        retention: Retention,
+        now: u64,
+    ) -> Result<Option<u64>, Failure> {
+        match retention {
+            Retention::All => Ok(None),
+            Retention::Versions(versions) => {
+                self.place(Script::HistoryOfRank, key, versions.max(1) - 1).await
+            }
+            Retention::Age(age) => {
+                let age = u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
+                self.place(Script::HistoryOfTime, key, now.saturating_sub(age)).await
+            }
+        }
+    }
+}
+
+fn record(rows: &[Row], location: &str, key: &StateKey) -> Result<Option<Record>, Error> {
+    let broken =
+        |sequence, reason: &str| Error::history_broken(key, location, sequence, reason);
+    let entries: Vec<_> = rows.iter().map(|row| row.entry.clone()).collect();
+    let state = rebuild(&entries);
+    let state = state.map_err(|Break { sequence, reason }| broken(sequence, reason))?;
+    let newest = entries.iter().rfind(|entry| entry.has_state());
+    let (Some(state), Some(newest)) = (state, newest) else { return Ok(None) };
+    newest.record(key, state).map(Some).map_err(|reason| broken(newest.sequence, reason))
+}
+
+fn verified(head: Option<Head>, stored: Option<&str>) -> Verified {
+    let Some(head) = head else { return Verified::new(0, None, stored.is_none()) };
+    let is_current = match stored.map(str::trim_end) {
+        Some(stored) => stored == head.write_id,
+        // It was deleted, or has expired.
+        None => true,
+    };
+    Verified::new(head.sequence - head.pruned.sequence, Some(head.hash), is_current)
+}
+
+/// Does what may take long where that holds nobody up.
+pub(super) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        // It goes on as it would have here; a runtime that ends takes this task along.
+        Err(stopped) => match stopped.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+/// As databases count.
+pub(super) fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn micros(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    // The last that a database can write, of the year 9999.
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX).min(253_402_300_799_000_000)
+}
+
+#[async_trait]
+impl HistoryBackend for DatabaseBackend {
+    async fn list_history(
+        &self,
+        key: &StateKey,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>, Error> {
+        let key = key.clone();
+        self.run(move |records| async move {
+            let listed = records.list_history(&key, before, limit).await;
+            listed.map_err(|failure| records.failed(Some(&key), "list the history of", failure))
+        })
+        .await
+    }
+
+    async fn load_history(&self, key: &StateKey, moment: Moment) -> Result<Option<Record>, Error> {
+        let key = key.clone();
+        self.run(move |records| async move { records.load_history(&key, moment).await }).await
+    }
+
+    async fn verify_history(&self, key: &StateKey) -> Result<Verified, Error> {
+        let key = key.clone();
+        self.run(move |records| async move { records.verify_history(&key).await }).await
+    }
+
+    async fn prune_history(&self, key: &StateKey, retention: Retention) -> Result<u64, Error> {
+        let key = key.clone();
+        self.run(move |records| async move { records.prune_history(&key, retention).await }).await
+    }
+}
