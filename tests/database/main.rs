@@ -9,6 +9,7 @@ mod access;
 mod agents;
 mod audit;
 mod cancellation;
+mod cost;
 mod expiry;
 mod history;
 mod leases;

@@ -13,7 +13,9 @@ impl HistoryHash {
     /// Of nothing: what stands before the first entry.
     pub(crate) const ZERO: Self = Self([0; 32]);
 
-    pub(crate) fn of(bytes: &[u8]) -> Self {
+    /// The hash of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::digest::HistoryHash;
 use super::event::Event;
+use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::record::{Checksum, Record, Revision, SCHEMA_VERSION, WriteId};
 
@@ -45,6 +46,38 @@ pub struct HistoryEntry {
     pub size: u64,
     /// Over this entry and the one before it.
     pub hash: HistoryHash,
+}
+
+impl HistoryEntry {
+    /// An entry as a backend of one's own tells it, of the record that was saved, if one was.
+    #[must_use]
+    pub fn new(
+        sequence: u64,
+        event: Event,
+        at: SystemTime,
+        holder: &Holder,
+        record: Option<&Record>,
+        hash: HistoryHash,
+    ) -> Self {
+        let metadata = record.map(|record| &record.metadata);
+        let owned = |text: &Cow<'static, str>| text.clone().into_owned();
+        Self {
+            sequence,
+            event,
+            version: record.map_or(0, |record| record.revision.version),
+            write_id: record.map(|record| record.revision.write_id),
+            at,
+            process: holder.process,
+            host: holder.host.clone().into_owned(),
+            actor: metadata.and_then(|metadata| metadata.actor.as_ref().map(owned)),
+            phase: metadata.and_then(|metadata| metadata.phase_completed.as_ref().map(owned)),
+            provider: metadata.map(|metadata| owned(&metadata.llm_provider)),
+            model: metadata.map(|metadata| owned(&metadata.llm_model)),
+            state_type: record.and_then(|record| record.state_type.as_ref().map(owned)),
+            size: record.map_or(0, |record| record.state.len() as u64),
+            hash,
+        }
+    }
 }
 
 /// What an entry keeps of the state that it left.

@@ -3,14 +3,16 @@
 //! What differs between them is SQL, and what their errors mean (`dialect`). Each has a folder with
 //! both, and nothing else: a *script* for each step that has to be one, a migration that makes the
 //! tables. Above that, one body knows what a lease, a save and a doubt are (`leases`, `saving`,
-//! `records`, `row`). It sees a database as an object that runs scripts (`connections::Server`),
-//! which is written once, generically, over sqlx's pools; what sqlx wants to know of a database for
-//! that stands in one place (`statement::Session`). sqlx's own `Any` driver would do the same with
-//! less of each database (no `json`, no types, no codes of errors), and a trait with a method for
-//! each step would repeat for each database what binds arguments and reads rows.
+//! `deleting`, `records`, `row`), and what a history is (`history`, `entry`, `standing`). It sees a
+//! database as an object that runs scripts (`connections::Server`), which is written once,
+//! generically, over sqlx's pools; what sqlx wants to know of a database for that stands in one
+//! place (`statement::Session`). sqlx's own `Any` driver would do the same with less of each
+//! database (no `json`, no types, no codes of errors), and a trait with a method for each step would
+//! repeat for each database what binds arguments and reads rows.
 
 mod builder;
 mod connections;
+mod deleting;
 mod dialect;
 mod entry;
 mod history;

@@ -1,4 +1,5 @@
-//! Saving and deleting: a compare-and-set under a lease, as one step of the server's.
+//! Saving: a compare-and-set under a lease, as one step of the server's, with its entry in the
+//! history.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use super::standing::Standing;
 use super::statement::Argument;
 use crate::backend::{Lease, Write};
 use crate::error::{BoxError, Error};
-use crate::history::{Event, Head, Kind, Next, Retention, Saved};
+use crate::history::{Head, Kind, Next, Retention, Saved};
 use crate::key::StateKey;
 use crate::record::{MAX_VERSION, Record, Revision, WriteId};
 
@@ -22,13 +23,13 @@ use crate::record::{MAX_VERSION, Record, Revision, WriteId};
 const LONGEST_TTL: Duration = Duration::from_secs(7_000 * 366 * 24 * 60 * 60);
 
 /// How often a save is made anew because the history of its key went on under its lease.
-const TRIES: usize = 5;
+pub(super) const TRIES: usize = 5;
 /// The change of a larger state is looked for where that holds nobody up.
 const MAX_INLINE_BYTES: usize = 256 << 10;
 
 /// What became of the entry of a save or delete.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Entered {
+pub(super) enum Entered {
     /// Nothing: there was none, or nothing changed.
     No,
     Yes,
@@ -37,7 +38,7 @@ enum Entered {
 }
 
 impl Entered {
-    fn of(answer: &Answer, column: usize) -> Result<Self, Problem> {
+    pub(super) fn of(answer: &Answer, column: usize) -> Result<Self, Problem> {
         Ok(match answer.row()?.int(column)? {
             Some(1) => Self::Yes,
             Some(2) => Self::Moved,
@@ -198,7 +199,7 @@ impl Records {
     }
 
     /// Where a history stands that went on under a lease.
-    async fn look_again(&self, lease: &Lease, attempt: &Attempt) -> Result<(), Error> {
+    pub(super) async fn look_again(&self, lease: &Lease, attempt: &Attempt) -> Result<(), Error> {
         let standing = self.standing(lease.key()).await;
         let failed = |failure| self.failed(Some(lease.key()), "read the history of", failure);
         attempt.stands(standing.map_err(failed)?.0);
@@ -220,72 +221,6 @@ impl Records {
     fn in_doubt(&self, lease: &Lease, write: &Write, source: impl Into<BoxError>) -> Error {
         let write_id = write.record.revision.write_id;
         Error::outcome_unknown(lease.key(), &self.location, Some(write_id), source)
-    }
-
-    pub(super) async fn delete(&self, lease: &Lease) -> Result<bool, Error> {
-        let attempt = Attempt::of(lease).ok_or_else(|| self.lost(lease))?;
-        // The same for each try.
-        let deletion = WriteId::generate();
-        for _ in 0..TRIES {
-            if let Some(deleted) = self.delete_once(lease, &attempt, deletion).await? {
-                return Ok(deleted);
-            }
-            self.look_again(lease, &attempt).await?;
-        }
-        let problem = Problem::HistoryMoves;
-        Err(self.failed(Some(lease.key()), "delete", problem.into()))
-    }
-
-    /// Sends a delete. `None` if the history stands elsewhere than was thought.
-    async fn delete_once(
-        &self,
-        lease: &Lease,
-        attempt: &Attempt,
-        deletion: WriteId,
-    ) -> Result<Option<bool>, Error> {
-        let key = lease.key();
-        let id = deletion.to_string();
-        let standing = attempt.standing();
-        let head = standing.head.as_ref();
-        let next = self.retention.map(|_| {
-            Next::gone(head, key, &Event::Delete, deletion, attempt.origin(standing.now()))
-        });
-        let columns = next.as_ref().map(|next| Columns::of(head, next)).transpose();
-        let columns = columns.map_err(|p| self.failed(Some(key), "delete", p.into()))?;
-        let (entry, columns) = (next.as_ref().map(|next| &next.entry), columns.as_ref());
-        let arguments = [
-            key.user_id().into(),
-            key.session_id().into(),
-            attempt.id.as_str().into(),
-            id.as_str().into(),
-            columns.map(|columns| columns.sequence).into(),
-            columns.and_then(|columns| columns.previous.as_deref()).into(),
-            columns.map(|columns| columns.hash.as_str()).into(),
-            columns.map(|columns| columns.at).into(),
-            entry.map(|entry| entry.event.as_str()).into(),
-            columns.map(|columns| columns.process).into(),
-            entry.map(|entry| entry.host.as_str()).into(),
-            columns.map(|columns| columns.version).into(),
-        ];
-        let in_doubt = |source| Error::outcome_unknown(key, &self.location, None, source);
-        let answer = match self.ask(Script::Delete, &arguments, 0).await {
-            Ok(answer) => answer,
-            Err(failure) if failure.is_doubtful => return Err(in_doubt(failure.problem.into())),
-            Err(failure) => return Err(self.failed(Some(key), "delete", failure)),
-        };
-        let found = answer.row().and_then(|row| Ok((row.int(0)?, row.int(1)?)));
-        let entered = Entered::of(&answer, 2).map_err(|problem| in_doubt(problem.into()))?;
-        if let (Entered::Yes, Some(next)) = (entered, next) {
-            attempt.stands_at(next.head);
-        }
-        match found {
-            Ok((Some(1), Some(1))) => Ok(Some(true)),
-            Ok((Some(1), _)) if entered == Entered::Moved => Ok(None),
-            Ok((Some(1), _)) => Ok(Some(false)),
-            Ok(_) if answer.is_doubtful => Err(in_doubt(BoxError::from(self.lost(lease)))),
-            Ok(_) => Err(self.lost(lease)),
-            Err(problem) => Err(in_doubt(problem.into())),
-        }
     }
 }
 

@@ -26,8 +26,8 @@ fn chat(turns: usize) -> String {
 fn the_change_is_json_that_a_person_can_read() {
     let old = r#"{"count":9,"turns":[{"role":"user","content":"hello"}],"done":false}"#;
     let new = r#"{"count":10,"turns":[{"role":"user","content":"hello"},"bye"],"done":false}"#;
-    assert_eq!(round_trip(old, new), r#"["{\"count\":10",[10,45],",\"bye\"",[55,14]]"#);
-    assert_eq!(round_trip(old, old), "[[0,69]]");
+    assert_eq!(round_trip(old, new), r#"["{\"count\":10",[10,43],",\"bye\"",[53,15]]"#);
+    assert_eq!(round_trip(old, old), "[[0,68]]");
     assert_eq!(round_trip("1", "2"), r#"["2"]"#);
 }
 
@@ -125,7 +125,7 @@ fn place(part: f64, len: usize) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(5_000))]
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
     fn every_change_makes_the_new_of_the_old((old, new) in edited()) {

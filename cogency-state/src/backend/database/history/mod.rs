@@ -1,4 +1,7 @@
-//! Histories, as they are read and pruned.
+//! Histories, as they are read.
+
+mod pruning;
+mod verifying;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,17 +10,13 @@ use async_trait::async_trait;
 use super::DatabaseBackend;
 use super::dialect::Script;
 use super::entry::{self, Row};
-use super::leases::Attempt;
 use super::problem::{Failure, Problem};
 use super::records::{LARGE, Records};
 use super::row;
 use super::standing::{self, Standing};
 use crate::backend::{HistoryBackend, Verified};
 use crate::error::Error;
-use crate::history::{
-    Anchor, Audit, Break, Head, HistoryEntry, Moment, Next, Retention, rebuild,
-};
-use crate::holder::Holder;
+use crate::history::{Anchor, Break, HistoryEntry, Moment, Retention, rebuild};
 use crate::key::StateKey;
 use crate::record::Record;
 
@@ -139,148 +138,6 @@ impl Records {
         let (location, key) = (self.location.clone(), key.clone());
         off_thread(move || record(&rows, &location, &key)).await
     }
-
-    async fn verify_history(&self, key: &StateKey) -> Result<Verified, Error> {
-        let failed = |failure| self.failed(Some(key), "verify the history of", failure);
-        let mut tries = 0;
-        loop {
-            let (standing, stored) = self.standing(key).await.map_err(failed)?;
-            let head = standing.head;
-            let broken = match self.audit(key, head.as_ref()).await.map_err(failed)? {
-                Ok(()) => return Ok(verified(head, stored.as_deref())),
-                Err(broken) => broken,
-            };
-            // Somebody may have pruned it under way, or begun it.
-            let (now, _) = self.standing(key).await.map_err(failed)?;
-            let begins = |head: &Option<Head>| head.as_ref().map(|head| head.pruned);
-            tries += 1;
-            if begins(&now.head) == begins(&head) || tries == TRIES {
-                let Break { sequence, reason } = broken;
-                return Err(Error::history_broken(key, &self.location, sequence, reason));
-            }
-        }
-    }
-
-    /// Whether the entries are those that lead to this head.
-    async fn audit(
-        &self,
-        key: &StateKey,
-        head: Option<&Head>,
-    ) -> Result<Result<(), Break>, Failure> {
-        let mut audit = Audit::new(key, head.map_or(Anchor::NONE, |head| head.pruned));
-        let last = head.map_or(0, |head| head.sequence);
-        // Also what stands where none should.
-        let mut from = i64::MIN;
-        loop {
-            let rows = self.rows(key, from, count(last), PAGE).await?;
-            if rows.is_empty() {
-                break;
-            }
-            for row in rows {
-                let Ok(Row { entry, hash }) = row else {
-                    let reason = "a column does not hold what it should";
-                    return Ok(Err(Break::at(audit.next(), reason)));
-                };
-                if let Err(broken) = audit.check(&entry, hash) {
-                    return Ok(Err(broken));
-                }
-            }
-            from = count(audit.next());
-        }
-        let Err(broken) = audit.finish(head) else {
-            return self.ends(key, head, last).await;
-        };
-        Ok(Err(broken))
-    }
-
-    /// Whether no entry stands behind the newest, unless the history went on.
-    async fn ends(
-        &self,
-        key: &StateKey,
-        head: Option<&Head>,
-        last: u64,
-    ) -> Result<Result<(), Break>, Failure> {
-        let behind = self.rows(key, count(last + 1), i64::MAX, 1).await?;
-        if !behind.is_empty() && self.standing(key).await?.0.head.as_ref() == head {
-            return Ok(Err(Break::at(last + 1, "it stands behind the newest entry")));
-        }
-        Ok(Ok(()))
-    }
-
-    pub(super) async fn prune_history(
-        &self,
-        key: &StateKey,
-        retention: Retention,
-    ) -> Result<u64, Error> {
-        let failed = |failure| self.failed(Some(key), "prune the history of", failure);
-        for _ in 0..TRIES {
-            let pruned = self.prune_once(key, retention).await.map_err(failed)?;
-            if let Some(removed) = pruned {
-                return Ok(removed);
-            }
-        }
-        Err(failed(Problem::HistoryMoves.into()))
-    }
-
-    /// `None` if the history went on meanwhile.
-    async fn prune_once(
-        &self,
-        key: &StateKey,
-        retention: Retention,
-    ) -> Result<Option<u64>, Failure> {
-        let (standing, _) = self.standing(key).await?;
-        let Some(head) = &standing.head else { return Ok(Some(0)) };
-        let Some(oldest) = self.oldest_to_stay(key, retention, standing.now()).await? else {
-            return Ok(Some(0));
-        };
-        let Some((_, anchor)) = self.keyframe(key, oldest).await? else { return Ok(Some(0)) };
-        let before = head.pruned.sequence;
-        if anchor.sequence <= before {
-            return Ok(Some(0));
-        }
-        let by = Attempt::new(&Holder::current());
-        let next = Next::prune(head, key, anchor, by.origin(standing.now()));
-        let columns = entry::Columns::of(Some(head), &next)?;
-        let through = anchor.hash.to_string();
-        let arguments = [
-            key.user_id().into(),
-            key.session_id().into(),
-            count(anchor.sequence).into(),
-            through.as_str().into(),
-            columns.sequence.into(),
-            columns.previous.as_deref().into(),
-            columns.hash.as_str().into(),
-            columns.at.into(),
-            next.entry.event.as_str().into(),
-            columns.process.into(),
-            next.entry.host.as_str().into(),
-            columns.version.into(),
-            next.entry.write_id.as_str().into(),
-            columns.content.into(),
-        ];
-        let answer = self.ask(Script::HistoryPrune, &arguments, 0).await?;
-        let is_done = answer.row()?.int(0)?.is_some_and(|done| done > 0);
-        Ok(is_done.then_some(anchor.sequence - before))
-    }
-
-    /// The oldest entry whose version has to stay.
-    async fn oldest_to_stay(
-        &self,
-        key: &StateKey,
-        retention: Retention,
-        now: u64,
-    ) -> Result<Option<u64>, Failure> {
-        match retention {
-            Retention::All => Ok(None),
-            Retention::Versions(versions) => {
-                self.place(Script::HistoryOfRank, key, versions.max(1) - 1).await
-            }
-            Retention::Age(age) => {
-                let age = u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
-                self.place(Script::HistoryOfTime, key, now.saturating_sub(age)).await
-            }
-        }
-    }
 }
 
 fn record(rows: &[Row], location: &str, key: &StateKey) -> Result<Option<Record>, Error> {
@@ -292,16 +149,6 @@ fn record(rows: &[Row], location: &str, key: &StateKey) -> Result<Option<Record>
     let newest = entries.iter().rfind(|entry| entry.has_state());
     let (Some(state), Some(newest)) = (state, newest) else { return Ok(None) };
     newest.record(key, state).map(Some).map_err(|reason| broken(newest.sequence, reason))
-}
-
-fn verified(head: Option<Head>, stored: Option<&str>) -> Verified {
-    let Some(head) = head else { return Verified::new(0, None, stored.is_none()) };
-    let is_current = match stored.map(str::trim_end) {
-        Some(stored) => stored == head.write_id,
-        // It was deleted, or has expired.
-        None => true,
-    };
-    Verified::new(head.sequence - head.pruned.sequence, Some(head.hash), is_current)
 }
 
 /// Does what may take long where that holds nobody up.
