@@ -1,6 +1,6 @@
 //! Whoever edits a history is found out.
 
-use cogency_state::{DatabaseBackend, Error, HistoryBackend};
+use cogency_state::{DatabaseBackend, Error, HistoryBackend, StateBackend as _};
 
 use crate::places::Database;
 use crate::{key, lease, save};
@@ -90,7 +90,8 @@ async fn an_entry_that_was_edited_is_found_whatever_its_column() {
             ("content", "'[]'"),
         ] {
             for sequence in [1, 3, 7] {
-                let sql = format!("UPDATE {{p}}history SET {column} = {value} WHERE seq = {sequence}");
+                let sql =
+                    format!("UPDATE {{p}}history SET {column} = {value} WHERE seq = {sequence}");
                 let found = kept.without(&backend, &sql).await;
                 assert_eq!(found, Some(sequence), "{} {column} of {sequence}", database.name);
             }
@@ -112,9 +113,8 @@ async fn an_entry_that_was_removed_put_in_or_moved_is_found() {
                 ALL.replace("seq,", &format!("{seq},"))
             )
         };
-        let moved_to = |user: &str| {
-            format!("UPDATE {{p}}history SET user_id = '{user}' WHERE seq = 4")
-        };
+        let moved_to =
+            |user: &str| format!("UPDATE {{p}}history SET user_id = '{user}' WHERE seq = 4");
         for (sql, due) in [
             ("DELETE FROM {p}history WHERE seq = 1".to_owned(), 1),
             ("DELETE FROM {p}history WHERE seq = 4".to_owned(), 4),

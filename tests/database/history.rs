@@ -50,7 +50,8 @@ async fn every_version_comes_back_byte_for_byte() {
                 text = String::from("{\"turns\":[");
             }
             text.push_str(&format!("\"turn {count} \u{1f916} äöü {}\",", "ß".repeat(count)));
-            let json = format!("{}null],\"at\":{count}}}", text.replacen(":0", &format!(":{count}"), 1));
+            let json =
+                format!("{}null],\"at\":{count}}}", text.replacen(":0", &format!(":{count}"), 1));
             let lease = lease(&backend, &key).await;
             let before = saved.last().map(|write| &write.record);
             let write = write(&key, before.map(|record| record.revision), json)
@@ -117,8 +118,10 @@ async fn what_happened_is_listed_with_who_and_when_the_newest_first() {
         backend.release_lease(&last).await.unwrap();
 
         let entries = backend.list_history(&key, None, 10).await.unwrap();
-        let told: Vec<_> =
-            entries.iter().map(|entry| (entry.sequence, &entry.event, entry.version, entry.size)).collect();
+        let told: Vec<_> = entries
+            .iter()
+            .map(|entry| (entry.sequence, &entry.event, entry.version, entry.size))
+            .collect();
         let due = [(3, &Event::Delete, 2, 0), (2, &Event::Save, 2, 2), (1, &Event::Reset, 1, 1)];
         assert_eq!(told, due, "{}", database.name);
         let entry = &entries[2];
@@ -225,11 +228,12 @@ async fn pruning_leaves_whole_versions_and_a_history_that_verifies() {
         }
         history.verify().await.unwrap();
         // A new keyframe lets the others go.
-        manager.save_state(&key, vec!["short".to_owned()], {
-            manager.load_state::<Vec<String>>(&key).await.unwrap().map(|loaded| loaded.revision)
-        })
-        .await
-        .unwrap();
+        manager
+            .save_state(&key, vec!["short".to_owned()], {
+                manager.load_state::<Vec<String>>(&key).await.unwrap().map(|loaded| loaded.revision)
+            })
+            .await
+            .unwrap();
         assert!(history.prune(Retention::Versions(1)).await.unwrap() > 20, "{}", database.name);
         let verified = history.verify().await.unwrap();
         assert_eq!(verified.entries, database.number("SELECT COUNT(*) FROM {p}history") as u64);
@@ -287,7 +291,10 @@ async fn a_version_is_restored_as_a_new_one_and_forked_into_another_key() {
         // A state that is gone comes back too.
         manager.delete_state(&alice).await.unwrap();
         history.restore(Moment::Entry(2)).await.unwrap();
-        assert_eq!(manager.load_state::<Vec<String>>(&alice).await.unwrap().unwrap().state.len(), 2);
+        assert_eq!(
+            manager.load_state::<Vec<String>>(&alice).await.unwrap().unwrap().state.len(),
+            2
+        );
         turn(&manager, &alice, 9).await;
         for (key, entries) in [(&alice, 7), (&bob, 1)] {
             let verified = manager.history(key).verify().await.unwrap();

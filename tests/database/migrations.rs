@@ -43,7 +43,10 @@ async fn whoever_may_change_no_tables_is_told_what_is_missing_until_it_was_done_
     for database in Database::each() {
         let error = database.builder().never_migrate().connect().await.unwrap_err();
         let said = error.to_string();
-        assert!(said.contains("version 0") && said.contains("1 (states and leases), 2 (history)"), "{said}");
+        assert!(
+            said.contains("version 0") && said.contains("1 (states and leases), 2 (history)"),
+            "{said}"
+        );
         let sql = database.builder().migrations().unwrap();
         database.run(&sql);
         let backend = database.builder().never_migrate().connect().await.unwrap();

@@ -45,8 +45,10 @@ fn resynchronise(old: &[u8], new: &[u8]) -> Option<Match> {
     let mut window = FIRST_WINDOW;
     loop {
         if let Some(found) = nearest(first(old, window + GRAM), first(new, window + GRAM)) {
-            let further =
-                common_prefix(behind(old, found.old + found.len), behind(new, found.new + found.len));
+            let further = common_prefix(
+                behind(old, found.old + found.len),
+                behind(new, found.new + found.len),
+            );
             return Some(Match { len: found.len + further, ..found });
         }
         if window >= old.len().max(new.len()) {

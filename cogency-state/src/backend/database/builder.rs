@@ -171,8 +171,7 @@ impl DatabaseBackendBuilder {
         let (sharing, durability) = (settings.sharing(), settings.durability());
         let server = settings.server();
         let ready = OnceCell::new();
-        let records =
-            Records { server, location, lease_ttl, patience, migrate, retention, ready };
+        let records = Records { server, location, lease_ttl, patience, migrate, retention, ready };
         Ok(DatabaseBackend { records: Arc::new(records), sharing, durability })
     }
 

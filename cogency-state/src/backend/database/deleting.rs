@@ -3,9 +3,9 @@
 use super::dialect::Script;
 use super::entry::Columns;
 use super::leases::Attempt;
+use super::problem::Problem;
 use super::records::Records;
 use super::saving::{Entered, TRIES};
-use super::problem::Problem;
 use crate::backend::Lease;
 use crate::error::{BoxError, Error};
 use crate::history::{Event, Next};

@@ -128,7 +128,8 @@ impl Records {
     ) -> Result<bool, Error> {
         let (key, record) = (lease.key(), &write.record);
         let attempt = Attempt::of(lease).ok_or_else(|| self.lost(lease))?;
-        let refused = |problem: BoxError| Error::backend(Some(key), &self.location, "save", problem);
+        let refused =
+            |problem: BoxError| Error::backend(Some(key), &self.location, "save", problem);
         let values = Values::of(record).map_err(refused)?;
         let columns = next.map(|next| Columns::of(standing.head.as_ref(), next)).transpose();
         let columns = columns.map_err(|problem| refused(problem.into()))?;

@@ -13,7 +13,8 @@ fn round_trip(old: &str, new: &str) -> String {
 
 /// A conversation as serde writes one, with a counter and a time that stand before the list.
 fn chat(turns: usize) -> String {
-    let mut text = format!("{{\"count\":{turns},\"updated\":\"2026-01-31T12:00:{turns:05}Z\",\"turns\":[");
+    let mut text =
+        format!("{{\"count\":{turns},\"updated\":\"2026-01-31T12:00:{turns:05}Z\",\"turns\":[");
     for turn in 0..turns {
         let comma = if turn == 0 { "" } else { "," };
         let content = format!("{:x}", turn * 7_919).repeat(30);
@@ -41,7 +42,8 @@ fn a_turn_of_a_conversation_costs_what_it_adds() {
 
 #[test]
 fn what_goes_from_the_front_while_the_end_grows_costs_what_it_adds() {
-    let cut = |turns: usize| chat(turns).replacen("{\"role\":\"user\",\"content\":\"000", "{\"a\":\"", 1);
+    let cut =
+        |turns: usize| chat(turns).replacen("{\"role\":\"user\",\"content\":\"000", "{\"a\":\"", 1);
     let old = chat(400);
     let new = cut(401).replace("waiting", "working");
     let change = round_trip(&old, &new);
@@ -85,10 +87,22 @@ fn how_long_a_typical_change_takes() {
 fn what_is_no_change_or_fits_another_state_is_refused() {
     let old = "grüße an alle";
     for change in [
-        "", "{}", "[", "[[0,99]]", "[[0]]", "[[0,1,2]]", "[[-1,2]]", "[null]", "[[0,3]]",
-        "[[3,2]]", "[[18446744073709551615,2]]", "[[1,18446744073709551615]]", "[\"\\ud800\"]",
+        "",
+        "{}",
+        "[",
+        "[[0,99]]",
+        "[[0]]",
+        "[[0,1,2]]",
+        "[[-1,2]]",
+        "[null]",
+        "[[0,3]]",
+        "[[3,2]]",
+        "[[18446744073709551615,2]]",
+        "[[1,18446744073709551615]]",
+        "[\"\\ud800\"]",
         // What is copied twice could make much of little.
-        "[[0,2],[0,2]]", "[[5,2],[0,2]]",
+        "[[0,2],[0,2]]",
+        "[[5,2],[0,2]]",
     ] {
         assert_eq!(apply(old, change), Err(Unfit), "{change}");
     }
@@ -97,8 +111,11 @@ fn what_is_no_change_or_fits_another_state_is_refused() {
 
 /// Some characters of one to four bytes, so that they are alike in parts.
 fn text() -> impl Strategy<Value = String> {
-    proptest::collection::vec(proptest::sample::select("aaab\"\\{,üéß日本🤖🤗".chars().collect::<Vec<_>>()), 0..400)
-        .prop_map(|characters| characters.into_iter().collect())
+    proptest::collection::vec(
+        proptest::sample::select("aaab\"\\{,üéß日本🤖🤗".chars().collect::<Vec<_>>()),
+        0..400,
+    )
+    .prop_map(|characters| characters.into_iter().collect())
 }
 
 /// What somebody makes of a text: pieces of it and others, in any order.

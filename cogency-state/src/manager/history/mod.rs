@@ -130,8 +130,7 @@ impl History {
                 return Err(error);
             }
         };
-        let (expected, replaced) =
-            stored.map(|stored| (stored.revision, stored.state)).unzip();
+        let (expected, replaced) = stored.map(|stored| (stored.revision, stored.state)).unzip();
         let write = copy(found, key.clone(), expected)
             .with_ttl(ttl)
             .with_action(Action::Restore)
@@ -147,11 +146,7 @@ impl History {
     ///
     /// # Cancellation
     /// Dropped before the save begins, nothing happens. A save that has begun runs to its end.
-    pub async fn fork(
-        &self,
-        moment: impl Into<Moment>,
-        to: &StateKey,
-    ) -> Result<Revision, Error> {
+    pub async fn fork(&self, moment: impl Into<Moment>, to: &StateKey) -> Result<Revision, Error> {
         let manager = &self.manager;
         let ttl = manager.ttl(None)?;
         let found = self.record(moment.into()).await?;

@@ -67,13 +67,8 @@ impl Records {
         to: i64,
         limit: i64,
     ) -> Result<Vec<Result<Row, Problem>>, Failure> {
-        let arguments = [
-            key.user_id().into(),
-            key.session_id().into(),
-            from.into(),
-            to.into(),
-            limit.into(),
-        ];
+        let arguments =
+            [key.user_id().into(), key.session_id().into(), from.into(), to.into(), limit.into()];
         let answer = self.ask(Script::HistoryRows, &arguments, LARGE).await?;
         Ok(answer.rows.iter().map(|found| entry::of(&**found)).collect())
     }
@@ -141,8 +136,7 @@ impl Records {
 }
 
 fn record(rows: &[Row], location: &str, key: &StateKey) -> Result<Option<Record>, Error> {
-    let broken =
-        |sequence, reason: &str| Error::history_broken(key, location, sequence, reason);
+    let broken = |sequence, reason: &str| Error::history_broken(key, location, sequence, reason);
     let entries: Vec<_> = rows.iter().map(|row| row.entry.clone()).collect();
     let state = rebuild(&entries);
     let state = state.map_err(|Break { sequence, reason }| broken(sequence, reason))?;
