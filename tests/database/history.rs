@@ -187,6 +187,26 @@ async fn a_save_that_is_repeated_has_one_entry() {
     }
 }
 
+/// Nothing is made up, and nothing is lost: the state itself is as it was.
+#[tokio::test]
+async fn a_version_whose_change_was_edited_is_not_loaded() {
+    for database in Database::each() {
+        let manager = StateManager::new(database.connect().await);
+        let key = key("alice");
+        for number in 1..=8 {
+            turn(&manager, &key, number).await;
+        }
+        database.run("UPDATE {p}history SET content = REPLACE(content, 'turn 8', 'turn 9')");
+        let history = manager.history(&key);
+        let edited = history.restore(Moment::Version(8)).await;
+        assert!(matches!(edited, Err(Error::HistoryBroken { sequence: 8, .. })), "{edited:?}");
+        let whole = history.load::<Vec<String>>(Moment::Version(7)).await.unwrap();
+        assert_eq!(whole.unwrap().state.len(), 7, "{}", database.name);
+        turn(&manager, &key, 9).await;
+        assert_eq!(manager.load_state::<Vec<String>>(&key).await.unwrap().unwrap().state.len(), 9);
+    }
+}
+
 /// A save or delete whose history went on meanwhile looks again.
 #[tokio::test]
 async fn a_history_that_is_pruned_under_a_lease_is_continued() {

@@ -19,6 +19,9 @@ fn first_version(database: &Database, users: &[&str]) {
         "postgres" => (POSTGRES, "timestamptz"),
         _ => (MARIADB, "DATETIME(6)"),
     };
+    if let Some(path) = database.url.strip_prefix("sqlite:") {
+        std::fs::File::create(path).unwrap();
+    }
     database.run(&format!(
         "CREATE TABLE {{p}}migrations (version BIGINT PRIMARY KEY, applied_at {at})"
     ));

@@ -35,3 +35,6 @@ pub use moment::Moment;
 pub(crate) use rebuild::rebuild;
 pub use retention::Retention;
 pub(crate) use step::{Next, Saved};
+
+#[cfg(test)]
+mod tests;
