@@ -73,7 +73,7 @@ fn states() -> impl Strategy<Value = Vec<String>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
 
     #[test]
     fn each_version_is_rebuilt_from_at_most_twice_its_size(states in states()) {
@@ -111,11 +111,11 @@ fn a_change_that_was_edited_or_that_is_missing_is_not_applied() {
     for count in 0..4 {
         kept.save(format!("[{count},\"{}\"]", "word ".repeat(100)));
     }
-    let mut edited = kept.from_keyframe(3);
+    let mut edited = kept.from_keyframe(2);
     let content = String::from_utf8(edited[2].content.to_vec()).unwrap();
-    edited[2].content = content.replace('2', "5").into();
-    edited[3].content = content.replace('2', "5").into();
-    assert_eq!(rebuild(&edited).unwrap_err().sequence, 4);
+    // The text of the change, which is in front.
+    edited[2].content = content.replacen('2', "5", 1).into();
+    assert_eq!(rebuild(&edited).unwrap_err().sequence, 3);
     let mut missing = kept.from_keyframe(3);
     missing.remove(1);
     assert_eq!(rebuild(&missing).unwrap_err().sequence, 2);

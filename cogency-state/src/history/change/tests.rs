@@ -142,7 +142,7 @@ fn place(part: f64, len: usize) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
 
     #[test]
     fn every_change_makes_the_new_of_the_old((old, new) in edited()) {
