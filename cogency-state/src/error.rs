@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::task::JoinError;
 
+use crate::history::Moment;
 use crate::holder::Holder;
 use crate::key::{KeyProblem, StateKey};
 use crate::record::WriteId;
@@ -220,6 +221,49 @@ pub enum Error {
         after: Duration,
     },
 
+    /// No history is kept there.
+    #[error(
+        "no history is kept in {backend}: keep the states where one is, such as in a database, or \
+         leave out `history=off`"
+    )]
+    #[non_exhaustive]
+    NoHistory {
+        /// Where the states are.
+        backend: String,
+    },
+
+    /// The history does not have what was asked for. Nothing was changed.
+    #[error(
+        "the history of {key} in {backend} has no {wanted}: list it to see what it has; what was \
+         pruned is gone"
+    )]
+    #[non_exhaustive]
+    NoSuchVersion {
+        /// The state.
+        key: StateKey,
+        /// Where it is.
+        backend: String,
+        /// What was asked for, such as `version 7`.
+        wanted: String,
+    },
+
+    /// The history is not what was written: an entry was edited, removed or put in.
+    #[error(
+        "the history of {key} in {backend} is not what was written, from entry {sequence} on \
+         ({reason}): find out who changed it, and compare with a backup"
+    )]
+    #[non_exhaustive]
+    HistoryBroken {
+        /// The state.
+        key: StateKey,
+        /// Where it is.
+        backend: String,
+        /// The first entry that is wrong.
+        sequence: u64,
+        /// What is wrong, without any of the contents.
+        reason: String,
+    },
+
     /// A `persist` name or URL cannot be turned into a backend, or the backend cannot do what was
     /// asked of it, such as to let states expire. Nothing was touched.
     #[error("{reason}")]
@@ -293,6 +337,25 @@ impl Error {
     ) -> Self {
         let (key, backend, source) = (key.clone(), backend.to_owned(), source.into());
         Self::OutcomeUnknown { key, backend, write_id, source }
+    }
+
+    /// An [`Error::NoSuchVersion`] of what was asked for.
+    #[must_use]
+    pub fn no_such_version(key: &StateKey, backend: &str, wanted: Moment) -> Self {
+        let (key, backend, wanted) = (key.clone(), backend.to_owned(), wanted.to_string());
+        Self::NoSuchVersion { key, backend, wanted }
+    }
+
+    /// An [`Error::HistoryBroken`]. The reason must not quote what is stored.
+    #[must_use]
+    pub fn history_broken(
+        key: &StateKey,
+        backend: &str,
+        sequence: u64,
+        reason: impl Into<String>,
+    ) -> Self {
+        let (key, backend, reason) = (key.clone(), backend.to_owned(), reason.into());
+        Self::HistoryBroken { key, backend, sequence, reason }
     }
 
     /// An [`Error::Backend`]. Neither the source nor its sources may hold secrets.

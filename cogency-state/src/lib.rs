@@ -49,6 +49,7 @@ pub mod conformance;
 mod envelope;
 mod error;
 mod expires_at;
+mod history;
 mod holder;
 mod key;
 mod manager;
@@ -60,17 +61,18 @@ mod rfc3339;
 mod to_its_end;
 
 pub use backend::{
-    Action, Capabilities, Durability, FileBackend, Lease, LeaseAttempt, MemoryBackend, Opened,
-    Sharing, StateBackend, Write,
+    Action, Capabilities, Durability, FileBackend, HistoryBackend, Lease, LeaseAttempt,
+    MemoryBackend, Opened, Sharing, StateBackend, Verified, Write,
 };
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use backend::{DatabaseBackend, DatabaseBackendBuilder, DatabasePool};
 #[cfg(feature = "redis")]
 pub use backend::{RedisBackend, RedisBackendBuilder, RedisDurability};
 pub use error::{BoxError, Error};
+pub use history::{Event, HistoryEntry, HistoryHash, Moment, Retention};
 pub use holder::Holder;
 pub use key::{DEFAULT_SESSION, KeyProblem, MAX_ID_BYTES, StateKey};
-pub use manager::{Call, Loaded, StateManager, StateManagerBuilder};
+pub use manager::{Call, Difference, History, Loaded, StateManager, StateManagerBuilder};
 pub use record::{Checksum, Metadata, Record, Revision, SCHEMA_VERSION, SavedAt, WriteId};
 
 #[doc = include_str!("robust.md")]

@@ -86,6 +86,13 @@ pub(crate) enum Fault {
     ErrorsQuoteStates,
     SourcesQuoteStates,
     DebugQuotesStates,
+    // History
+    ClaimsAHistory,
+    NotesRepeatedSaves,
+    ForgetsDeletes,
+    NotesRefusedSaves,
+    LoadsTheNewestVersion,
+    PrunesTooMuch,
     // Only to be found by many steps, or by many tasks
     RenewedLeasesOutliveTheirRelease,
     LoadsAreStaleNowAndThen,

@@ -95,6 +95,12 @@ const BITES: &[Bite] = &[
     ("messages_do_not_show_states", ErrorsQuoteStates, "a stale save shows the state"),
     ("messages_do_not_show_states", SourcesQuoteStates, "shows the state"),
     ("messages_do_not_show_states", DebugQuotesStates, "Debug output of the backend"),
+    ("a_history_is_there_where_it_is_said_to_be", ClaimsAHistory, "but history() gives one: false"),
+    ("each_save_and_delete_has_one_entry", NotesRepeatedSaves, r#"["reset", "reset", "delete""#),
+    ("each_save_and_delete_has_one_entry", ForgetsDeletes, r#"["reset", "save"]"#),
+    ("a_save_that_is_refused_has_no_entry", NotesRefusedSaves, "there are 2 entries"),
+    ("each_version_comes_back", LoadsTheNewestVersion, "version (12, due is 1)"),
+    ("a_pruned_history_keeps_what_it_should", PrunesTooMuch, "version 10"),
     ("random_sequences_agree_with_a_model", RenewedLeasesOutliveTheirRelease, "2. Renew"),
     ("concurrent_histories_are_consistent", LoadsAreStaleNowAndThen, "a load found version"),
     // Of any check

@@ -1,15 +1,18 @@
 //! The database backend against real files and servers: what only they can do to it.
 
 // All of this is tests, also what clippy does not take for one.
-#![expect(clippy::unwrap_used, clippy::panic)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod access;
 #[path = "../redis_crash/agents.rs"]
 #[expect(dead_code, reason = "of what it has for Redis not all is needed here")]
 mod agents;
+mod audit;
 mod cancellation;
+mod cost;
 mod expiry;
 mod guide;
+mod history;
 mod isolation;
 mod leases;
 #[path = "../redis_crash/ledgers.rs"]
@@ -22,6 +25,7 @@ mod processes;
 mod refusals;
 mod texts;
 mod tls;
+mod upgrades;
 
 use cogency_state::{
     DatabaseBackend, Holder, Lease, LeaseAttempt, Metadata, Opened, Record, Revision,

@@ -62,6 +62,9 @@ fn one_round(server: &DatabaseServer, users: &[&str]) {
     }
     let told: Testimony = (0..).zip(agents.into_iter().map(Watched::succeed)).collect();
     let figures = check(&server.url(), users, &told);
+    for user in users {
+        crate::history::is_whole(&server.url(), user);
+    }
     println!("{outages} outages in {:?}: {figures:?}", started.elapsed());
     assert_eq!(figures.acknowledged + figures.found, CALLS * told.len());
     assert!(outages > 2, "the server was hardly ever killed");

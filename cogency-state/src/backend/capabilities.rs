@@ -20,6 +20,9 @@ pub struct Capabilities {
     /// Whether a save with a [`ttl`](crate::Write::ttl) makes a record that expires. Where not,
     /// the manager refuses to begin a call that asks for one.
     pub expiry: bool,
+    /// Whether [`StateBackend::history`](crate::StateBackend::history) gives one: what happened to
+    /// each state is kept, with its earlier versions.
+    pub history: bool,
 }
 
 impl Capabilities {
@@ -32,6 +35,7 @@ impl Capabilities {
             lease_ttl: None,
             saves_survive_drop: false,
             expiry: false,
+            history: false,
         }
     }
 
@@ -67,6 +71,13 @@ impl Capabilities {
     #[must_use]
     pub const fn with_expiry(mut self) -> Self {
         self.expiry = true;
+        self
+    }
+
+    /// With a history of each state.
+    #[must_use]
+    pub const fn with_history(mut self) -> Self {
+        self.history = true;
         self
     }
 }

@@ -7,6 +7,7 @@ mod capabilities;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod database;
 mod file;
+mod history;
 mod lease;
 mod memory;
 mod percent;
@@ -30,6 +31,7 @@ pub use self::database::{DatabaseBackend, DatabaseBackendBuilder, DatabasePool};
 pub use self::redis::{RedisBackend, RedisBackendBuilder, RedisDurability};
 pub use capabilities::{Capabilities, Durability, Sharing};
 pub use file::FileBackend;
+pub use history::{HistoryBackend, Verified};
 pub use lease::{Lease, LeaseAttempt};
 pub use memory::MemoryBackend;
 
@@ -102,6 +104,11 @@ pub trait StateBackend: fmt::Debug + Send + Sync + 'static {
 
     /// The keys of a user that have a record, in order, and no others.
     async fn list_states(&self, user_id: &str) -> Result<Vec<StateKey>, Error>;
+
+    /// The history of the states, where [`Capabilities::history`] says that one is kept.
+    fn history(&self) -> Option<&dyn HistoryBackend> {
+        None
+    }
 
     /// [`acquire_lease`](Self::acquire_lease), then [`load_state`](Self::load_state) under it.
     ///

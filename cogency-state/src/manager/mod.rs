@@ -2,6 +2,7 @@
 
 mod call;
 mod held;
+mod history;
 mod hold;
 mod open_call;
 mod queue;
@@ -25,6 +26,7 @@ use crate::record::{Metadata, Revision};
 
 pub use call::Call;
 pub(crate) use held::HeldKeys;
+pub use history::{Difference, History};
 use hold::Hold;
 pub(crate) use open_call::{OpenCall, Terms};
 pub(crate) use queue::Place;

@@ -137,7 +137,7 @@ fn prepare(
     Prepared { write: Box::new(Write::new(record, expected)), warm }
 }
 
-async fn off_thread<R: Send + 'static>(
+pub(super) async fn off_thread<R: Send + 'static>(
     key: &StateKey,
     operation: &'static str,
     work: impl FnOnce() -> R + Send + 'static,

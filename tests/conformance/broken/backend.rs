@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use cogency_state::{
-    Capabilities, Durability, Error, Holder, Lease, LeaseAttempt, Metadata, Opened, Record,
-    Revision, StateBackend, StateKey, Write,
+    Capabilities, Durability, Error, Event, HistoryBackend, Holder, Lease, LeaseAttempt, Metadata,
+    Opened, Record, Revision, StateBackend, StateKey, Write,
 };
 use tokio::task::yield_now;
 
@@ -24,7 +24,7 @@ impl StateBackend for Broken {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let capabilities = self.inner.capabilities().with_lease_ttl(self.ttl);
+        let capabilities = self.inner.capabilities().with_lease_ttl(self.ttl).with_history();
         match self.fault {
             Some(Fault::ClaimsToSurvive) => capabilities.with_durability(Durability::Restart),
             _ => capabilities,
@@ -169,6 +169,9 @@ impl StateBackend for Broken {
         }
         let was_there = self.inner.delete_state(&inner).await?;
         self.notes().damaged.remove(key);
+        if was_there && !self.has(Fault::ForgetsDeletes) {
+            self.note(key, Event::Delete, None);
+        }
         Ok(was_there || self.has(Fault::SecondDeleteSaysTrue))
     }
 
@@ -188,6 +191,10 @@ impl StateBackend for Broken {
             Some(Fault::ListsEscapedIds) => Ok(listed?.iter().map(escaped).collect()),
             _ => listed,
         }
+    }
+
+    fn history(&self) -> Option<&dyn HistoryBackend> {
+        if self.has(Fault::ClaimsAHistory) { None } else { Some(self) }
     }
 
     async fn acquire_and_load(&self, key: &StateKey, holder: &Holder) -> Result<Opened, Error> {

@@ -2,6 +2,7 @@
 
 mod backend;
 mod harness;
+mod history;
 mod save;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,6 +57,7 @@ struct Notes {
     renewed: BTreeSet<(StateKey, u64)>,
     busy: BTreeSet<StateKey>,
     loads: u64,
+    stories: BTreeMap<StateKey, history::Story>,
 }
 
 /// What a lease of this backend carries.
@@ -189,6 +191,7 @@ impl Broken {
     }
 
     fn note_saved(&self, key: &StateKey, before: Option<Record>, write: &Write) {
+        self.note_write(key, write);
         let (mut notes, now) = (self.notes(), &write.record);
         if let Some(ttl) = write.ttl {
             notes.due.entry(key.clone()).or_insert_with(|| Instant::now() + ttl);

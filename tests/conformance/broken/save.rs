@@ -17,6 +17,10 @@ impl Broken {
         let key = lease.key();
         let found = self.inner.load_state(&self.place(key)).await?;
         let mut write = write.clone();
+        let found_revision = found.as_ref().map(|record| record.revision);
+        if self.has(Fault::NotesRefusedSaves) && !write.may_replace(found_revision) {
+            self.note_write(key, &write);
+        }
         if let Some(answer) = self.answer_instead(lease, &write, found.as_ref()) {
             return answer;
         }

@@ -10,9 +10,10 @@ use super::connections::{Connections, Server};
 use super::migrations::{self, Migrate};
 use super::place::{DatabasePool, Place};
 use super::records::{Patience, Records};
-use super::url::{self, Options, Target};
+use super::url::{self, Keeps, Options, Target};
 use crate::backend::{Durability, Sharing};
 use crate::error::Error;
+use crate::history::Retention;
 
 const PREFIX: &str = "cogency_";
 const POOL_SIZE: u32 = 10;
@@ -93,6 +94,20 @@ impl DatabaseBackendBuilder {
         self
     }
 
+    /// How much of each state's history stays: all of it unless told. What is to go is removed now
+    /// and then by saves, and by [`History::prune`](crate::History::prune).
+    pub fn history(mut self, retention: Retention) -> Self {
+        self.options.history = Some(Keeps::History(retention));
+        self
+    }
+
+    /// Keeps no history: saves and deletes leave no entries. What others keep stays, and goes on
+    /// with the next save that keeps one.
+    pub fn without_history(mut self) -> Self {
+        self.options.history = Some(Keeps::Nothing);
+        self
+    }
+
     /// Changes no tables: where they are not as this version needs them it says what is missing.
     /// [`migrations`](Self::migrations) has the SQL for whoever may.
     pub fn never_migrate(mut self) -> Self {
@@ -151,12 +166,12 @@ impl DatabaseBackendBuilder {
     /// [`Error::Config`] if the URL or a setting is wrong.
     pub fn build(self) -> Result<DatabaseBackend, Error> {
         let settings = self.settings()?;
-        let Settings { patience, lease_ttl, migrate, .. } = settings;
+        let Settings { patience, lease_ttl, migrate, retention, .. } = settings;
         let location = format!("{}/{}", settings.place.location(), settings.prefix);
         let (sharing, durability) = (settings.sharing(), settings.durability());
         let server = settings.server();
         let ready = OnceCell::new();
-        let records = Records { server, location, lease_ttl, patience, migrate, ready };
+        let records = Records { server, location, lease_ttl, patience, migrate, retention, ready };
         Ok(DatabaseBackend { records: Arc::new(records), sharing, durability })
     }
 
@@ -182,6 +197,7 @@ impl DatabaseBackendBuilder {
             lease_ttl: valid_ttl(options.lease_ttl)?,
             pool_size: options.pool_size.unwrap_or(POOL_SIZE).max(1),
             migrate: options.migrate.unwrap_or_default(),
+            retention: options.history.unwrap_or_default().retention(),
             keeps_statements: options.keeps_statements.unwrap_or(true),
             patience: self.patience,
             place,
@@ -196,6 +212,7 @@ struct Settings {
     lease_ttl: Duration,
     pool_size: u32,
     migrate: Migrate,
+    retention: Option<Retention>,
     keeps_statements: bool,
     patience: Patience,
 }

@@ -35,10 +35,26 @@ pub(super) enum Script {
     RemoveExpired,
     /// Whether what it acknowledges survives a power cut.
     IsDurable,
+    /// Where a history stands.
+    HistoryHead,
+    /// Entries without what they keep, the newest first.
+    HistoryList,
+    /// Entries with what they keep, the oldest first.
+    HistoryRows,
+    /// The sequence number of a version.
+    HistoryOfVersion,
+    /// That of the newest entry at a time.
+    HistoryOfTime,
+    /// That of the version that so many newer ones follow.
+    HistoryOfRank,
+    /// Where the rebuild of a version begins.
+    HistoryKeyframe,
+    /// Removes the oldest entries.
+    HistoryPrune,
 }
 
 impl Script {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::Take,
         Self::Renew,
         Self::Release,
@@ -48,10 +64,27 @@ impl Script {
         Self::List,
         Self::RemoveExpired,
         Self::IsDurable,
+        Self::HistoryHead,
+        Self::HistoryList,
+        Self::HistoryRows,
+        Self::HistoryOfVersion,
+        Self::HistoryOfTime,
+        Self::HistoryOfRank,
+        Self::HistoryKeyframe,
+        Self::HistoryPrune,
     ];
 
     pub(super) fn writes(self) -> bool {
-        !matches!(self, Self::Load | Self::List | Self::IsDurable)
+        matches!(
+            self,
+            Self::Take
+                | Self::Renew
+                | Self::Release
+                | Self::Save
+                | Self::Delete
+                | Self::RemoveExpired
+                | Self::HistoryPrune
+        )
     }
 }
 

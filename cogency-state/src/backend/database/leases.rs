@@ -1,6 +1,6 @@
 //! Leases. The clock is the server's.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -9,6 +9,7 @@ use super::dialect::Script;
 use super::problem::{Failure, Problem};
 use super::records::{LARGE, Records};
 use super::row;
+use super::standing::{self, Standing};
 use crate::backend::{Lease, Opened};
 use crate::error::Error;
 use crate::holder::Holder;
@@ -20,12 +21,17 @@ pub(super) struct Attempt {
     pub(super) id: String,
     /// By whom a save under it is.
     pub(super) by: String,
+    /// Who that is.
+    pub(super) holder: Holder,
+    /// Where the key's history stood when it was last looked at.
+    pub(super) standing: Mutex<Standing>,
 }
 
 impl Attempt {
-    fn new(holder: &Holder) -> Self {
+    pub(super) fn new(holder: &Holder) -> Self {
         let by = format!("{}:{}", holder.host, holder.process);
-        Self { id: Uuid::new_v4().to_string(), by }
+        let standing = Mutex::default();
+        Self { id: Uuid::new_v4().to_string(), by, holder: holder.clone(), standing }
     }
 
     /// The attempt that took a lease of ours.
@@ -71,11 +77,16 @@ impl Records {
         }
         let token = found.int(1).map_err(failed)?.unwrap_or(0);
         let token = u64::try_from(token).unwrap_or(0);
+        let standing = standing::of(found, 10).map_err(failed);
+        if let Ok(standing) = &standing {
+            attempt.stands(standing.clone());
+        }
         let lease = Lease::new(key.clone(), token).with_guard(Arc::new(attempt));
         let record = if and_load { row::record(&self.location, key, found, 3) } else { Ok(None) };
-        if record.is_err() {
+        if record.is_err() || standing.is_err() {
             self.give_back(&lease).await;
         }
+        standing?;
         Ok(Opened::Acquired { lease, record: record? })
     }
 

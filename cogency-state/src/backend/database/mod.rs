@@ -3,15 +3,19 @@
 //! What differs between them is SQL, and what their errors mean (`dialect`). Each has a folder with
 //! both, and nothing else: a *script* for each step that has to be one, a migration that makes the
 //! tables. Above that, one body knows what a lease, a save and a doubt are (`leases`, `saving`,
-//! `records`, `row`). It sees a database as an object that runs scripts (`connections::Server`),
-//! which is written once, generically, over sqlx's connections (`pool`, `pools`); what sqlx wants to
-//! know of a database for that stands in one place (`statement::Session`). sqlx's own `Any` driver would do the same with
-//! less of each database (no `json`, no types, no codes of errors), and a trait with a method for
-//! each step would repeat for each database what binds arguments and reads rows.
+//! `deleting`, `records`, `row`), and what a history is (`history`, `entry`, `standing`). It sees a
+//! database as an object that runs scripts (`connections::Server`), which is written once,
+//! generically, over sqlx's connections (`pool`, `pools`); what sqlx wants to know of a database for
+//! that stands in one place (`statement::Session`). sqlx's own `Any` driver would do the same with less of each
+//! database (no `json`, no types, no codes of errors), and a trait with a method for each step would
+//! repeat for each database what binds arguments and reads rows.
 
 mod builder;
 mod connections;
+mod deleting;
 mod dialect;
+mod entry;
+mod history;
 mod leases;
 mod migrations;
 #[cfg(feature = "mysql")]
@@ -27,6 +31,7 @@ mod row;
 mod saving;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod standing;
 mod statement;
 mod url;
 
@@ -35,7 +40,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use self::records::Records;
-use super::{Capabilities, Durability, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write};
+use super::{
+    Capabilities, Durability, HistoryBackend, Lease, LeaseAttempt, Opened, Sharing, StateBackend,
+    Write,
+};
 use crate::error::Error;
 use crate::holder::Holder;
 use crate::key::StateKey;
@@ -53,8 +61,8 @@ pub use place::DatabasePool;
 /// | `postgres://user:password@host:5432/agents` | `postgres` | PostgreSQL 14 or newer |
 /// | `mysql://user:password@host:3306/agents`, `mariadb://…` | `mysql` | MariaDB 10.6 or newer |
 ///
-/// Behind a `?` may stand `prefix=name`, `lease_ttl=5s`, `pool_size=4`, `migrate=never` and
-/// `statement_cache=off`, as in [`DatabaseBackendBuilder`], and what sqlx knows of, such as
+/// Behind a `?` may stand `prefix=name`, `lease_ttl=5s`, `pool_size=4`, `migrate=never`,
+/// `statement_cache=off` and `history=off`, `history=100` or `history=90d`, as in [`DatabaseBackendBuilder`], and what sqlx knows of, such as
 /// `sslmode=verify-full`.
 ///
 /// # What it promises
@@ -72,7 +80,9 @@ pub use place::DatabasePool;
 /// `cogency_states` has a row for each state, with typed columns for what is known about it, and
 /// the state's own text: `state->'turns'` on PostgreSQL, `JSON_EXTRACT(state, '$.turns')` on
 /// MariaDB and SQLite. Beside it are `cogency_leases`, which has a row for each state that somebody
-/// is at work on, and `cogency_migrations`. To edit a state by hand, set its `checksum` to null,
+/// is at work on, and `cogency_migrations`. `cogency_history` has a row for each thing that
+/// happened to a state, with its versions, and `cogency_heads` says where each history stands. To
+/// edit a state by hand, set its `checksum` to null,
 /// and its `write_id` to another one.
 ///
 /// # Who makes the tables
@@ -188,11 +198,12 @@ impl StateBackend for DatabaseBackend {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::none()
+        let capabilities = Capabilities::none()
             .with_durability(self.durability)
             .with_sharing(self.sharing)
             .with_lease_ttl(Some(self.records.lease_ttl))
-            .with_expiry()
+            .with_expiry();
+        if self.records.retention.is_some() { capabilities.with_history() } else { capabilities }
     }
 
     async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {
@@ -230,6 +241,10 @@ impl StateBackend for DatabaseBackend {
     async fn list_states(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
         let user_id = user_id.to_owned();
         self.run(|records| async move { records.list(&user_id).await }).await
+    }
+
+    fn history(&self) -> Option<&dyn HistoryBackend> {
+        self.records.retention.map(|_| self as &dyn HistoryBackend)
     }
 
     async fn acquire_and_load(&self, key: &StateKey, holder: &Holder) -> Result<Opened, Error> {

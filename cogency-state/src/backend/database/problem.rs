@@ -44,6 +44,8 @@ pub(super) enum Problem {
          `ENCODING 'UTF8' TEMPLATE template0`, and name that in the URL"
     )]
     NotUtf8,
+    #[error("its history changed under a lease, again and again: see who else writes to it")]
+    HistoryMoves,
 
     #[error("the state is not text in UTF-8, which a column that is JSON has to be")]
     NotText,

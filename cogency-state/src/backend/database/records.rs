@@ -14,6 +14,7 @@ use super::row;
 use super::statement::{Argument, Cells, Rows};
 use crate::backend::Lease;
 use crate::error::Error;
+use crate::history::Retention;
 use crate::key::{StateKey, valid_id};
 use crate::record::Record;
 
@@ -37,6 +38,8 @@ pub(super) struct Records {
     pub(super) lease_ttl: Duration,
     pub(super) patience: Patience,
     pub(super) migrate: Migrate,
+    /// How much of each history stays; `None` if none is kept.
+    pub(super) retention: Option<Retention>,
     /// Set once the tables are as they have to be.
     pub(super) ready: OnceCell<()>,
 }

@@ -11,13 +11,15 @@ use super::migrations::Migrate;
 use super::place::Place;
 use super::pools::Source;
 use crate::error::Error;
+use crate::history::Retention;
 
 /// What a URL can be, for messages.
 const LEGAL: &str = "`sqlite:<path>`, `postgres://<user>:<password>@<host>:<port>/<database>` or \
                      `mysql://<user>:<password>@<host>:<port>/<database>` (also `mariadb://`), \
                      each with its cargo feature; behind a `?` also `prefix=<name>`, \
-                     `lease_ttl=<duration>`, `pool_size=<number>`, `migrate=never` and \
-                     `statement_cache=off`";
+                     `lease_ttl=<duration>`, `pool_size=<number>`, `migrate=never`, \
+                     `statement_cache=off` and `history=off`, `history=<versions>` or \
+                     `history=<duration>`";
 
 /// What a URL can begin with.
 pub(super) const SCHEMES: [&str; 5] = ["sqlite", "postgres", "postgresql", "mysql", "mariadb"];
@@ -36,6 +38,42 @@ pub(super) struct Options {
     pub(super) pool_size: Option<u32>,
     pub(super) migrate: Option<Migrate>,
     pub(super) keeps_statements: Option<bool>,
+    pub(super) history: Option<Keeps>,
+}
+
+/// What is kept of what happened to a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keeps {
+    History(Retention),
+    Nothing,
+}
+
+impl Default for Keeps {
+    fn default() -> Self {
+        Self::History(Retention::All)
+    }
+}
+
+impl Keeps {
+    pub(super) fn retention(self) -> Option<Retention> {
+        match self {
+            Self::History(retention) => Some(retention),
+            Self::Nothing => None,
+        }
+    }
+
+    fn parse(value: &str) -> Option<Self> {
+        let retention = match value {
+            "off" => return Some(Self::Nothing),
+            "all" => Retention::All,
+            _ => match value.parse() {
+                Ok(0) => return None,
+                Ok(versions) => Retention::Versions(versions),
+                Err(_) => Retention::Age(humantime::parse_duration(value).ok()?),
+            },
+        };
+        Some(Self::History(retention))
+    }
 }
 
 /// Reads a URL. No message repeats it: it may hold a password.
@@ -112,6 +150,7 @@ impl Options {
             pool_size: self.pool_size.or(others.pool_size),
             migrate: self.migrate.or(others.migrate),
             keeps_statements: self.keeps_statements.or(others.keeps_statements),
+            history: self.history.or(others.history),
         }
     }
 
@@ -134,6 +173,10 @@ impl Options {
                     "connect" => Migrate::AtConnect,
                     _ => return Err(unreadable(name, "`connect` or `never`")),
                 });
+            }
+            "history" => {
+                const LEGAL: &str = "`off`, `all`, a number of versions or a duration, as `90d`";
+                self.history = Some(Keeps::parse(value).ok_or_else(|| unreadable(name, LEGAL))?);
             }
             "statement_cache" => {
                 self.keeps_statements = Some(match value {

@@ -4,6 +4,7 @@ mod atomicity;
 mod cancellation;
 mod contents;
 mod expiry;
+mod history;
 mod instances;
 mod joint;
 mod keys;
@@ -163,6 +164,17 @@ macro_rules! __for_each_conformance_check {
             unreadable::no_save_replaces_an_unreadable_record,
             /// An unreadable record can be deleted.
             unreadable::an_unreadable_record_can_be_deleted,
+
+            /// Where the capabilities say that a history is kept, there is one.
+            history::a_history_is_there_where_it_is_said_to_be,
+            /// Each save and delete has one entry, however often it is repeated, in order.
+            history::each_save_and_delete_has_one_entry,
+            /// A save that is refused has no entry.
+            history::a_save_that_is_refused_has_no_entry,
+            /// Each version comes back as the record that was saved.
+            history::each_version_comes_back,
+            /// A pruned history still has the versions that are to stay, and verifies.
+            history::a_pruned_history_keeps_what_it_should,
 
             /// No error, `Debug` output or location shows what a state holds.
             privacy::messages_do_not_show_states,

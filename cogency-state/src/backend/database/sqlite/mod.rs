@@ -21,11 +21,14 @@ impl Dialect for Sqlite {
     const ONE_WRITER: bool = true;
 
     const MIGRATING: Migrating = Migrating {
-        migrations: &[Migration {
-            version: 1,
-            about: "states and leases",
-            sql: include_str!("0001_states_and_leases.sql"),
-        }],
+        migrations: &[
+            Migration {
+                version: 1,
+                about: "states and leases",
+                sql: include_str!("0001_states_and_leases.sql"),
+            },
+            Migration { version: 2, about: "history", sql: include_str!("0002_history.sql") },
+        ],
         begin: include_str!("migrations_begin.sql"),
         table: include_str!("migrations_table.sql"),
         commit: "COMMIT",
@@ -42,6 +45,14 @@ impl Dialect for Sqlite {
             Script::List => include_str!("list.sql"),
             Script::RemoveExpired => include_str!("remove_expired.sql"),
             Script::IsDurable => include_str!("is_durable.sql"),
+            Script::HistoryHead => include_str!("history/head.sql"),
+            Script::HistoryList => include_str!("history/list.sql"),
+            Script::HistoryRows => include_str!("history/rows.sql"),
+            Script::HistoryOfVersion => include_str!("history/of_version.sql"),
+            Script::HistoryOfTime => include_str!("history/of_time.sql"),
+            Script::HistoryOfRank => include_str!("history/of_rank.sql"),
+            Script::HistoryKeyframe => include_str!("history/keyframe.sql"),
+            Script::HistoryPrune => include_str!("history/prune.sql"),
         }
     }
 

@@ -15,11 +15,20 @@ VALUES (
 ON CONFLICT DO NOTHING;
 SELECT
   l.attempt = $3, l.token, l.holder,
-  s.version, s.write_id, s.schema_version, s.state_type, s.metadata, s.checksum, s.state
+  s.version, s.write_id, s.schema_version, s.state_type, s.metadata, s.checksum, s.state,
+  CAST(strftime('%s', 'now') AS INTEGER) * 1000000
+    + CAST(substr(strftime('%f', 'now'), 4) AS INTEGER) * 1000,
+  h.seq, h.hash,
+  CAST(strftime('%s', substr(h.at, 1, 19)) AS INTEGER) * 1000000
+    + CAST(substr(h.at, 21) AS INTEGER),
+  h.version, h.write_id, h.checksum, h.keyframe_bytes, h.change_bytes, h.changes, h.pruned_seq,
+  h.pruned_hash
 FROM {p}leases l
 LEFT JOIN {p}states s
   ON $6 = 1 AND l.attempt = $3 AND s.user_id = l.user_id AND s.session_id = l.session_id
   AND (s.expires_at IS NULL OR s.expires_at > l.taken_at)
+LEFT JOIN {p}heads h
+  ON l.attempt = $3 AND h.user_id = l.user_id AND h.session_id = l.session_id
 WHERE l.user_id = $1 AND l.session_id = $2;
 COMMIT;
 PRAGMA synchronous = FULL

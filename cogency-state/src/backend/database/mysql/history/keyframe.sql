@@ -1,0 +1,11 @@
+-- user, session, sequence number
+--
+-- Of the newest keyframe up to there: where it stands, and the hash before it.
+SELECT k.seq, b.hash
+FROM {p}history k
+LEFT JOIN {p}history b
+  ON b.user_id = k.user_id AND b.session_id = k.session_id AND b.seq = k.seq - 1
+WHERE k.user_id = CAST(? AS BINARY) AND k.session_id = CAST(? AS BINARY) AND k.seq <= ?
+  AND k.kind IN ('keyframe', 'gone')
+ORDER BY k.seq DESC
+LIMIT 1

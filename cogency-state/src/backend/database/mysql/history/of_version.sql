@@ -1,0 +1,4 @@
+-- user, session, version
+SELECT MAX(seq) FROM {p}history
+WHERE user_id = CAST(? AS BINARY) AND session_id = CAST(? AS BINARY) AND version = ?
+  AND kind IN ('keyframe', 'change')

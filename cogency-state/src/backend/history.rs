@@ -1,0 +1,84 @@
+//! What a backend offers that keeps a history.
+
+use async_trait::async_trait;
+
+use crate::error::Error;
+use crate::history::{Event, HistoryEntry, HistoryHash, Moment, Retention};
+use crate::key::StateKey;
+use crate::record::Record;
+
+use super::Action;
+
+/// The history of the states that a backend keeps.
+///
+/// # The rules
+/// - Each save and each delete that changed something has one entry, however often it was sent, and
+///   each entry stands for something that happened: entry and state change together or not at all.
+///   A save's entry says what its [`Write::action`](crate::Write::action) is.
+/// - Sequence numbers of a key begin at 1 and have no gaps. The history goes on when the state is
+///   deleted and made anew.
+/// - A version that is kept comes back as the record that was saved.
+/// - Entries are chained: [`verify_history`](Self::verify_history) finds one that was edited,
+///   removed or put in.
+/// - Nobody needs a lease. Pruning does not disturb a call that is at work on the state.
+#[async_trait]
+pub trait HistoryBackend: Send + Sync {
+    /// The newest entries, the newest first: at most `limit`, of those whose sequence number is less
+    /// than `before`. None if the key has no history.
+    async fn list_history(
+        &self,
+        key: &StateKey,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>, Error>;
+
+    /// The record of a moment; `None` if there was none.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchVersion`] if the history does not have that version or entry, or if the time
+    /// lies before what was pruned; [`Error::HistoryBroken`] if it cannot be rebuilt.
+    async fn load_history(&self, key: &StateKey, moment: Moment) -> Result<Option<Record>, Error>;
+
+    /// Whether the history is what was written, from its first entry to its last.
+    ///
+    /// # Errors
+    /// [`Error::HistoryBroken`] with the first entry that is wrong.
+    async fn verify_history(&self, key: &StateKey) -> Result<Verified, Error>;
+
+    /// Removes what need not stay, and gives the number of entries that it removed. The pruning is
+    /// an entry itself.
+    async fn prune_history(&self, key: &StateKey, retention: Retention) -> Result<u64, Error>;
+}
+
+/// What a look at a whole history found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Verified {
+    /// How many entries there are.
+    pub entries: u64,
+    /// The hash of the newest: kept elsewhere, it tells later that nothing up to there was changed,
+    /// not even by somebody who made the whole chain anew. `None` without entries.
+    pub hash: Option<HistoryHash>,
+    /// Whether the state that is stored is the one of the newest entry. It is not where somebody
+    /// changed it by other means, or without a history.
+    pub is_current: bool,
+}
+
+impl Verified {
+    /// How a look at a history of one's own ended.
+    #[must_use]
+    pub fn new(entries: u64, hash: Option<HistoryHash>, is_current: bool) -> Self {
+        Self { entries, hash, is_current }
+    }
+}
+
+impl From<Action> for Event {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Save => Self::Save,
+            Action::Reset => Self::Reset,
+            Action::Restore => Self::Restore,
+            Action::Fork => Self::Fork,
+        }
+    }
+}

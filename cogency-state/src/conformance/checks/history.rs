@@ -1,0 +1,135 @@
+//! Histories, where one is kept.
+
+use crate::backend::{Action, HistoryBackend, Write};
+use crate::conformance::check::{Stop, Verdict, ensure, fail};
+use crate::conformance::sample;
+use crate::conformance::trial::Trial;
+use crate::error::Error;
+use crate::history::{HistoryEntry, Moment, Retention};
+use crate::key::StateKey;
+use crate::record::Record;
+
+pub(super) async fn a_history_is_there_where_it_is_said_to_be(trial: &Trial<'_>) -> Verdict {
+    let (said, is) = (trial.capabilities().history, trial.backend.history().is_some());
+    ensure!(said == is, "Capabilities::history is {said}, but history() gives one: {is}");
+    Ok(())
+}
+
+pub(super) async fn each_save_and_delete_has_one_entry(trial: &Trial<'_>) -> Verdict {
+    let history = History::of(trial)?;
+    let lease = trial.backend.acquire(&history.key).await?;
+    let first = sample::record(&history.key, None, "first");
+    let write = Write::new(first.clone(), None).with_action(Action::Reset);
+    trial.backend.write(&lease, &write).await?;
+    trial.backend.write(&lease, &write).await?;
+    trial.backend.delete(&lease).await?;
+    trial.backend.delete(&lease).await?;
+    trial.backend.create_under(&lease, "anew").await?;
+    trial.backend.release(&lease).await?;
+    let entries = history.list().await?;
+    let told: Vec<_> = entries.iter().rev().map(|entry| entry.event.as_str()).collect();
+    ensure!(told == ["reset", "delete", "save"], "the entries are of {told:?}");
+    let numbers: Vec<_> = entries.iter().rev().map(|entry| entry.sequence).collect();
+    ensure!(numbers == [1, 2, 3], "the sequence numbers are {numbers:?}");
+    let Some(entry) = entries.last() else { fail!("there is no entry") };
+    ensure!(
+        entry.write_id == Some(first.revision.write_id)
+            && entry.actor.as_deref() == first.metadata.actor.as_deref()
+            && entry.size == first.state.len() as u64,
+        "the entry of a save does not tell its write id, actor and size"
+    );
+    history.verifies("after saves and a delete").await
+}
+
+pub(super) async fn a_save_that_is_refused_has_no_entry(trial: &Trial<'_>) -> Verdict {
+    let history = History::of(trial)?;
+    let lease = trial.backend.acquire(&history.key).await?;
+    let first = trial.backend.create_under(&lease, "first").await?;
+    let stale = Write::new(sample::record(&history.key, None, "stale"), None);
+    trial.backend.refuses(&lease, &stale, Some(&first), "a first save over a record").await?;
+    trial.backend.release(&lease).await?;
+    let entries = history.list().await?.len();
+    ensure!(entries == 1, "there are {entries} entries of one save and one that was refused");
+    history.verifies("after a save that was refused").await
+}
+
+pub(super) async fn each_version_comes_back(trial: &Trial<'_>) -> Verdict {
+    let history = History::of(trial)?;
+    let records = history.grow(trial, 12).await?;
+    let elsewhere = trial.second().await;
+    let Some(second) = elsewhere.history() else { fail!("a second instance has no history") };
+    for record in &records {
+        let version = Moment::Version(record.revision.version);
+        let found = history.load(version).await?;
+        sample::same(found.as_ref(), Some(record), &format!("{version} of the history"))?;
+        let found = second.load_history(&history.key, version).await;
+        let found = found.map_err(|error| Stop::unexpected("load_history", &error))?;
+        sample::same(found.as_ref(), Some(record), &format!("{version}, elsewhere"))?;
+    }
+    let future = history.backend.load_history(&history.key, Moment::Version(77)).await;
+    ensure!(
+        matches!(future, Err(Error::NoSuchVersion { .. })),
+        "a version that never was gives {future:?}, due is NoSuchVersion"
+    );
+    Ok(())
+}
+
+pub(super) async fn a_pruned_history_keeps_what_it_should(trial: &Trial<'_>) -> Verdict {
+    let history = History::of(trial)?;
+    let records = history.grow(trial, 12).await?;
+    let pruned = history.backend.prune_history(&history.key, Retention::Versions(3)).await;
+    pruned.map_err(|error| Stop::unexpected("prune_history", &error))?;
+    for record in records.iter().skip(9) {
+        let version = Moment::Version(record.revision.version);
+        let found = history.load(version).await?;
+        sample::same(found.as_ref(), Some(record), &format!("{version}, one of the last three"))?;
+    }
+    history.verifies("after a pruning").await
+}
+
+/// The history of a key that was never used before.
+struct History<'t> {
+    backend: &'t dyn HistoryBackend,
+    key: StateKey,
+}
+
+impl<'t> History<'t> {
+    fn of(trial: &'t Trial<'_>) -> Verdict<Self> {
+        let backend = trial.backend.history().ok_or(Stop::NotApplicable("it keeps no history"))?;
+        Ok(Self { backend, key: trial.key()? })
+    }
+
+    /// Saves a state that grows, so many times.
+    async fn grow(&self, trial: &Trial<'_>, versions: usize) -> Verdict<Vec<Record>> {
+        let lease = trial.backend.acquire(&self.key).await?;
+        let mut records: Vec<Record> = Vec::new();
+        for version in 1..=versions {
+            let before = records.last();
+            let text = "of many words, \u{1f916} ".repeat(version * version);
+            let record = sample::record(&self.key, before, &text);
+            let write = Write::new(record.clone(), before.map(|before| before.revision))
+                .with_replaced(before.map(|before| before.state.clone()));
+            trial.backend.write(&lease, &write).await?;
+            records.push(record);
+        }
+        trial.backend.release(&lease).await?;
+        Ok(records)
+    }
+
+    async fn list(&self) -> Verdict<Vec<HistoryEntry>> {
+        let listed = self.backend.list_history(&self.key, None, 100).await;
+        listed.map_err(|error| Stop::unexpected("list_history", &error))
+    }
+
+    async fn load(&self, moment: Moment) -> Verdict<Option<Record>> {
+        let loaded = self.backend.load_history(&self.key, moment).await;
+        loaded.map_err(|error| Stop::unexpected("load_history", &error))
+    }
+
+    async fn verifies(&self, when: &str) -> Verdict {
+        let verified = self.backend.verify_history(&self.key).await;
+        let verified = verified.map_err(|error| Stop::unexpected("verify_history", &error))?;
+        ensure!(verified.is_current, "{when} the history is not that of the state");
+        Ok(())
+    }
+}

@@ -1,0 +1,49 @@
+//! What chains the entries of a history.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+/// SHA-256, over an entry and the one before it: who keeps one elsewhere can tell later that
+/// nothing up to it was changed. In text it is 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct HistoryHash([u8; 32]);
+
+impl HistoryHash {
+    /// Of nothing: what stands before the first entry.
+    pub(crate) const ZERO: Self = Self([0; 32]);
+
+    /// The hash of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// Of its text, which is one for each: no signs, no capitals, nothing behind.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+        }
+        let hash = Self(bytes);
+        (hash.to_string() == text).then_some(hash)
+    }
+}
+
+impl fmt::Display for HistoryHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for HistoryHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HistoryHash({self})")
+    }
+}
+
+impl serde::Serialize for HistoryHash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

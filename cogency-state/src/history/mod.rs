@@ -1,0 +1,40 @@
+//! What happened to a state, and how to get each of its versions back. Knows no backend.
+//!
+//! | | |
+//! |---|---|
+//! | `diff`, `change` | the change between two serialised states: found, written as JSON, applied |
+//! | `step` | what of a state an entry keeps: all of it (a keyframe), or the change |
+//! | `entry` | one event, as it is stored and as it is told |
+//! | `head` | where a history stands: what the next entry continues |
+//! | `audit` | whether a history is what was written, and where not |
+//! | `rebuild` | a version out of a keyframe and the changes behind it |
+//! | `event`, `moment`, `retention` | what its users name |
+//!
+//! A backend keeps the entries and one [`Head`] for each key, and changes both together with the
+//! state: `Head::next` makes of the newest head and a save the entry and the next head.
+
+mod audit;
+mod change;
+mod diff;
+mod digest;
+mod entry;
+mod event;
+mod head;
+mod moment;
+mod rebuild;
+mod retention;
+mod step;
+
+pub(crate) use audit::{Audit, Break};
+pub use digest::HistoryHash;
+pub use entry::HistoryEntry;
+pub(crate) use entry::{Entry, Kind};
+pub use event::Event;
+pub(crate) use head::{Anchor, Head, Origin};
+pub use moment::Moment;
+pub(crate) use rebuild::rebuild;
+pub use retention::Retention;
+pub(crate) use step::{Next, Saved};
+
+#[cfg(test)]
+mod tests;

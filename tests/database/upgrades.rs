@@ -1,0 +1,86 @@
+//! Databases that an earlier version made, with states in them.
+
+use cogency_state::{HistoryBackend, Holder, Moment, Opened, StateBackend as _, WriteId};
+
+use crate::places::Database;
+use crate::{key, save, write};
+
+const SQLITE: &str =
+    include_str!("../../cogency-state/src/backend/database/sqlite/0001_states_and_leases.sql");
+const POSTGRES: &str =
+    include_str!("../../cogency-state/src/backend/database/postgres/0001_states_and_leases.sql");
+const MARIADB: &str =
+    include_str!("../../cogency-state/src/backend/database/mysql/0001_states_and_leases.sql");
+
+/// A database as its first migration made it, with a state of each of these users.
+fn first_version(database: &Database, users: &[&str]) {
+    let (tables, at) = match database.name {
+        "sqlite" => (SQLITE, "TEXT"),
+        "postgres" => (POSTGRES, "timestamptz"),
+        _ => (MARIADB, "DATETIME(6)"),
+    };
+    if let Some(path) = database.url.strip_prefix("sqlite:") {
+        std::fs::File::create(path).unwrap();
+    }
+    database.run(&format!(
+        "CREATE TABLE {{p}}migrations (version BIGINT PRIMARY KEY, applied_at {at})"
+    ));
+    database.run(tables);
+    database.run("INSERT INTO {p}migrations (version) VALUES (1)");
+    for user in users {
+        database.run(&format!(
+            "INSERT INTO {{p}}states (user_id, session_id, version, write_id, schema_version, \
+             saved_at, saved_by, metadata, state) VALUES ('{user}', 'default', 7, '{}', '1.0', \
+             '2026-01-31 12:00:00.000', 'host:1', '{{}}', '[\"{user}\", 1]')",
+            WriteId::generate()
+        ));
+    }
+}
+
+#[tokio::test]
+async fn states_without_a_history_are_kept_and_get_one_with_their_next_save() {
+    for database in Database::each() {
+        first_version(&database, &["alice", "bob"]);
+        let backend = database.connect().await;
+        assert_eq!(database.number("SELECT MAX(version) FROM {p}migrations"), 2);
+        let alice = key("alice");
+        let opened = backend.acquire_and_load(&alice, &Holder::current()).await.unwrap();
+        let Opened::Acquired { lease, record: Some(record) } = opened else { panic!("{opened:?}") };
+        assert_eq!((&*record.state, record.revision.version), (&b"[\"alice\", 1]"[..], 7));
+        let next = write(&alice, Some(record.revision), "[\"alice\", 2]")
+            .with_replaced(Some(record.state));
+        backend.save_and_release(&lease, &next).await.unwrap();
+        save(&backend, &alice, "[\"alice\", 3]").await;
+        let entries = backend.list_history(&alice, None, 9).await.unwrap();
+        let versions: Vec<_> = entries.iter().map(|entry| entry.version).collect();
+        assert_eq!(versions, [9, 8], "{}", database.name);
+        let found = backend.load_history(&alice, Moment::Version(8)).await.unwrap().unwrap();
+        assert_eq!(found, next.record, "{}", database.name);
+        backend.verify_history(&alice).await.unwrap();
+
+        // One that is deleted before its next save has an entry of that.
+        let bob = key("bob");
+        let lease = crate::lease(&backend, &bob).await;
+        assert!(backend.delete_state(&lease).await.unwrap());
+        let entries = backend.list_history(&bob, None, 9).await.unwrap();
+        assert_eq!((entries[0].event.as_str(), entries.len()), ("delete", 1));
+        backend.verify_history(&bob).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_backends_that_meet_an_earlier_version_upgrade_it_once() {
+    for database in Database::each() {
+        first_version(&database, &["alice"]);
+        let backends: Vec<_> = (0..10)
+            .map(|_| {
+                let builder = database.builder();
+                tokio::spawn(async move { builder.connect().await.unwrap() })
+            })
+            .collect();
+        for backend in backends {
+            assert!(backend.await.unwrap().load_state(&key("alice")).await.unwrap().is_some());
+        }
+        assert_eq!(database.number("SELECT COUNT(*) FROM {p}migrations"), 2, "{}", database.name);
+    }
+}
