@@ -49,7 +49,8 @@ async fn every_version_comes_back_byte_for_byte() {
             if count == 40 {
                 text = String::from("{\"turns\":[");
             }
-            text.push_str(&format!("\"turn {count} \u{1f916} äöü {}\",", "ß".repeat(count)));
+            let turn = format!("\"turn {count} \u{1f916} äöü {}\",", "ß".repeat(count));
+            text.push_str(&turn);
             let json =
                 format!("{}null],\"at\":{count}}}", text.replacen(":0", &format!(":{count}"), 1));
             let lease = lease(&backend, &key).await;
@@ -78,9 +79,9 @@ async fn a_conversation_of_500_turns_and_300_kb_takes_less_than_3_mb_of_history(
         let key = key("alice");
         for turn in 0..500 {
             let mut call = manager.begin::<Vec<String>>(&key).await.unwrap();
-            let text: String =
-                (0..60).map(|word| format!("{:x} ", turn * 7_919_usize + word * 104_729)).collect();
-            call.state.push(format!("{text:.600}{:200}", turn));
+            let words = (0..60).map(|word| format!("{:x}", turn * 7_919_usize + word * 104_729));
+            let text = words.collect::<Vec<_>>().join(" ");
+            call.state.push(format!("{text:.600}{turn:200}"));
             call.commit().await.unwrap();
         }
         let newest = &manager.history(&key).list(None, 1).await.unwrap()[0];
@@ -256,7 +257,8 @@ async fn pruning_leaves_whole_versions_and_a_history_that_verifies() {
             .unwrap();
         assert!(history.prune(Retention::Versions(1)).await.unwrap() > 20, "{}", database.name);
         let verified = history.verify().await.unwrap();
-        assert_eq!(verified.entries, database.number("SELECT COUNT(*) FROM {p}history") as u64);
+        let rows = database.number("SELECT COUNT(*) FROM {p}history");
+        assert_eq!(verified.entries, u64::try_from(rows).unwrap());
         let gone = history.load::<Vec<String>>(Moment::Version(30)).await;
         assert!(matches!(gone, Err(Error::NoSuchVersion { .. })), "{gone:?}");
         let gone = history.load::<Vec<String>>(SystemTime::UNIX_EPOCH).await;

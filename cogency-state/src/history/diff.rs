@@ -108,9 +108,9 @@ impl Places {
 
     fn slot(&self, gram: &[u8]) -> usize {
         const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-        let gram: [u8; GRAM] = gram.try_into().unwrap_or_default();
-        let gram = u128::from_le_bytes(gram);
-        let (low, high) = (gram as u64, (gram >> 64) as u64);
+        let (low, high) = gram.split_at_checked(GRAM / 2).unwrap_or_default();
+        let number = |half: &[u8]| u64::from_le_bytes(half.try_into().unwrap_or_default());
+        let (low, high) = (number(low), number(high));
         let mixed = (low ^ high.wrapping_mul(SPREAD).rotate_left(29)).wrapping_mul(SPREAD);
         (mixed >> 32) as usize & self.mask
     }

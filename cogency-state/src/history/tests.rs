@@ -38,7 +38,7 @@ impl Kept {
     }
 
     /// What the rebuild of the version at a place begins with.
-    fn from_keyframe(&self, at: usize) -> Vec<Entry> {
+    fn since_keyframe(&self, at: usize) -> Vec<Entry> {
         let entries: Vec<_> = self.entries[..=at].iter().map(|(entry, _)| entry.clone()).collect();
         let keyframe = entries.iter().rposition(|entry| entry.kind == Kind::Keyframe).unwrap();
         entries[keyframe..].to_vec()
@@ -82,7 +82,7 @@ proptest! {
             kept.save(state);
         }
         for (at, record) in kept.records.iter().enumerate() {
-            let entries = kept.from_keyframe(at);
+            let entries = kept.since_keyframe(at);
             let bytes: usize = entries.iter().map(|entry| entry.content.len()).sum();
             prop_assert!(bytes <= 2 * record.state.len(), "{bytes} for {}", record.state.len());
             let state = rebuild(&entries).unwrap().unwrap();
@@ -111,12 +111,12 @@ fn a_change_that_was_edited_or_that_is_missing_is_not_applied() {
     for count in 0..4 {
         kept.save(format!("[{count},\"{}\"]", "word ".repeat(100)));
     }
-    let mut edited = kept.from_keyframe(2);
+    let mut edited = kept.since_keyframe(2);
     let content = String::from_utf8(edited[2].content.to_vec()).unwrap();
     // The text of the change, which is in front.
     edited[2].content = content.replacen('2', "5", 1).into();
     assert_eq!(rebuild(&edited).unwrap_err().sequence, 3);
-    let mut missing = kept.from_keyframe(3);
+    let mut missing = kept.since_keyframe(3);
     missing.remove(1);
     assert_eq!(rebuild(&missing).unwrap_err().sequence, 2);
 }
