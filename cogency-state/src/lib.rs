@@ -58,8 +58,8 @@ mod record;
 mod rfc3339;
 
 pub use backend::{
-    Action, Capabilities, Durability, FileBackend, Lease, LeaseAttempt, MemoryBackend, Opened,
-    Sharing, StateBackend, Write,
+    Action, Capabilities, Durability, FileBackend, KeyPage, Lease, LeaseAttempt, MemoryBackend,
+    Opened, Sharing, StateBackend, Write,
 };
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use backend::{DatabaseBackend, DatabaseBackendBuilder, DatabasePool};
@@ -68,7 +68,9 @@ pub use backend::{RedisBackend, RedisBackendBuilder, RedisDurability};
 pub use error::{BoxError, Error};
 pub use holder::Holder;
 pub use key::{DEFAULT_SESSION, KeyProblem, MAX_ID_BYTES, StateKey};
-pub use manager::{Call, Loaded, StateManager, StateManagerBuilder};
+pub use manager::{
+    Call, CheckFailure, CheckReport, Loaded, Migrations, StateManager, StateManagerBuilder,
+};
 pub use record::{Checksum, Metadata, Record, Revision, SCHEMA_VERSION, SavedAt, WriteId};
 
 #[doc = include_str!("robust.md")]

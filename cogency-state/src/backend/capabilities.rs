@@ -20,6 +20,8 @@ pub struct Capabilities {
     /// Whether a save with a [`ttl`](crate::Write::ttl) makes a record that expires. Where not,
     /// the manager refuses to begin a call that asks for one.
     pub expiry: bool,
+    /// Whether the keys of all users can be [listed](crate::StateBackend::list_all).
+    pub lists_all: bool,
 }
 
 impl Capabilities {
@@ -32,6 +34,7 @@ impl Capabilities {
             lease_ttl: None,
             saves_survive_drop: false,
             expiry: false,
+            lists_all: false,
         }
     }
 
@@ -67,6 +70,13 @@ impl Capabilities {
     #[must_use]
     pub const fn with_expiry(mut self) -> Self {
         self.expiry = true;
+        self
+    }
+
+    /// With a list of all users' keys.
+    #[must_use]
+    pub const fn with_list_of_all(mut self) -> Self {
+        self.lists_all = true;
         self
     }
 }

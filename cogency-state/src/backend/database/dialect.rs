@@ -31,6 +31,8 @@ pub(super) enum Script {
     Load,
     /// The sessions of a user.
     List,
+    /// Some keys of all users.
+    ListAll,
     /// Removes the records that have expired.
     RemoveExpired,
     /// Whether what it acknowledges survives a power cut.
@@ -38,7 +40,7 @@ pub(super) enum Script {
 }
 
 impl Script {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Take,
         Self::Renew,
         Self::Release,
@@ -46,12 +48,13 @@ impl Script {
         Self::Delete,
         Self::Load,
         Self::List,
+        Self::ListAll,
         Self::RemoveExpired,
         Self::IsDurable,
     ];
 
     pub(super) fn writes(self) -> bool {
-        !matches!(self, Self::Load | Self::List | Self::IsDurable)
+        !matches!(self, Self::Load | Self::List | Self::ListAll | Self::IsDurable)
     }
 }
 

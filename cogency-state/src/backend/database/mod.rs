@@ -35,7 +35,10 @@ use async_trait::async_trait;
 
 use self::records::Records;
 use self::to_its_end::ToItsEnd;
-use super::{Capabilities, Durability, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write};
+use super::listing::key_before;
+use super::{
+    Capabilities, Durability, KeyPage, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write,
+};
 use crate::error::Error;
 use crate::holder::Holder;
 use crate::key::StateKey;
@@ -192,6 +195,7 @@ impl StateBackend for DatabaseBackend {
             .with_sharing(self.sharing)
             .with_lease_ttl(Some(self.records.lease_ttl))
             .with_expiry()
+            .with_list_of_all()
     }
 
     async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {
@@ -229,6 +233,14 @@ impl StateBackend for DatabaseBackend {
     async fn list_states(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
         let user_id = user_id.to_owned();
         self.run(|records| async move { records.list(&user_id).await }).await
+    }
+
+    async fn list_all(&self, after: Option<&str>, limit: usize) -> Result<KeyPage, Error> {
+        let (after, limit) = (key_before(after, &self.records.location)?, limit.max(1));
+        let listing = |records: Arc<Records>| async move {
+            records.list_after(after.as_ref(), limit.saturating_add(1)).await
+        };
+        Ok(KeyPage::in_order(self.run(listing).await?, limit))
     }
 
     async fn acquire_and_load(&self, key: &StateKey, holder: &Holder) -> Result<Opened, Error> {
