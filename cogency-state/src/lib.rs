@@ -41,6 +41,7 @@
 //! - `redis`: `RedisBackend`, for states that many processes and hosts share.
 //! - `sqlite`, `postgres`, `mysql`: `DatabaseBackend`, for states in a database.
 
+mod agent_state;
 mod backend;
 mod codec;
 mod config;
@@ -57,6 +58,7 @@ pub mod private;
 mod record;
 mod rfc3339;
 
+pub use agent_state::{AgentAction, AgentMessage, AgentState, Hypothesis, ToolOutcome};
 pub use backend::{
     Action, Capabilities, Durability, FileBackend, KeyPage, Lease, LeaseAttempt, MemoryBackend,
     Opened, Sharing, StateBackend, Write,
@@ -69,7 +71,8 @@ pub use error::{BoxError, Error};
 pub use holder::Holder;
 pub use key::{DEFAULT_SESSION, KeyProblem, MAX_ID_BYTES, StateKey};
 pub use manager::{
-    Call, CheckFailure, CheckReport, Loaded, Migrations, StateManager, StateManagerBuilder,
+    Call, CheckFailure, CheckReport, ImportOutcome, ImportReport, ImportedFile, Loaded, Migrations,
+    StateManager, StateManagerBuilder,
 };
 pub use record::{Checksum, Metadata, Record, Revision, SCHEMA_VERSION, SavedAt, WriteId};
 

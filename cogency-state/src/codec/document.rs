@@ -62,7 +62,7 @@ impl Document {
 }
 
 /// Whether JSON has an integer that a `Value` would keep as a rounded float.
-fn has_long_integer(json: &[u8]) -> bool {
+pub(crate) fn has_long_integer(json: &[u8]) -> bool {
     let mut rest = json;
     while let Some((first, after)) = rest.split_first() {
         rest = match first {

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 use crate::record::Checksum;
 
-pub(crate) use document::Document;
+pub(crate) use document::{Document, has_long_integer};
 pub(crate) use lossless::is_lossless;
 pub(crate) use read::Unfit;
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use cogency_state::{
-    Capabilities, Durability, Error, Holder, Lease, LeaseAttempt, Metadata, Opened, Record,
-    Revision, StateBackend, StateKey, Write,
+    Capabilities, Durability, Error, Holder, KeyPage, Lease, LeaseAttempt, Metadata, Opened,
+    Record, Revision, StateBackend, StateKey, Write,
 };
 use tokio::task::yield_now;
 
@@ -27,6 +27,11 @@ impl StateBackend for Broken {
         let capabilities = self.inner.capabilities().with_lease_ttl(self.ttl);
         match self.fault {
             Some(Fault::ClaimsToSurvive) => capabilities.with_durability(Durability::Restart),
+            Some(Fault::HidesThatItListsAll) => {
+                let mut capabilities = capabilities;
+                capabilities.lists_all = false;
+                capabilities
+            }
             _ => capabilities,
         }
     }
@@ -188,6 +193,18 @@ impl StateBackend for Broken {
             Some(Fault::ListsEscapedIds) => Ok(listed?.iter().map(escaped).collect()),
             _ => listed,
         }
+    }
+
+    async fn list_all(&self, after: Option<&str>, limit: usize) -> Result<KeyPage, Error> {
+        let mut page = self.inner.list_all(after, limit).await?;
+        match self.fault {
+            Some(Fault::ListsOnePageOfAll) => page.next = None,
+            Some(Fault::ListsLeasedKeysOfAll) => {
+                page.keys.extend(self.notes().leased.iter().cloned());
+            }
+            _ => {}
+        }
+        Ok(page)
     }
 
     async fn acquire_and_load(&self, key: &StateKey, holder: &Holder) -> Result<Opened, Error> {
