@@ -16,6 +16,7 @@ mod migrations;
 mod outages;
 mod places;
 mod processes;
+mod stored_format;
 mod texts;
 
 use cogency_state::{

@@ -21,3 +21,4 @@ mod p14_private;
 mod p16_types_may_change;
 
 mod expiry;
+mod stored_format;
