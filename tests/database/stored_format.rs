@@ -55,7 +55,7 @@ async fn a_row_is_written_and_read_as_it_always_was() {
             ("provider", "openai"),
             ("model", "gpt-4"),
             ("phase", "reasoning"),
-            ("checksum", "0"),
+            ("checksum", "4e82d25c3ad6c66f"),
             ("metadata", METADATA),
             ("state", STATE),
         ];

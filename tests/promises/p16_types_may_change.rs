@@ -330,7 +330,7 @@ on_every_backend! {
 
     async fn steps_that_do_not_fit_the_version_are_refused(place: Place) {
         #[robust(persist = manager, version = 2, migrate = chat_migrations)]
-        async fn behind(state: &mut Chat, manager: &StateManager, user_id: &str) -> Result<(), Error> {
+        async fn behind(_state: &mut Chat, manager: &StateManager, user_id: &str) -> Result<(), Error> {
             Ok(())
         }
         save_v1(&place, "alice", &["hello"]).await;

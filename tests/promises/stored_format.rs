@@ -7,8 +7,7 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use cogency_state::{
-    AgentState, Holder, LeaseAttempt, Metadata, Record, Revision, SavedAt, StateBackend as _,
-    StateKey, Write,
+    AgentState, Holder, LeaseAttempt, Metadata, Record, Revision, SavedAt, StateKey, Write,
 };
 use serde_json::json;
 
