@@ -35,15 +35,15 @@ on_every_backend! {
     }
 
     async fn original_06_overlapping_saves_leave_a_readable_record(place: Place) {
-        let mut saves = JoinSet::new();
+        let mut saving = JoinSet::new();
         for number in 0..20 {
             let manager = place.manager();
-            saves.spawn(async move {
+            saving.spawn(async move {
                 let state = with_message("alice", &number.to_string());
                 manager.save_state(&key("alice"), state, None).await
             });
         }
-        let saved = saves.join_all().await;
+        let saved = saving.join_all().await;
         assert_eq!(saved.iter().filter(|saved| saved.is_ok()).count(), 1, "{saved:?}");
         let loaded = place.manager().load_state::<AgentState>(&key("alice")).await.unwrap().unwrap();
         assert_eq!(loaded.state.messages.len(), 1);

@@ -1,5 +1,4 @@
-//! 16. Types may change: older states are migrated when they are loaded, newer ones are refused,
-//! and what migrations do can be seen before they are released.
+//! 16. Types may change: older states are migrated when they are loaded, newer ones are refused.
 
 use std::cell::Cell;
 use std::error::Error as _;
