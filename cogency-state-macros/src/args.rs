@@ -24,6 +24,8 @@ pub(crate) struct Args {
     pub(crate) timeout: Option<Duration>,
     pub(crate) wait: Option<Duration>,
     pub(crate) ttl: Option<Duration>,
+    pub(crate) version: Option<Expr>,
+    pub(crate) migrate: Option<Expr>,
     pub(crate) runtime: Option<Path>,
     /// What was given or meant, whether its value was legal or not, and where.
     given: Vec<(&'static Argument, Ident)>,
@@ -39,7 +41,7 @@ struct Argument {
     read: fn(&mut Args, &Expr) -> syn::Result<()>,
 }
 
-static ARGUMENTS: [Argument; 9] = [
+static ARGUMENTS: [Argument; 11] = [
     Argument {
         name: "persist",
         example: "persist = \"file\"",
@@ -87,6 +89,18 @@ static ARGUMENTS: [Argument; 9] = [
         example: "ttl = \"7d\"",
         needs: Some("persist"),
         read: |args, value| set(&mut args.ttl, value::ttl(value)),
+    },
+    Argument {
+        name: "version",
+        example: "version = 3",
+        needs: Some("persist"),
+        read: |args, value| set(&mut args.version, value::version(value)),
+    },
+    Argument {
+        name: "migrate",
+        example: "migrate = chat_migrations",
+        needs: Some("version"),
+        read: |args, value| set(&mut args.migrate, value::function(value)),
     },
     Argument {
         name: "crate",

@@ -195,7 +195,7 @@ fn persist(persist: &Persist, runtime: &Runtime) -> TokenStream {
     }
 }
 
-fn policy(Plan { policy, runtime, function, .. }: &Plan) -> TokenStream {
+fn policy(Plan { policy, runtime, function, kept, .. }: &Plan) -> TokenStream {
     let span = Span::mixed_site();
     let runtime = runtime.at(span);
     let name = function.sig.ident.unraw().to_string();
@@ -204,6 +204,8 @@ fn policy(Plan { policy, runtime, function, .. }: &Plan) -> TokenStream {
     let timeout = optional(policy.timeout);
     let wait = optional(policy.wait);
     let ttl = optional(policy.ttl);
+    let version = given(kept.as_ref().and_then(|kept| kept.version.as_ref()));
+    let migrate = given(kept.as_ref().and_then(|kept| kept.migrate.as_ref()));
     quote_spanned! {span=>
         #runtime::Policy {
             function: #name,
@@ -212,8 +214,16 @@ fn policy(Plan { policy, runtime, function, .. }: &Plan) -> TokenStream {
             timeout: #timeout,
             wait: #wait,
             ttl: #ttl,
+            version: #version,
+            migrate: #migrate,
         }
     }
+}
+
+// Output: Some(chat_migrations)
+fn given(value: Option<&Expr>) -> TokenStream {
+    let Some(value) = value else { return optional(None) };
+    quote_spanned!(mixed_at(location(value))=> ::core::option::Option::Some(#value))
 }
 
 fn optional(value: Option<Duration>) -> TokenStream {

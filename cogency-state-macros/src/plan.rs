@@ -46,6 +46,10 @@ pub(crate) struct Kept {
     pub(crate) user: Expr,
     /// Unless it is the default one.
     pub(crate) session: Option<Expr>,
+    /// Of the state's type, where it is counted.
+    pub(crate) version: Option<Expr>,
+    /// What gives the steps from older versions.
+    pub(crate) migrate: Option<Expr>,
 }
 
 impl Kept {

@@ -44,7 +44,7 @@ pub(crate) fn validate(
         Vec::new()
     };
     let lends_self = policy.repeats() && function.sig.receiver().is_some_and(is_owner);
-    let Args { persist, key, session, runtime, .. } = args;
+    let Args { persist, key, session, version, migrate, runtime, .. } = args;
     let persist = persist.filter(|persist| check_quotes(persist, &function.sig, &mut problems));
     let user = if has_state && key.is_none() {
         user_id(&function.sig, state.as_ref(), &mut problems)
@@ -56,7 +56,9 @@ pub(crate) fn validate(
         _ => return Err(Box::new(Refused { problems, function, state })),
     };
     let kept = match (state, persist, user) {
-        (Some(state), Some(persist), Some(user)) => Some(Kept { state, persist, user, session }),
+        (Some(state), Some(persist), Some(user)) => {
+            Some(Kept { state, persist, user, session, version, migrate })
+        }
         _ => None,
     };
     function.sig = sig;

@@ -71,6 +71,36 @@ fn duration_up_to(longest: Duration, value: &Expr) -> syn::Result<Duration> {
     }
 }
 
+/// `3`, `chat::VERSION`
+pub(crate) fn version(value: &Expr) -> syn::Result<Expr> {
+    let is_legal = match ungrouped(value) {
+        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => {
+            matches!(number.suffix(), "" | "u32")
+                && number.base10_parse::<u32>().is_ok_and(|n| n > 0)
+        }
+        value => matches!(value, Expr::Path(_)),
+    };
+    let message = "expected the version of the state's type, as a number from 1 or a constant: \
+                   `version = 3`";
+    is_legal.then(|| value.clone()).ok_or_else(|| syn::Error::new_spanned(value, message))
+}
+
+/// `chat_migrations`
+pub(crate) fn function(value: &Expr) -> syn::Result<Expr> {
+    let message = match ungrouped(value) {
+        Expr::Path(_) => return Ok(value.clone()),
+        Expr::Call(_) => {
+            "expected the function itself, without parentheses: \
+                          `migrate = chat_migrations`"
+        }
+        _ => {
+            "expected the name of a function that gives the `Migrations`: \
+             `migrate = chat_migrations`"
+        }
+    };
+    Err(syn::Error::new_spanned(value, message))
+}
+
 /// `::my_agents::cogency_state`
 pub(crate) fn path(value: &Expr) -> syn::Result<Path> {
     let wrong = || {

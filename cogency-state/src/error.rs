@@ -158,7 +158,8 @@ pub enum Error {
     /// What is stored is a state of another Rust type. It is left as it is.
     #[error(
         "{key} in {backend} holds a {stored:?}, not a {expected:?}, and was left as it is: \
-         give each state type a key of its own, for example with `session = ...`"
+         give each state type a key of its own, for example with `session = ...`; for a type that \
+         was renamed, its old name with `Migrations::was`"
     )]
     #[non_exhaustive]
     StateType {
@@ -170,6 +171,68 @@ pub enum Error {
         stored: String,
         /// The type that was to be loaded.
         expected: &'static str,
+    },
+
+    /// What is stored was saved by a program that has a newer version of the state's type. It is
+    /// left as it is.
+    #[error(
+        "the record of {key} in {backend} is of version {found} of `{state_type}`, this program \
+         knows version {supported}, and was left as it is: run the newer program"
+    )]
+    #[non_exhaustive]
+    StateVersion {
+        /// The state.
+        key: StateKey,
+        /// Where it is.
+        backend: String,
+        /// The type that was to be loaded.
+        state_type: &'static str,
+        /// The version that is stored.
+        found: u32,
+        /// The version of this program.
+        supported: u32,
+    },
+
+    /// What is stored is of an older version of the state's type, and a step on the way to today's
+    /// is missing. It is left as it is.
+    #[error(
+        "the record of {key} in {backend} is of version {found} of `{state_type}` and was left as \
+         it is: no migration leads on from version {from}, give one to `migrate`"
+    )]
+    #[non_exhaustive]
+    NoMigration {
+        /// The state.
+        key: StateKey,
+        /// Where it is.
+        backend: String,
+        /// The type that was to be loaded.
+        state_type: &'static str,
+        /// The version that is stored.
+        found: u32,
+        /// The version from which there is no step.
+        from: u32,
+    },
+
+    /// A step of a migration failed. What is stored is left as it is.
+    ///
+    /// The source is what the step said. A `serde_json::Error` in it is replaced: it quotes what it
+    /// met.
+    #[error(
+        "the record of {key} in {backend} was left as it is: the migration of `{state_type}` from \
+         version {from} failed ({source})"
+    )]
+    #[non_exhaustive]
+    Migration {
+        /// The state.
+        key: StateKey,
+        /// Where it is.
+        backend: String,
+        /// The type that was to be loaded.
+        state_type: &'static str,
+        /// The version that the step starts from.
+        from: u32,
+        /// Why it failed.
+        source: BoxError,
     },
 
     /// What is stored does not fit the state's type. It is left as it is.

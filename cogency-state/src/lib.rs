@@ -41,6 +41,7 @@
 //! - `redis`: `RedisBackend`, for states that many processes and hosts share.
 //! - `sqlite`, `postgres`, `mysql`: `DatabaseBackend`, for states in a database.
 
+mod agent_state;
 mod backend;
 mod codec;
 mod config;
@@ -64,8 +65,9 @@ mod rfc3339;
 #[cfg(any(feature = "redis", feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod to_its_end;
 
+pub use agent_state::{AgentAction, AgentMessage, AgentState, Hypothesis, ToolOutcome};
 pub use backend::{
-    Action, Capabilities, Durability, FileBackend, HistoryBackend, Lease, LeaseAttempt,
+    Action, Capabilities, Durability, FileBackend, HistoryBackend, KeyPage, Lease, LeaseAttempt,
     MemoryBackend, Opened, Sharing, StateBackend, Verified, Write,
 };
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
@@ -76,7 +78,10 @@ pub use error::{BoxError, Error};
 pub use history::{Event, HistoryEntry, HistoryHash, Moment, Retention};
 pub use holder::Holder;
 pub use key::{DEFAULT_SESSION, KeyProblem, MAX_ID_BYTES, StateKey};
-pub use manager::{Call, Difference, History, Loaded, StateManager, StateManagerBuilder};
+pub use manager::{
+    Call, CheckFailure, CheckReport, Difference, History, ImportOutcome, ImportReport,
+    ImportedFile, Loaded, Migrations, StateManager, StateManagerBuilder,
+};
 pub use record::{Checksum, Metadata, Record, Revision, SCHEMA_VERSION, SavedAt, WriteId};
 
 #[doc = include_str!("robust.md")]

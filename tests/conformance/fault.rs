@@ -30,6 +30,9 @@ pub(crate) enum Fault {
     ListsOutOfOrder,
     ListsLeasedKeys,
     ListsNothingForInvalidIds,
+    ListsOnePageOfAll,
+    ListsLeasedKeysOfAll,
+    HidesThatItListsAll,
     // Leases
     GivesHeldLeases,
     ReleaseDoesNothing,

@@ -18,5 +18,7 @@ mod p11_keys_are_exact;
 mod p12_lossless;
 mod p13_good_citizen_of_async;
 mod p14_private;
+mod p16_types_may_change;
 
 mod expiry;
+mod stored_format;

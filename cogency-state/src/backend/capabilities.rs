@@ -5,6 +5,7 @@ use std::time::Duration;
 /// What a backend can and cannot do. The conformance suite tests both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 pub struct Capabilities {
     /// What a saved record survives.
     pub durability: Durability,
@@ -23,6 +24,8 @@ pub struct Capabilities {
     /// Whether [`StateBackend::history`](crate::StateBackend::history) gives one: what happened to
     /// each state is kept, with its earlier versions.
     pub history: bool,
+    /// Whether the keys of all users can be [listed](crate::StateBackend::list_all).
+    pub lists_all: bool,
 }
 
 impl Capabilities {
@@ -36,6 +39,7 @@ impl Capabilities {
             saves_survive_drop: false,
             expiry: false,
             history: false,
+            lists_all: false,
         }
     }
 
@@ -78,6 +82,13 @@ impl Capabilities {
     #[must_use]
     pub const fn with_history(mut self) -> Self {
         self.history = true;
+        self
+    }
+
+    /// With a list of all users' keys.
+    #[must_use]
+    pub const fn with_list_of_all(mut self) -> Self {
+        self.lists_all = true;
         self
     }
 }

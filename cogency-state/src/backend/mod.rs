@@ -9,6 +9,7 @@ mod database;
 mod file;
 mod history;
 mod lease;
+mod listing;
 mod memory;
 mod percent;
 #[cfg(feature = "redis")]
@@ -33,6 +34,7 @@ pub use capabilities::{Capabilities, Durability, Sharing};
 pub use file::FileBackend;
 pub use history::{HistoryBackend, Verified};
 pub use lease::{Lease, LeaseAttempt};
+pub use listing::KeyPage;
 pub use memory::MemoryBackend;
 
 /// A place that keeps one [`Record`] for each [`StateKey`].
@@ -108,6 +110,22 @@ pub trait StateBackend: fmt::Debug + Send + Sync + 'static {
     /// The history of the states, where [`Capabilities::history`] says that one is kept.
     fn history(&self) -> Option<&dyn HistoryBackend> {
         None
+    }
+
+    /// About `limit` keys of all users that have a record, from `after` on: what the page before
+    /// gave as [`next`](KeyPage::next), `None` for the first one.
+    ///
+    /// A key that has a record all the while is in one of the pages. In which order, and whether it
+    /// is in more than one, is the backend's. The pages together cost one look at each record's
+    /// name; no record is read.
+    ///
+    /// Only where [`Capabilities::lists_all`] says so: what is provided fails.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the backend cannot do this, or did not give that `after`.
+    async fn list_all(&self, after: Option<&str>, limit: usize) -> Result<KeyPage, Error> {
+        let _ = (after, limit);
+        Err(listing::cannot(self.location()))
     }
 
     /// [`acquire_lease`](Self::acquire_lease), then [`load_state`](Self::load_state) under it.

@@ -1,12 +1,13 @@
 //! Between a Rust state and its JSON: nothing that could not come back is let out.
 
+mod document;
 mod explain;
 mod lossless;
 mod path;
 mod read;
 mod strict;
 
-use std::any::{Any, type_name};
+use std::any::{Any, TypeId, type_name};
 use std::fmt;
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use serde::de::DeserializeOwned;
 
 use crate::record::Checksum;
 
+pub(crate) use document::{Document, has_long_integer};
 pub(crate) use lossless::is_lossless;
 pub(crate) use read::Unfit;
 
@@ -89,6 +91,7 @@ pub(crate) type Read<S> = fn(&[u8]) -> Result<S, Unfit>;
 /// The part of a [`Codec`] that can go to another thread whatever the state type is.
 #[derive(Clone, Copy)]
 pub(crate) struct Untyped {
+    pub(crate) type_id: fn() -> TypeId,
     pub(crate) type_name: fn() -> &'static str,
     pub(crate) read: Read<Box<dyn AnyState>>,
     /// Whether reading this JSON and writing it again loses nothing.
@@ -99,6 +102,7 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Codec<T> {
     pub(crate) const fn new() -> Self {
         Self {
             untyped: Untyped {
+                type_id: TypeId::of::<T>,
                 type_name: type_name::<T>,
                 read: |json| Ok(Box::new(read::from_json::<T>(json)?)),
                 is_lossless: is_lossless::<T>,

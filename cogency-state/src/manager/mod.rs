@@ -1,16 +1,21 @@
 //! Typed states over any backend: knows no backend by name.
 
 mod call;
+mod check;
 mod held;
 mod history;
 mod hold;
+mod import;
+mod migrations;
 mod open_call;
 mod queue;
 mod renewal;
 mod to_the_end;
 mod typed;
+mod versions;
 mod warm;
 
+use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,16 +27,21 @@ use crate::backend::StateBackend;
 use crate::codec::Codec;
 use crate::error::Error;
 use crate::key::StateKey;
-use crate::record::{Metadata, Revision};
+use crate::record::{Metadata, Record, Revision};
 
 pub use call::Call;
+pub use check::{CheckFailure, CheckReport};
 pub(crate) use held::HeldKeys;
 pub use history::{Difference, History};
 use hold::Hold;
+pub use import::{ImportOutcome, ImportReport, ImportedFile};
+pub use migrations::Migrations;
 pub(crate) use open_call::{OpenCall, Terms};
 pub(crate) use queue::Place;
+pub(crate) use versions::Counted;
 
 use self::renewal::Renewals;
+use self::versions::{OfTypes, Versions};
 use self::warm::WarmStates;
 
 const DEFAULT_WAIT: Duration = Duration::from_secs(30);
@@ -73,6 +83,7 @@ struct Inner {
     ttl: Option<Duration>,
     renewals: Arc<Renewals>,
     warm: WarmStates,
+    migrations: OfTypes,
 }
 
 /// A state as it was loaded.
@@ -101,15 +112,24 @@ impl StateManager {
     ///
     /// # Errors
     /// [`Error::Corrupt`], [`Error::SchemaVersion`], [`Error::StateType`] or [`Error::Decode`] if
-    /// what is stored cannot be read as a `T`, [`Error::Backend`] if the backend fails.
+    /// what is stored cannot be read as a `T`; [`Error::StateVersion`], [`Error::NoMigration`] or
+    /// [`Error::Migration`] if it cannot be [brought up to date](Migrations); [`Error::Backend`] if
+    /// the backend fails.
     pub async fn load_state<T>(&self, key: &StateKey) -> Result<Option<Loaded<T>>, Error>
     where
         T: Serialize + DeserializeOwned + Send + 'static,
     {
         let Some(record) = self.backend().load_state(key).await? else { return Ok(None) };
-        let (revision, metadata) = (record.revision, record.metadata.clone());
-        let state = typed::read(self, &record, Codec::<T>::new()).await?;
-        Ok(Some(Loaded { state, revision, metadata }))
+        self.read(record).await.map(Some)
+    }
+
+    async fn read<T>(&self, record: Record) -> Result<Loaded<T>, Error>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+    {
+        let versions = self.versions(None, TypeId::of::<T>());
+        let state = typed::read(self, &record, Codec::<T>::new(), &versions).await?;
+        Ok(Loaded { state, revision: record.revision, metadata: record.metadata })
     }
 
     /// Saves a state over the revision that it was made from; over nothing if `expected` is
@@ -142,6 +162,7 @@ impl StateManager {
         let (wait, ttl) = (self.inner.wait, self.ttl(None)?);
         let mut prepared = typed::write(key, Box::new(state), expected, 0).await?;
         prepared.write.ttl = ttl;
+        prepared.version = self.versions(None, TypeId::of::<T>()).to_write();
         let (hold, stored) = Hold::open(self, self.place(key), wait).await?;
         // What was replaced is known only where it is what was expected.
         let is_expected = stored.as_ref().map(|stored| stored.revision) == expected;
@@ -188,6 +209,10 @@ impl StateManager {
         &self.inner.backend
     }
 
+    fn versions(&self, of_call: Option<Counted>, state_type: TypeId) -> Versions {
+        Versions::new(of_call, &self.inner.migrations, state_type)
+    }
+
     fn place(&self, key: &StateKey) -> Place {
         (Arc::clone(&self.inner.location), key.clone())
     }
@@ -219,6 +244,7 @@ impl StateManager {
         metadata: Option<Metadata>,
     ) -> Result<Revision, Error> {
         prepared.write.record.metadata = metadata.unwrap_or_default().saved_now();
+        prepared.write.record.metadata.state_version = prepared.version;
         let key = prepared.write.record.key.clone();
         let revision = hold.save(prepared.write).await?;
         self.inner.warm.put(key, prepared.warm);
@@ -253,13 +279,15 @@ pub struct StateManagerBuilder {
     wait: Duration,
     ttl: Option<Duration>,
     warm_bytes: usize,
+    migrations: OfTypes,
 }
 
 impl StateManagerBuilder {
     /// For a backend that is shared already.
     #[must_use]
     pub fn over(backend: Arc<dyn StateBackend>) -> Self {
-        Self { backend, wait: DEFAULT_WAIT, ttl: None, warm_bytes: DEFAULT_WARM_BYTES }
+        let (warm_bytes, migrations) = (DEFAULT_WARM_BYTES, OfTypes::new());
+        Self { backend, wait: DEFAULT_WAIT, ttl: None, warm_bytes, migrations }
     }
 
     /// The longest that a call waits for its key, 30 seconds unless told.
@@ -298,13 +326,38 @@ impl StateManagerBuilder {
         self
     }
 
+    /// How older states of a type become those of today: for loads and saves by hand, and for
+    /// `#[robust]` functions on this manager that say no `version`.
+    ///
+    /// ```
+    /// use cogency_state::{MemoryBackend, Migrations, StateManager};
+    ///
+    /// #[derive(Default, serde::Serialize, serde::Deserialize)]
+    /// struct Chat {
+    ///     turns: Vec<String>,
+    /// }
+    ///
+    /// let migrations = Migrations::new().step(1, |mut old| {
+    ///     let lines = old.get_mut("lines").ok_or("it has no lines")?.take();
+    ///     Ok(serde_json::json!({ "turns": lines }))
+    /// });
+    /// let manager =
+    ///     StateManager::builder(MemoryBackend::new()).migrations::<Chat>(migrations).build();
+    /// ```
+    #[must_use]
+    pub fn migrations<T: 'static>(mut self, migrations: Migrations) -> Self {
+        self.migrations.insert(TypeId::of::<T>(), Arc::new(migrations));
+        self
+    }
+
     /// The manager.
     #[must_use]
     pub fn build(self) -> StateManager {
-        let Self { backend, wait, ttl, warm_bytes } = self;
+        let Self { backend, wait, ttl, warm_bytes, migrations } = self;
         let location = backend.location().into();
         let warm = WarmStates::new(warm_bytes);
         let renewals = Arc::default();
-        StateManager { inner: Arc::new(Inner { backend, location, wait, ttl, renewals, warm }) }
+        let inner = Inner { backend, location, wait, ttl, renewals, warm, migrations };
+        StateManager { inner: Arc::new(inner) }
     }
 }

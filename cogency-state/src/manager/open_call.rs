@@ -1,8 +1,9 @@
 //! A call between its load and its save.
 
+use std::any::{Any, TypeId};
 use std::time::Duration;
 
-use super::{Hold, Place, StateManager, typed};
+use super::{Counted, Hold, Place, StateManager, typed};
 use crate::codec::{AnyState, Codec};
 use crate::error::Error;
 use crate::key::StateKey;
@@ -18,6 +19,7 @@ pub(crate) struct OpenCall {
     record: Option<Box<Record>>,
     /// How long after the save the state expires.
     ttl: Option<Duration>,
+    version: Option<Counted>,
 }
 
 /// What a call says, where it does not leave it to the manager.
@@ -25,6 +27,7 @@ pub(crate) struct OpenCall {
 pub(crate) struct Terms {
     pub(crate) wait: Option<Duration>,
     pub(crate) ttl: Option<Duration>,
+    pub(crate) version: Option<Counted>,
 }
 
 impl OpenCall {
@@ -38,23 +41,28 @@ impl OpenCall {
         let ttl = manager.ttl(terms.ttl)?;
         let place = manager.place(key);
         let (hold, record) = Hold::open(&manager, place.clone(), wait).await?;
-        Ok(Self { manager, place, hold, record, ttl })
+        Ok(Self { manager, place, hold, record, ttl, version: terms.version })
     }
 
     /// The state as it was loaded.
     pub(crate) async fn read<T>(&self, codec: Codec<T>, fresh: fn() -> T) -> Result<T, Error> {
         match &self.record {
             None => Ok(fresh()),
-            Some(record) => typed::read(&self.manager, record, codec).await,
+            Some(record) => {
+                let versions = self.manager.versions(self.version, (codec.untyped.type_id)());
+                typed::read(&self.manager, record, codec, &versions).await
+            }
         }
     }
 
     /// Saves a state over the one that was loaded, and gives the key back.
     pub(crate) async fn save(self, state: Box<dyn AnyState>) -> Result<Revision, Error> {
         let expected = self.record.as_ref().map(|record| record.revision);
+        let state_type: TypeId = Any::type_id(&*state);
         let size_before = self.record.as_ref().map_or(0, |record| record.state.len());
         let mut prepared = typed::write(self.key(), state, expected, size_before).await?;
         prepared.write.ttl = self.ttl;
+        prepared.version = self.manager.versions(self.version, state_type).to_write();
         let (metadata, replaced) =
             self.record.map(|record| (record.metadata, record.state)).unzip();
         prepared.write.replaced = replaced;

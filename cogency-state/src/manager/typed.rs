@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::panic::resume_unwind;
 
 use super::StateManager;
+use super::versions::{self, Current, Versions};
 use super::warm::Warm;
 use crate::backend::Write;
 use crate::codec::{AnyState, Codec, Encoded, NotEncoded, Problem, Read, Untyped};
@@ -18,6 +19,8 @@ const MAX_INLINE_BYTES: usize = 256 << 10;
 /// A save that is ready to go, but for its metadata.
 pub(crate) struct Prepared {
     pub(crate) write: Box<Write>,
+    /// The version of the state's type, to be written down with it.
+    pub(crate) version: Option<u32>,
     /// What the next call would load.
     pub(crate) warm: Warm,
 }
@@ -29,34 +32,28 @@ pub(crate) async fn read<T>(
     manager: &StateManager,
     record: &Record,
     codec: Codec<T>,
+    versions: &Versions,
 ) -> Result<T, Error> {
-    let mut erased = manager.inner.warm.take(record);
+    let mut erased = manager.inner.warm.take(record).filter(|_| versions.is_current(record));
     if erased.is_none() && record.state.len() > MAX_INLINE_BYTES {
-        erased = Some(read_off_thread(manager, record.clone(), codec.untyped).await?);
+        erased = Some(read_off_thread(manager, record.clone(), codec.untyped, versions).await?);
     }
     if let Some(state) = erased.and_then(|state| (codec.restore)(state)) {
         return Ok(state);
     }
-    read_as(record, manager.backend().location(), codec.untyped, codec.read)
+    read_as(record, manager.backend().location(), codec.untyped, versions, codec.read)
 }
 
 async fn read_off_thread(
     manager: &StateManager,
     record: Record,
     codec: Untyped,
+    versions: &Versions,
 ) -> Result<Box<dyn AnyState>, Error> {
-    let key = record.key.clone();
+    let (key, versions) = (record.key.clone(), versions.clone());
     let location = manager.backend().location().to_owned();
-    off_thread(&key, "read", move || read_as(&record, &location, codec, codec.read)).await?
-}
-
-fn read_as<S>(record: &Record, location: &str, codec: Untyped, read: Read<S>) -> Result<S, Error> {
-    check_type(record, location, codec)?;
-    read(&record.state).map_err(|unfit| {
-        let Problem { path, reason } = unfit.0;
-        let (key, backend) = (record.key.clone(), location.to_owned());
-        Error::Decode { key, backend, state_type: (codec.type_name)(), path, reason }
-    })
+    off_thread(&key, "read", move || read_as(&record, &location, codec, &versions, codec.read))
+        .await?
 }
 
 /// Refuses the state of another type, although it might fit by chance: what does not fit would be
@@ -64,25 +61,22 @@ fn read_as<S>(record: &Record, location: &str, codec: Untyped, read: Read<S>) ->
 ///
 /// A type that was moved to another module keeps its name and its states, as long as that loses
 /// nothing.
-fn check_type(record: &Record, location: &str, codec: Untyped) -> Result<(), Error> {
-    let expected = (codec.type_name)();
-    let Some(stored) = record.state_type.as_deref().filter(|stored| *stored != expected) else {
-        return Ok(());
-    };
-    if without_paths(stored) == without_paths(expected) && (codec.is_lossless)(&record.state) {
-        return Ok(());
+pub(super) fn read_as<S>(
+    record: &Record,
+    location: &str,
+    codec: Untyped,
+    versions: &Versions,
+    read: Read<S>,
+) -> Result<S, Error> {
+    let Current { json, was_moved } = versions::migrate(record, location, codec, versions)?;
+    if was_moved && !(codec.is_lossless)(&json) {
+        return Err(versions::other_type(record, location, codec));
     }
-    let (key, backend, stored) = (record.key.clone(), location.to_owned(), stored.to_owned());
-    Err(Error::StateType { key, backend, stored, expected })
-}
-
-/// `a::b::Chat<c::Turn>` -> `Chat<Turn>`
-fn without_paths(type_name: &str) -> String {
-    let mut short = String::with_capacity(type_name.len());
-    for part in type_name.split_inclusive(|c: char| !(c.is_alphanumeric() || "_:{}".contains(c))) {
-        short.push_str(part.rsplit("::").next().unwrap_or(part));
-    }
-    short
+    read(&json).map_err(|unfit| {
+        let Problem { path, reason } = unfit.0;
+        let (key, backend) = (record.key.clone(), location.to_owned());
+        Error::Decode { key, backend, state_type: (codec.type_name)(), path, reason }
+    })
 }
 
 /// Writes a state, and reads it back. `size_before` is what it took when it was loaded.
@@ -134,7 +128,7 @@ fn prepare(
         json,
         checksum,
     );
-    Prepared { write: Box::new(Write::new(record, expected)), warm }
+    Prepared { write: Box::new(Write::new(record, expected)), version: None, warm }
 }
 
 pub(super) async fn off_thread<R: Send + 'static>(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::{DEFAULT_SESSION, Error};
-use crate::{StateKey, StateManager};
+use crate::{Migrations, StateKey, StateManager};
 
 mod backends;
 mod call;
@@ -32,6 +32,10 @@ pub struct Policy {
     pub wait: Option<Duration>,
     /// How long after its save a state expires; `None`: what the manager says.
     pub ttl: Option<Duration>,
+    /// The version of the state's type; `None`: what the manager says.
+    pub version: Option<u32>,
+    /// How older states become those of that version.
+    pub migrate: Option<fn() -> Migrations>,
 }
 
 /// Where a call's state is kept.

@@ -16,7 +16,7 @@ use super::types::{Codec, Returns};
 use super::{Persist, Policy};
 use crate::error::Error;
 use crate::key::StateKey;
-use crate::manager::{HeldKeys, Terms};
+use crate::manager::{Counted, HeldKeys, Terms};
 
 /// The longest pause between two attempts.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
@@ -32,7 +32,9 @@ impl Run {
     /// Nothing happens yet. An invalid key fails in `begin`.
     #[must_use]
     pub fn new(policy: Policy, persist: Persist, key: Result<StateKey, Error>) -> Self {
-        let terms = Terms { wait: policy.wait, ttl: policy.ttl };
+        let Policy { wait, ttl, version, migrate, .. } = policy;
+        let version = version.map(|version| Counted { version, migrate });
+        let terms = Terms { wait, ttl, version };
         let call = Call::new(persist, key, terms);
         Self { attempts: Retry::new(policy), call }
     }
@@ -114,7 +116,7 @@ impl Retry {
     /// Nothing happens yet.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        let Policy { function, attempts, backoff, timeout, wait: _, ttl: _ } = policy;
+        let Policy { function, attempts, backoff, timeout, .. } = policy;
         Self { function, left: attempts.saturating_sub(1), timeout, backoff, pauses: None }
     }
 

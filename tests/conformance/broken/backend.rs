@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use cogency_state::{
-    Capabilities, Durability, Error, Event, HistoryBackend, Holder, Lease, LeaseAttempt, Metadata,
-    Opened, Record, Revision, StateBackend, StateKey, Write,
+    Capabilities, Durability, Error, Event, HistoryBackend, Holder, KeyPage, Lease, LeaseAttempt,
+    Metadata, Opened, Record, Revision, StateBackend, StateKey, Write,
 };
 use tokio::task::yield_now;
 
@@ -27,6 +27,11 @@ impl StateBackend for Broken {
         let capabilities = self.inner.capabilities().with_lease_ttl(self.ttl).with_history();
         match self.fault {
             Some(Fault::ClaimsToSurvive) => capabilities.with_durability(Durability::Restart),
+            Some(Fault::HidesThatItListsAll) => {
+                let mut capabilities = capabilities;
+                capabilities.lists_all = false;
+                capabilities
+            }
             _ => capabilities,
         }
     }
@@ -195,6 +200,18 @@ impl StateBackend for Broken {
 
     fn history(&self) -> Option<&dyn HistoryBackend> {
         if self.has(Fault::ClaimsAHistory) { None } else { Some(self) }
+    }
+
+    async fn list_all(&self, after: Option<&str>, limit: usize) -> Result<KeyPage, Error> {
+        let mut page = self.inner.list_all(after, limit).await?;
+        match self.fault {
+            Some(Fault::ListsOnePageOfAll) => page.next = None,
+            Some(Fault::ListsLeasedKeysOfAll) => {
+                page.keys.extend(self.notes().leased.iter().cloned());
+            }
+            _ => {}
+        }
+        Ok(page)
     }
 
     async fn acquire_and_load(&self, key: &StateKey, holder: &Holder) -> Result<Opened, Error> {

@@ -1,5 +1,9 @@
 //! Every argument at once, with a comma at the end.
-use cogency_state::{Error, robust};
+use cogency_state::{Error, Migrations, robust};
+
+fn migrations() -> Migrations {
+    Migrations::new().step(1, Ok)
+}
 
 #[robust(
     persist = "memory:",
@@ -10,6 +14,8 @@ use cogency_state::{Error, robust};
     timeout = "1m 30s",
     wait = "0s",
     ttl = "7d",
+    version = 2,
+    migrate = migrations,
     crate = ::cogency_state,
 )]
 async fn count(state: &mut u32, tenant: &str, user_id: u64, session: &str) -> Result<u32, Error> {

@@ -31,6 +31,8 @@ pub(super) enum Script {
     Load,
     /// The sessions of a user.
     List,
+    /// Some keys of all users.
+    ListAll,
     /// Removes the records that have expired.
     RemoveExpired,
     /// Whether what it acknowledges survives a power cut.
@@ -54,7 +56,7 @@ pub(super) enum Script {
 }
 
 impl Script {
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::Take,
         Self::Renew,
         Self::Release,
@@ -62,6 +64,7 @@ impl Script {
         Self::Delete,
         Self::Load,
         Self::List,
+        Self::ListAll,
         Self::RemoveExpired,
         Self::IsDurable,
         Self::HistoryHead,

@@ -40,9 +40,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use self::records::Records;
+use super::listing::key_before;
 use super::{
-    Capabilities, Durability, HistoryBackend, Lease, LeaseAttempt, Opened, Sharing, StateBackend,
-    Write,
+    Capabilities, Durability, HistoryBackend, KeyPage, Lease, LeaseAttempt, Opened, Sharing,
+    StateBackend, Write,
 };
 use crate::error::Error;
 use crate::holder::Holder;
@@ -202,7 +203,8 @@ impl StateBackend for DatabaseBackend {
             .with_durability(self.durability)
             .with_sharing(self.sharing)
             .with_lease_ttl(Some(self.records.lease_ttl))
-            .with_expiry();
+            .with_expiry()
+            .with_list_of_all();
         if self.records.retention.is_some() { capabilities.with_history() } else { capabilities }
     }
 
@@ -245,6 +247,14 @@ impl StateBackend for DatabaseBackend {
 
     fn history(&self) -> Option<&dyn HistoryBackend> {
         self.records.retention.map(|_| self as &dyn HistoryBackend)
+    }
+
+    async fn list_all(&self, after: Option<&str>, limit: usize) -> Result<KeyPage, Error> {
+        let (after, limit) = (key_before(after, &self.records.location)?, limit.max(1));
+        let listing = |records: Arc<Records>| async move {
+            records.list_after(after.as_ref(), limit.saturating_add(1)).await
+        };
+        Ok(KeyPage::in_order(self.run(listing).await?, limit))
     }
 
     async fn acquire_and_load(&self, key: &StateKey, holder: &Holder) -> Result<Opened, Error> {

@@ -152,6 +152,27 @@ impl Records {
             .collect()
     }
 
+    /// So many keys in order, behind a key.
+    pub(super) async fn list_after(
+        &self,
+        after: Option<&StateKey>,
+        most: usize,
+    ) -> Result<Vec<StateKey>, Error> {
+        // No id is as small as an empty text.
+        let (user, session) = after.map_or(("", ""), |key| (key.user_id(), key.session_id()));
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let arguments = [user.into(), user.into(), session.into(), most.into()];
+        let failed = |failure| self.failed(None, "list the keys of all users", failure);
+        let answer = self.ask(Script::ListAll, &arguments, 0).await.map_err(failed)?;
+        let keys = answer.rows.iter().map(|found| {
+            let (user, session) = (row::text(&**found, 0)?, row::text(&**found, 1)?);
+            let key =
+                user.zip(session).and_then(|(user, session)| StateKey::new(user, session).ok());
+            key.ok_or(Problem::Strange("a key that is none"))
+        });
+        keys.collect::<Result<_, _>>().map_err(|problem| failed(problem.into()))
+    }
+
     pub(super) async fn remove_expired(&self) -> Result<usize, Error> {
         let removed = async {
             let answer = self.ask(Script::RemoveExpired, &[], 0).await?;

@@ -12,6 +12,7 @@
 mod expiry;
 mod folder;
 mod held;
+mod listing;
 mod lock;
 mod names;
 mod root;
@@ -24,7 +25,9 @@ use async_trait::async_trait;
 
 use self::held::Held;
 use self::root::Root;
-use super::{Capabilities, Durability, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write};
+use super::{
+    Capabilities, Durability, KeyPage, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write,
+};
 use crate::error::{Error, stopped};
 use crate::holder::Holder;
 use crate::key::StateKey;
@@ -155,6 +158,7 @@ impl StateBackend for FileBackend {
             .with_sharing(Sharing::Host)
             .with_saves_that_survive_drop()
             .with_expiry()
+            .with_list_of_all()
     }
 
     async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {
@@ -200,6 +204,11 @@ impl StateBackend for FileBackend {
     async fn list_states(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
         let user_id = user_id.to_owned();
         self.blocking(None, move |root| root.list(&user_id)).await
+    }
+
+    async fn list_all(&self, after: Option<&str>, limit: usize) -> Result<KeyPage, Error> {
+        let after = after.map(str::to_owned);
+        self.blocking(None, move |root| root.list_all(after.as_deref(), limit)).await
     }
 
     async fn acquire_and_load(&self, key: &StateKey, holder: &Holder) -> Result<Opened, Error> {

@@ -251,7 +251,12 @@ impl Root {
     }
 
     /// The key whose record is in this folder of a user, if there is one.
-    fn key_in(&self, user: &Folder, user_id: &str, name: &str) -> io::Result<Option<StateKey>> {
+    pub(super) fn key_in(
+        &self,
+        user: &Folder,
+        user_id: &str,
+        name: &str,
+    ) -> io::Result<Option<StateKey>> {
         let is_shortened = names::is_shortened(name);
         let session_id = names::id_of(name);
         if session_id.is_none() && !is_shortened {

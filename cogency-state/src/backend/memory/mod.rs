@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use tokio::time::Instant as Moment;
 
 use self::slots::{Fenced, Held, Kept, Slots};
-use super::{Capabilities, Lease, LeaseAttempt, Opened, StateBackend, Write};
+use super::listing::key_before;
+use super::{Capabilities, KeyPage, Lease, LeaseAttempt, Opened, StateBackend, Write};
 use crate::error::Error;
 use crate::holder::Holder;
 use crate::key::{StateKey, valid_id};
@@ -147,6 +148,7 @@ impl StateBackend for MemoryBackend {
             .with_lease_ttl(self.lease_ttl)
             .with_saves_that_survive_drop()
             .with_expiry()
+            .with_list_of_all()
     }
 
     async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {
@@ -184,6 +186,13 @@ impl StateBackend for MemoryBackend {
     async fn list_states(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
         valid_id("user_id", user_id)?;
         Ok(self.shared.lock().keys_of(user_id))
+    }
+
+    async fn list_all(&self, after: Option<&str>, limit: usize) -> Result<KeyPage, Error> {
+        let after = key_before(after, &self.shared.location)?;
+        let limit = limit.max(1);
+        let keys = self.shared.lock().keys_after(after.as_ref(), limit.saturating_add(1));
+        Ok(KeyPage::in_order(keys, limit))
     }
 
     async fn acquire_and_load(&self, key: &StateKey, holder: &Holder) -> Result<Opened, Error> {

@@ -1,6 +1,7 @@
 //! What is under each key: a record that may expire, and who holds the key.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Instant;
 
 use tokio::time::Instant as Moment;
@@ -132,6 +133,15 @@ impl Slots {
         let slots = self.slots.iter().filter(|(key, _)| key.user_id() == user_id);
         let there = slots.filter(|(_, slot)| slot.kept.is_some() && !slot.is_over());
         there.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// At most so many keys that have a record, in order.
+    pub(super) fn keys_after(&mut self, after: Option<&StateKey>, most: usize) -> Vec<StateKey> {
+        self.sweep();
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let slots = self.slots.range((from, Bound::Unbounded));
+        let there = slots.filter(|(_, slot)| slot.kept.is_some() && !slot.is_over());
+        there.map(|(key, _)| key.clone()).take(most).collect()
     }
 
     /// Removes all that has expired. What a lease keeps is met when that ends.

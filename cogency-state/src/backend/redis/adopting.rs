@@ -44,7 +44,7 @@ impl Records {
         let mut cursor = 0;
         loop {
             let names;
-            (cursor, names) = self.scan(master, cursor).await?;
+            (cursor, names) = self.scan(master, cursor, AT_ONCE).await?;
             for name in names {
                 adopted += usize::from(self.adopt_one(&name).await?);
             }
@@ -55,10 +55,15 @@ impl Records {
     }
 
     /// Some names of records, and where to go on.
-    async fn scan(&self, master: &Arc<Node>, cursor: u64) -> Result<(u64, Vec<String>), Error> {
+    pub(super) async fn scan(
+        &self,
+        master: &Arc<Node>,
+        cursor: u64,
+        at_once: usize,
+    ) -> Result<(u64, Vec<String>), Error> {
         let mut command = redis::cmd("SCAN");
         command.arg(cursor).arg("MATCH").arg(self.keys.any_record());
-        command.arg("COUNT").arg(AT_ONCE).arg("TYPE").arg("string");
+        command.arg("COUNT").arg(at_once).arg("TYPE").arg("string");
         let failed = |failure| self.failed(None, LOOK, failure);
         let answer = self.network.ask_at(master, &Request::one(command)).await;
         let answer = answer.and_then(|answer| Ok(answer.last()?)).map_err(failed)?;

@@ -14,6 +14,7 @@ mod index;
 mod keys;
 mod known;
 mod leases;
+mod listing;
 mod network;
 mod problem;
 mod records;
@@ -31,7 +32,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use self::records::Records;
-use super::{Capabilities, Durability, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write};
+use super::{
+    Capabilities, Durability, KeyPage, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write,
+};
 use crate::error::Error;
 use crate::holder::Holder;
 use crate::key::StateKey;
@@ -215,6 +218,7 @@ impl StateBackend for RedisBackend {
             .with_sharing(Sharing::Network)
             .with_lease_ttl(Some(self.records.lease_ttl))
             .with_expiry()
+            .with_list_of_all()
     }
 
     async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {
@@ -246,6 +250,10 @@ impl StateBackend for RedisBackend {
 
     async fn list_states(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
         self.records.list(user_id).await
+    }
+
+    async fn list_all(&self, after: Option<&str>, limit: usize) -> Result<KeyPage, Error> {
+        self.records.list_all(after, limit).await
     }
 
     async fn acquire_and_load(&self, key: &StateKey, holder: &Holder) -> Result<Opened, Error> {

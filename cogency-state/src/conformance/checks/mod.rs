@@ -10,6 +10,7 @@ mod joint;
 mod keys;
 mod leases;
 mod lifetimes;
+mod listing_all;
 mod privacy;
 mod records;
 mod unreadable;
@@ -69,6 +70,13 @@ macro_rules! __for_each_conformance_check {
             keys::listing_shows_keys_with_a_record_only,
             /// An id that cannot be part of a key gets `InvalidKey`.
             keys::listing_refuses_invalid_ids,
+
+            /// Where all keys can be listed, every key is in one of the pages, of whatever user.
+            listing_all::listing_all_shows_the_keys_of_all_users,
+            /// Where all keys can be listed, a key without a record is in no page.
+            listing_all::listing_all_shows_keys_with_a_record_only,
+            /// A list of all keys is refused where it cannot be made, and from a made-up place.
+            listing_all::listing_all_is_refused_clearly,
 
             /// A held lease is not given to a second holder.
             leases::a_held_lease_is_not_given_twice,

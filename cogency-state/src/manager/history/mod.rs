@@ -11,7 +11,6 @@ use serde::de::DeserializeOwned;
 use super::hold::Hold;
 use super::{Loaded, StateManager, typed};
 use crate::backend::{Action, HistoryBackend, Verified, Write};
-use crate::codec::Codec;
 use crate::error::Error;
 use crate::history::{HistoryEntry, Moment, Retention};
 use crate::key::StateKey;
@@ -83,9 +82,7 @@ impl History {
     {
         let found = self.backend()?.load_history(&self.key, moment.into()).await?;
         let Some(record) = found else { return Ok(None) };
-        let (revision, metadata) = (record.revision, record.metadata.clone());
-        let state = typed::read(&self.manager, &record, Codec::<T>::new()).await?;
-        Ok(Some(Loaded { state, revision, metadata }))
+        self.manager.read(record).await.map(Some)
     }
 
     /// What is another in the second version than in the first, in the order of the second.

@@ -34,6 +34,7 @@ impl Dialect for MySql {
             Script::Delete => include_str!("delete.sql"),
             Script::Load => include_str!("load.sql"),
             Script::List => include_str!("list.sql"),
+            Script::ListAll => include_str!("list_all.sql"),
             Script::RemoveExpired => include_str!("remove_expired.sql"),
             Script::IsDurable => include_str!("is_durable.sql"),
             Script::HistoryHead => include_str!("history/head.sql"),
