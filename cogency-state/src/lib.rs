@@ -41,6 +41,7 @@
 //! - `redis`: `RedisBackend`, for states that many processes and hosts share.
 //! - `sqlite`, `postgres`, `mysql`: `DatabaseBackend`, for states in a database.
 
+mod aside;
 mod backend;
 mod codec;
 mod config;
@@ -57,6 +58,7 @@ pub mod private;
 mod record;
 mod rfc3339;
 
+pub use aside::{Aside, AsideId, AsideReason};
 pub use backend::{
     Action, Capabilities, Durability, FileBackend, Lease, LeaseAttempt, MemoryBackend, Opened,
     Sharing, StateBackend, Write,

@@ -20,6 +20,9 @@ pub struct Capabilities {
     /// Whether a save with a [`ttl`](crate::Write::ttl) makes a record that expires. Where not,
     /// the manager refuses to begin a call that asks for one.
     pub expiry: bool,
+    /// Whether what is stored can be set aside. Where not, the manager refuses to begin a call
+    /// that may need it.
+    pub aside: bool,
 }
 
 impl Capabilities {
@@ -32,6 +35,7 @@ impl Capabilities {
             lease_ttl: None,
             saves_survive_drop: false,
             expiry: false,
+            aside: false,
         }
     }
 
@@ -67,6 +71,13 @@ impl Capabilities {
     #[must_use]
     pub const fn with_expiry(mut self) -> Self {
         self.expiry = true;
+        self
+    }
+
+    /// With records that can be set aside.
+    #[must_use]
+    pub const fn with_aside(mut self) -> Self {
+        self.aside = true;
         self
     }
 }

@@ -9,6 +9,7 @@
 //! less of each database (no `json`, no types, no codes of errors), and a trait with a method for
 //! each step would repeat for each database what binds arguments and reads rows.
 
+mod aside;
 mod builder;
 mod connections;
 mod dialect;
@@ -36,6 +37,7 @@ use async_trait::async_trait;
 use self::records::Records;
 use self::to_its_end::ToItsEnd;
 use super::{Capabilities, Durability, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write};
+use crate::aside::{Aside, AsideId};
 use crate::error::Error;
 use crate::holder::Holder;
 use crate::key::StateKey;
@@ -192,6 +194,7 @@ impl StateBackend for DatabaseBackend {
             .with_sharing(self.sharing)
             .with_lease_ttl(Some(self.records.lease_ttl))
             .with_expiry()
+            .with_aside()
     }
 
     async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {
@@ -229,6 +232,31 @@ impl StateBackend for DatabaseBackend {
     async fn list_states(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
         let user_id = user_id.to_owned();
         self.run(|records| async move { records.list(&user_id).await }).await
+    }
+
+    async fn set_aside(&self, lease: &Lease, aside: &Aside) -> Result<bool, Error> {
+        let (lease, aside) = (lease.clone(), aside.clone());
+        self.run(|records| async move { records.set_aside(&lease, &aside).await }).await
+    }
+
+    async fn list_aside(&self, user_id: Option<&str>) -> Result<Vec<Aside>, Error> {
+        let user_id = user_id.map(str::to_owned);
+        self.run(|records| async move { records.list_aside(user_id.as_deref()).await }).await
+    }
+
+    async fn load_aside(&self, key: &StateKey, id: AsideId) -> Result<Option<Record>, Error> {
+        let key = key.clone();
+        self.run(|records| async move { records.load_aside(&key, id).await }).await
+    }
+
+    async fn restore_aside(&self, lease: &Lease, id: AsideId) -> Result<bool, Error> {
+        let lease = lease.clone();
+        self.run(|records| async move { records.restore_aside(&lease, id).await }).await
+    }
+
+    async fn drop_aside(&self, key: &StateKey, id: AsideId) -> Result<bool, Error> {
+        let key = key.clone();
+        self.run(|records| async move { records.drop_aside(&key, id).await }).await
     }
 
     async fn acquire_and_load(&self, key: &StateKey, holder: &Holder) -> Result<Opened, Error> {

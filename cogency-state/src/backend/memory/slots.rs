@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use tokio::time::Instant as Moment;
 
+use crate::aside::Aside;
 use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::record::{Record, Revision};
@@ -21,6 +22,8 @@ type Expiries = BTreeSet<(Moment, StateKey)>;
 pub(super) struct Slots {
     slots: BTreeMap<StateKey, Slot>,
     expiries: Expiries,
+    /// What was set aside, in the order in which it was.
+    pub(super) asides: Vec<(Aside, Record)>,
 }
 
 /// One key. It is there for as long as it has a record or is held.
@@ -169,7 +172,12 @@ impl Fenced<'_> {
 
     /// `false` if there was no record.
     pub(super) fn remove(&mut self) -> bool {
-        self.slot.put(self.key, None, self.expiries).is_some()
+        self.take().is_some()
+    }
+
+    /// Removes the record, and gives it.
+    pub(super) fn take(&mut self) -> Option<Record> {
+        self.slot.put(self.key, None, self.expiries)
     }
 
     pub(super) fn renew(&mut self, until: Option<Instant>) {

@@ -8,6 +8,7 @@
 
 mod acquiring;
 mod adopting;
+mod aside;
 mod builder;
 mod claim;
 mod durability;
@@ -33,6 +34,7 @@ use async_trait::async_trait;
 
 use self::records::Records;
 use super::{Capabilities, Durability, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write};
+use crate::aside::{Aside, AsideId};
 use crate::error::Error;
 use crate::holder::Holder;
 use crate::key::StateKey;
@@ -216,6 +218,7 @@ impl StateBackend for RedisBackend {
             .with_sharing(Sharing::Network)
             .with_lease_ttl(Some(self.records.lease_ttl))
             .with_expiry()
+            .with_aside()
     }
 
     async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {
@@ -247,6 +250,26 @@ impl StateBackend for RedisBackend {
 
     async fn list_states(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
         self.records.list(user_id).await
+    }
+
+    async fn set_aside(&self, lease: &Lease, aside: &Aside) -> Result<bool, Error> {
+        self.records.set_aside(lease, aside).await
+    }
+
+    async fn list_aside(&self, user_id: Option<&str>) -> Result<Vec<Aside>, Error> {
+        self.records.list_aside(user_id).await
+    }
+
+    async fn load_aside(&self, key: &StateKey, id: AsideId) -> Result<Option<Record>, Error> {
+        self.records.load_aside(key, id).await
+    }
+
+    async fn restore_aside(&self, lease: &Lease, id: AsideId) -> Result<bool, Error> {
+        self.records.restore_aside(lease, id).await
+    }
+
+    async fn drop_aside(&self, key: &StateKey, id: AsideId) -> Result<bool, Error> {
+        self.records.drop_aside(key, id).await
     }
 
     async fn acquire_and_load(&self, key: &StateKey, holder: &Holder) -> Result<Opened, Error> {
