@@ -35,10 +35,20 @@ pub(super) enum Script {
     RemoveExpired,
     /// Whether what it acknowledges survives a power cut.
     IsDurable,
+    /// Moves a record away from its key under a lease.
+    SetAside,
+    /// What was moved away.
+    ListAside,
+    /// A record that was moved away.
+    LoadAside,
+    /// Moves a record back under a lease.
+    RestoreAside,
+    /// Removes a record that was moved away.
+    DropAside,
 }
 
 impl Script {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Take,
         Self::Renew,
         Self::Release,
@@ -48,10 +58,18 @@ impl Script {
         Self::List,
         Self::RemoveExpired,
         Self::IsDurable,
+        Self::SetAside,
+        Self::ListAside,
+        Self::LoadAside,
+        Self::RestoreAside,
+        Self::DropAside,
     ];
 
     pub(super) fn writes(self) -> bool {
-        !matches!(self, Self::Load | Self::List | Self::IsDurable)
+        !matches!(
+            self,
+            Self::Load | Self::List | Self::IsDurable | Self::ListAside | Self::LoadAside
+        )
     }
 }
 

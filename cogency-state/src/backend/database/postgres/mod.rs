@@ -8,11 +8,18 @@ use super::problem::Meaning;
 
 impl Dialect for Postgres {
     const MIGRATING: Migrating = Migrating {
-        migrations: &[Migration {
-            version: 1,
-            about: "states and leases",
-            sql: include_str!("0001_states_and_leases.sql"),
-        }],
+        migrations: &[
+            Migration {
+                version: 1,
+                about: "states and leases",
+                sql: include_str!("0001_states_and_leases.sql"),
+            },
+            Migration {
+                version: 3,
+                about: "states that were set aside",
+                sql: include_str!("0003_aside.sql"),
+            },
+        ],
         begin: include_str!("migrations_begin.sql"),
         table: include_str!("migrations_table.sql"),
         commit: "COMMIT",
@@ -31,6 +38,11 @@ impl Dialect for Postgres {
             Script::List => include_str!("list.sql"),
             Script::RemoveExpired => include_str!("remove_expired.sql"),
             Script::IsDurable => include_str!("is_durable.sql"),
+            Script::SetAside => include_str!("set_aside.sql"),
+            Script::ListAside => include_str!("list_aside.sql"),
+            Script::LoadAside => include_str!("load_aside.sql"),
+            Script::RestoreAside => include_str!("restore_aside.sql"),
+            Script::DropAside => include_str!("drop_aside.sql"),
         }
     }
 

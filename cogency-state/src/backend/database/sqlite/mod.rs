@@ -21,11 +21,18 @@ impl Dialect for Sqlite {
     const ONE_WRITER: bool = true;
 
     const MIGRATING: Migrating = Migrating {
-        migrations: &[Migration {
-            version: 1,
-            about: "states and leases",
-            sql: include_str!("0001_states_and_leases.sql"),
-        }],
+        migrations: &[
+            Migration {
+                version: 1,
+                about: "states and leases",
+                sql: include_str!("0001_states_and_leases.sql"),
+            },
+            Migration {
+                version: 3,
+                about: "states that were set aside",
+                sql: include_str!("0003_aside.sql"),
+            },
+        ],
         begin: include_str!("migrations_begin.sql"),
         table: include_str!("migrations_table.sql"),
         commit: "COMMIT",
@@ -42,6 +49,11 @@ impl Dialect for Sqlite {
             Script::List => include_str!("list.sql"),
             Script::RemoveExpired => include_str!("remove_expired.sql"),
             Script::IsDurable => include_str!("is_durable.sql"),
+            Script::SetAside => include_str!("set_aside.sql"),
+            Script::ListAside => include_str!("list_aside.sql"),
+            Script::LoadAside => include_str!("load_aside.sql"),
+            Script::RestoreAside => include_str!("restore_aside.sql"),
+            Script::DropAside => include_str!("drop_aside.sql"),
         }
     }
 
