@@ -70,7 +70,10 @@ pub use backend::{RedisBackend, RedisBackendBuilder, RedisDurability};
 pub use error::{BoxError, Error};
 pub use holder::Holder;
 pub use key::{DEFAULT_SESSION, KeyProblem, MAX_ID_BYTES, StateKey};
-pub use manager::{Call, Loaded, StateManager, StateManagerBuilder};
+pub use manager::{
+    Call, CurrentCall, Llm, LlmChange, LlmMatch, LlmMigration, LlmName, Loaded, OnLlmChange,
+    OnUnreadable, StateManager, StateManagerBuilder, current, is_enabled, set_enabled,
+};
 pub use record::{Checksum, Metadata, Record, Revision, SCHEMA_VERSION, SavedAt, WriteId};
 
 #[doc = include_str!("robust.md")]

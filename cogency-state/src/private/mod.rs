@@ -5,12 +5,16 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use crate::{DEFAULT_SESSION, Error};
+pub use serde_json::json;
+
+pub use crate::{DEFAULT_SESSION, Error, LlmMatch, OnLlmChange, OnUnreadable};
 use crate::{StateKey, StateManager};
 
 mod backends;
 mod call;
+mod limit;
 mod run;
+mod terms;
 mod types;
 
 pub use backends::{database, mysql, postgres, redis, sqlite};
@@ -32,6 +36,10 @@ pub struct Policy {
     pub wait: Option<Duration>,
     /// How long after its save a state expires; `None`: what the manager says.
     pub ttl: Option<Duration>,
+    /// The longest that the call may take with all its attempts.
+    pub deadline: Option<Duration>,
+    /// What its save completes.
+    pub phase: Option<&'static str>,
 }
 
 /// Where a call's state is kept.
