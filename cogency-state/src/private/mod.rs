@@ -19,6 +19,7 @@ mod types;
 
 pub use backends::{database, mysql, postgres, redis, sqlite};
 pub use run::{Drive, Retry, Run};
+pub use terms::migrate;
 pub use types::{Codec, Fallible, Returns, Reuse};
 
 /// How a call is made: what the attribute's arguments said.

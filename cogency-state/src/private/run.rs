@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use super::call::{BoxFuture, Call, Ended};
 use super::limit::{InTime, Limit, Limits};
 use super::types::{Codec, Returns};
@@ -16,6 +15,7 @@ use super::{Persist, Policy};
 use crate::error::Error;
 use crate::key::StateKey;
 use crate::manager::{HeldKeys, Terms};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 /// The longest pause between two attempts.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);

@@ -3,11 +3,25 @@
 use std::fmt::Display;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Run;
-use crate::error::Error;
-use crate::manager::{Llm, LlmMatch, LlmName, OnLlmChange, OnUnreadable, Terms, check_custom};
+use crate::error::{BoxError, Error};
+use crate::manager::{
+    Llm, LlmChange, LlmMatch, LlmName, OnLlmChange, OnUnreadable, Terms, check_custom,
+};
+
+/// `on_llm_change = migrate(function)`: with the state's type, so that a closure need not say it.
+#[must_use]
+pub fn migrate<T, E, F>(migrate: F) -> OnLlmChange
+where
+    T: Serialize + DeserializeOwned + Send + 'static,
+    E: Into<BoxError>,
+    F: Fn(&mut T, &LlmChange) -> Result<(), E> + Send + Sync + 'static,
+{
+    OnLlmChange::migrate(migrate)
+}
 
 impl Run {
     /// `llm = ...`

@@ -32,12 +32,7 @@ fn about_name(id: AsideId) -> String {
 }
 
 impl Root {
-    pub(super) fn set_aside(
-        &self,
-        held: &Held,
-        token: u64,
-        aside: &Aside,
-    ) -> Result<bool, Error> {
+    pub(super) fn set_aside(&self, held: &Held, token: u64, aside: &Aside) -> Result<bool, Error> {
         let key = held.key();
         let failed = |error| self.error(Some(key), "set aside the record of", error);
         let mut inner = held.inner();

@@ -13,8 +13,8 @@ impl Shared {
         let mut slots = self.lock();
         let is_there = slots.asides.iter().any(|(there, _)| there.id == aside.id);
         let fenced = slots.fenced(lease.key(), lease.token());
-        let mut fenced = fenced
-            .ok_or_else(|| Error::lease_lost(lease.key(), &self.location, lease.token()))?;
+        let mut fenced =
+            fenced.ok_or_else(|| Error::lease_lost(lease.key(), &self.location, lease.token()))?;
         if is_there {
             return Ok(true);
         }
@@ -40,7 +40,8 @@ impl Shared {
     pub(super) fn restore_aside(&self, lease: &Lease, id: AsideId) -> Result<bool, Error> {
         let mut slots = self.lock();
         let mut asides = std::mem::take(&mut slots.asides);
-        let restored = self.restore(&mut asides, slots.fenced(lease.key(), lease.token()), lease, id);
+        let restored =
+            self.restore(&mut asides, slots.fenced(lease.key(), lease.token()), lease, id);
         slots.asides = asides;
         restored
     }
