@@ -104,7 +104,8 @@ pub use durability::RedisDurability;
 /// # What is stored
 /// `cogency:state:<user>:<session>` is one JSON document, `json.loads(redis.get(key))` in Python.
 /// In ids `%`, `:`, `{`, `}` and control characters are percent-encoded. Beside it are the lease
-/// (`cogency:lease:…`) and an index for each user (`cogency:index:<user>`).
+/// (`cogency:lease:…`) and an index for each user (`cogency:index:<user>`). What was set aside is
+/// below `cogency:aside:`, with the names of its users and sessions below `cogency:asides`.
 ///
 /// # What the server has to allow
 /// Set `maxmemory-policy` to `noeviction`. A user with the least rights is
