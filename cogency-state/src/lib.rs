@@ -39,6 +39,7 @@
 //!
 //! - `conformance`: the suite for authors of backends. Not needed by a program that keeps states.
 //! - `redis`: `RedisBackend`, for states that many processes and hosts share.
+//! - `rig`, `async-openai`: what these clients call with is an [`Llm`].
 //! - `sqlite`, `postgres`, `mysql`: `DatabaseBackend`, for states in a database.
 
 mod aside;

@@ -1,6 +1,10 @@
 //! Which LLM a call is made with, and whether it is the one that wrote the state.
 
+#[cfg(feature = "async-openai")]
+mod openai;
 mod policy;
+#[cfg(feature = "rig")]
+mod rig;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,7 +21,9 @@ const UNKNOWN: &str = "unknown";
 /// An LLM, as its names tell it from others.
 ///
 /// A text is one: `"openai/gpt-5"` is the model `gpt-5` of the provider `openai`, up to the first
-/// slash; without one it is a provider alone. `None` is one that is not known.
+/// slash; without one it is a provider alone. `None` is one that is not known. With the cargo
+/// feature `rig` so are the models of rig (`Model`, `DynModel`), with `async-openai` the requests of
+/// async-openai (`CreateChatCompletionRequest`, `CreateResponse`), whose client names no model.
 ///
 /// ```
 /// use cogency_state::Llm;
