@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod attempts;
+mod kills;
 mod metadata;
 mod original;
 mod presets;
