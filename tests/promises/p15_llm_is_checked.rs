@@ -162,17 +162,30 @@ async fn an_unknown_llm_is_the_same_as_any() {
     assert!(!finds("unknown", GPT, LlmMatch::Exact).await);
 }
 
+/// A process may have stopped before it deleted the copy of what had come back.
 #[tokio::test]
-async fn what_comes_back_is_what_the_newest_reset_set_aside() {
+async fn of_several_states_of_an_llm_the_newest_comes_back() {
     let place = Place::memory();
+    let manager = place.builder().llm(GPT).build();
     said(&place, GPT, "one").await;
-    said(&place, CLAUDE, "two").await;
-    // A copy that a crash left behind, older than what was said since.
-    let old = only_aside(&place).await;
-    said(&place, GPT, "three").await;
-    assert!(!place.manager().restore_aside(&old).await.unwrap());
-    said(&place, CLAUDE, "four").await;
-    assert_eq!(said(&place, GPT, "five").await, "one three five");
+    let metadata = manager.load_metadata(&key("alice")).await.unwrap().unwrap();
+    let copy = Aside::new(key("alice"), AsideReason::Llm).with_metadata(1, &metadata);
+    let backend = manager.backend();
+    let lease = match backend.acquire_lease(&key("alice"), &Holder::current()).await.unwrap() {
+        LeaseAttempt::Acquired(lease) => lease,
+        other => panic!("{other:?}"),
+    };
+    assert!(backend.set_aside(&lease, &copy).await.unwrap());
+    backend.release_lease(&lease).await.unwrap();
+    manager
+        .save_state(&key("alice"), vec!["one".to_owned(), "two".to_owned()], None)
+        .await
+        .unwrap();
+    said(&place, CLAUDE, "three").await;
+    assert_eq!(manager.quarantined().await.unwrap().len(), 2);
+    assert_eq!(said(&place, GPT, "four").await, "one two four");
+    let left = manager.quarantined().await.unwrap();
+    assert!(left.len() == 2 && left.contains(&copy), "it stays listed: {left:?}");
 }
 
 /// `validate_llm` is whether there is a policy at all, an absent name is an empty one.
