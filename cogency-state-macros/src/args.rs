@@ -207,9 +207,10 @@ impl Args {
 
     fn take(&mut self, written: Written, problems: &mut Problems) {
         let Written { name, value } = written;
-        if value.is_none()
-            && let Some(preset) = Preset::named(&name)
-        {
+        if let Some(preset) = Preset::named(&name) {
+            if let Some(value) = &value {
+                problems.at(value, format!("a preset has no value: write `{name}` alone"));
+            }
             self.take_preset(preset, &name, problems);
             return;
         }

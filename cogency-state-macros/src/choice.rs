@@ -44,8 +44,8 @@ pub(crate) fn on_llm_change(value: &Expr) -> syn::Result<OnLlmChange> {
             )),
         };
     }
-    const WORDS: &Words = &[("reset", "Reset"), ("keep", "Keep"), ("refuse", "Refuse")];
-    choose_of(value, WORDS, &["reset", "keep", "refuse", "migrate(function)"])
+    let words = [("reset", "Reset"), ("keep", "Keep"), ("refuse", "Refuse")];
+    choose_of(value, &words, &["reset", "keep", "refuse", "migrate(function)"])
         .map(OnLlmChange::Choice)
 }
 
