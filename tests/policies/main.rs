@@ -2,7 +2,7 @@
 //! and to be switched off. The behaviours of the original are named after their numbers in it.
 
 // All of this is tests, also what clippy does not take for one.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![expect(clippy::unwrap_used)]
 
 mod attempts;
 mod kills;

@@ -1,5 +1,4 @@
-//! 15. The LLM is checked: each record says who wrote it, and when another one comes the policy
-//! decides.
+//! 15. The LLM is checked: records say who wrote them, and of another one the policy decides.
 
 use cogency_state::{
     Aside, AsideReason, Error, Holder, LeaseAttempt, Llm, LlmChange, LlmMatch, MemoryBackend,

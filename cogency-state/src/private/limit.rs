@@ -88,7 +88,7 @@ impl<T, F: Future<Output = Result<T, Error>> + Unpin> Future for InTime<F> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match Pin::new(&mut self.work).poll(context) {
             Poll::Pending => self.limit.poll(context).map(Err),
-            done => done,
+            done @ Poll::Ready(_) => done,
         }
     }
 }

@@ -164,10 +164,11 @@ fn asides_in(folder: &Folder) -> io::Result<Vec<Aside>> {
             continue;
         }
         let about = read(folder, &name)?.unwrap_or_default();
-        match Aside::from_json(&about).filter(|aside| aside.id == id) {
-            Some(aside) => asides.push(aside),
-            None => tracing::warn!(name, "it does not say what was set aside"),
+        let aside = Aside::from_json(&about).filter(|aside| aside.id == id);
+        if aside.is_none() {
+            tracing::warn!(name, "it does not say what was set aside");
         }
+        asides.extend(aside);
     }
     Ok(asides)
 }

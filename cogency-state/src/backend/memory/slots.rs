@@ -20,7 +20,7 @@ type Expiries = BTreeSet<(Moment, StateKey)>;
 /// through all of them.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    slots: BTreeMap<StateKey, Slot>,
+    keys: BTreeMap<StateKey, Slot>,
     expiries: Expiries,
     /// What was set aside, in the order in which it was.
     pub(super) asides: Vec<(Aside, Record)>,
@@ -91,7 +91,7 @@ impl Slots {
     ) -> Result<Option<&Record>, &Holder> {
         // What has expired before is not kept by this lease.
         self.forget_if_over(key);
-        let slot = self.slots.entry(key.clone()).or_default();
+        let slot = self.keys.entry(key.clone()).or_default();
         if slot.held.as_ref().is_some_and(Held::is_running) {
             return slot.held.as_ref().map_or(Ok(None), |held| Err(&held.holder));
         }
@@ -100,7 +100,7 @@ impl Slots {
     }
 
     pub(super) fn release(&mut self, key: &StateKey, token: u64) {
-        let Some(slot) = self.slots.get_mut(key) else { return };
+        let Some(slot) = self.keys.get_mut(key) else { return };
         if slot.held.take_if(|held| held.token == token).is_none() {
             return;
         }
@@ -108,13 +108,13 @@ impl Slots {
             slot.put(key, None, &mut self.expiries);
         }
         if slot.kept.is_none() {
-            self.slots.remove(key);
+            self.keys.remove(key);
         }
     }
 
     /// A key that is held under this token.
     pub(super) fn fenced<'a>(&'a mut self, key: &'a StateKey, token: u64) -> Option<Fenced<'a>> {
-        let slot = self.slots.get_mut(key)?;
+        let slot = self.keys.get_mut(key)?;
         slot.held.as_ref().filter(|held| held.token == token)?;
         let mut fenced = Fenced { key, slot, expiries: &mut self.expiries };
         if fenced.slot.is_over() {
@@ -126,13 +126,13 @@ impl Slots {
     /// The record under a key.
     pub(super) fn record(&mut self, key: &StateKey) -> Option<&Record> {
         self.forget_if_over(key);
-        self.slots.get(key)?.record()
+        self.keys.get(key)?.record()
     }
 
     /// A user's keys that have a record, in order.
     pub(super) fn keys_of(&mut self, user_id: &str) -> Vec<StateKey> {
         self.sweep();
-        let slots = self.slots.iter().filter(|(key, _)| key.user_id() == user_id);
+        let slots = self.keys.iter().filter(|(key, _)| key.user_id() == user_id);
         let there = slots.filter(|(_, slot)| slot.kept.is_some() && !slot.is_over());
         there.map(|(key, _)| key.clone()).collect()
     }
@@ -146,10 +146,10 @@ impl Slots {
     }
 
     fn forget_if_over(&mut self, key: &StateKey) {
-        let Some(slot) = self.slots.get_mut(key).filter(|slot| slot.is_over()) else { return };
+        let Some(slot) = self.keys.get_mut(key).filter(|slot| slot.is_over()) else { return };
         slot.put(key, None, &mut self.expiries);
         if slot.held.is_none() {
-            self.slots.remove(key);
+            self.keys.remove(key);
         }
     }
 }
@@ -225,7 +225,7 @@ mod tests {
     }
 
     fn lengths(slots: &Slots) -> (usize, usize) {
-        (slots.slots.len(), slots.expiries.len())
+        (slots.keys.len(), slots.expiries.len())
     }
 
     #[tokio::test(start_paused = true)]

@@ -110,8 +110,7 @@ impl StateManager {
         };
         let leaves = Aside::new(key.clone(), AsideReason::Replaced);
         let leaves = leaves.with_metadata(expected.version, &found.metadata);
-        let restored = exchange::replace(self.clone(), hold, leaves, aside.clone()).await;
-        restored
+        exchange::replace(self.clone(), hold, leaves, aside.clone()).await
     }
 
     /// Deletes what was set aside. `false` if it is not there any more.
