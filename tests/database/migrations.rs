@@ -7,6 +7,9 @@ use crate::agents::start;
 use crate::places::Database;
 use crate::{all_of, key, save};
 
+/// How many there are.
+const MIGRATIONS: i64 = 2;
+
 #[test]
 fn ten_processes_that_connect_to_an_empty_database_at_once_make_its_tables_once() {
     for database in Database::each() {
@@ -26,9 +29,6 @@ fn ten_processes_that_connect_to_an_empty_database_at_once_make_its_tables_once(
         );
     }
 }
-
-/// How many there are.
-const MIGRATIONS: i64 = 2;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn as_do_ten_backends_of_one_process() {
