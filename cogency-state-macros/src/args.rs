@@ -6,9 +6,11 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseStream, Parser};
-use syn::{Expr, Ident, Path, Token};
+use syn::{Expr, Ident, LitStr, Path, Token, token};
 
+use crate::choice::{self, Choice, OnLlmChange};
 use crate::persist::Persist;
+use crate::preset::{PRESETS, Preset};
 use crate::problems::{Problems, advice, meant};
 use crate::value;
 
@@ -26,6 +28,16 @@ pub(crate) struct Args {
     pub(crate) ttl: Option<Duration>,
     pub(crate) version: Option<Expr>,
     pub(crate) migrate: Option<Expr>,
+    pub(crate) preset: Option<&'static Preset>,
+    pub(crate) retry_if: Option<Expr>,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) phase: Option<LitStr>,
+    pub(crate) llm: Option<Expr>,
+    pub(crate) on_llm_change: Option<OnLlmChange>,
+    pub(crate) llm_match: Option<Choice>,
+    pub(crate) on_unreadable: Option<Choice>,
+    pub(crate) actor: Option<Expr>,
+    pub(crate) metadata: Option<Expr>,
     pub(crate) runtime: Option<Path>,
     /// What was given or meant, whether its value was legal or not, and where.
     given: Vec<(&'static Argument, Ident)>,
@@ -41,7 +53,7 @@ struct Argument {
     read: fn(&mut Args, &Expr) -> syn::Result<()>,
 }
 
-static ARGUMENTS: [Argument; 11] = [
+static ARGUMENTS: [Argument; 20] = [
     Argument {
         name: "persist",
         example: "persist = \"file\"",
@@ -103,6 +115,60 @@ static ARGUMENTS: [Argument; 11] = [
         read: |args, value| set(&mut args.migrate, value::function(value)),
     },
     Argument {
+        name: "retry_if",
+        example: "retry_if = is_transient",
+        needs: Some("retry"),
+        read: |args, value| set(&mut args.retry_if, Ok(value.clone())),
+    },
+    Argument {
+        name: "deadline",
+        example: "deadline = \"2m\"",
+        needs: None,
+        read: |args, value| set(&mut args.deadline, value::deadline(value)),
+    },
+    Argument {
+        name: "phase",
+        example: "phase = \"reasoning\"",
+        needs: Some("persist"),
+        read: |args, value| set(&mut args.phase, value::phase(value)),
+    },
+    Argument {
+        name: "llm",
+        example: "llm = \"openai/gpt-5\"",
+        needs: Some("persist"),
+        read: |args, value| set(&mut args.llm, Ok(value.clone())),
+    },
+    Argument {
+        name: "on_llm_change",
+        example: "on_llm_change = reset",
+        needs: Some("persist"),
+        read: |args, value| set(&mut args.on_llm_change, choice::on_llm_change(value)),
+    },
+    Argument {
+        name: "llm_match",
+        example: "llm_match = provider",
+        needs: Some("persist"),
+        read: |args, value| set(&mut args.llm_match, choice::llm_match(value)),
+    },
+    Argument {
+        name: "on_unreadable",
+        example: "on_unreadable = quarantine",
+        needs: Some("persist"),
+        read: |args, value| set(&mut args.on_unreadable, choice::on_unreadable(value)),
+    },
+    Argument {
+        name: "actor",
+        example: "actor = operator",
+        needs: Some("persist"),
+        read: |args, value| set(&mut args.actor, Ok(value.clone())),
+    },
+    Argument {
+        name: "metadata",
+        example: "metadata = { \"team\": \"blue\" }",
+        needs: Some("persist"),
+        read: |args, value| set(&mut args.metadata, Ok(value.clone())),
+    },
+    Argument {
         name: "crate",
         example: "crate = ::my_agents::cogency_state",
         needs: None,
@@ -155,6 +221,13 @@ impl Args {
 
     fn take(&mut self, written: Written, problems: &mut Problems) {
         let Written { name, value } = written;
+        if let Some(preset) = Preset::named(&name) {
+            if let Some(value) = &value {
+                problems.at(value, format!("a preset has no value: write `{name}` alone"));
+            }
+            self.take_preset(preset, &name, problems);
+            return;
+        }
         let Some(argument) = known(&name, problems) else { return };
         if self.gives(argument.name) {
             if name == argument.name {
@@ -172,12 +245,29 @@ impl Args {
         problems.check(read);
     }
 
+    fn take_preset(&mut self, preset: &'static Preset, name: &Ident, problems: &mut Problems) {
+        if let Some(first) = self.preset {
+            let message = format!("`{}` is given already: one call is one phase", first.name);
+            problems.at(name, message);
+        }
+        self.preset = Some(preset);
+    }
+
+    /// Whether an argument has what it needs.
+    fn has(&self, needed: &str) -> bool {
+        self.gives(needed) || needed == "retry" && self.preset.is_some()
+    }
+
     fn check_needs(&self, problems: &mut Problems) {
         for (argument, name) in &self.given {
-            let Some(needs) = argument.needs.filter(|needs| !self.gives(needs)) else { continue };
+            let Some(needs) = argument.needs.filter(|needs| !self.has(needs)) else { continue };
             problems.at(name, format!("`{}` means nothing without `{needs}`", argument.name));
         }
-        if problems.is_empty() && self.given.iter().all(|(argument, _)| argument.name == "crate") {
+        let is_preset = self.preset.is_some();
+        if problems.is_empty()
+            && !is_preset
+            && self.given.iter().all(|(argument, _)| argument.name == "crate")
+        {
             problems.add(syn::Error::new(
                 Span::call_site(),
                 "`#[robust]` does nothing without an argument: keep a state with \
@@ -200,9 +290,30 @@ impl Written {
             skip_to_comma(input)?;
             return Ok(Self { name, value: None });
         }
+        if input.peek(token::Brace) {
+            return Self::with_braces(name, input);
+        }
         let value = input.parse()?;
         if input.is_empty() || input.peek(Token![,]) {
             return Ok(Self { name, value: Some(value) });
+        }
+        Err(input.error("expected `,` and the next argument"))
+    }
+
+    // Input: { "team": "blue" }
+    //
+    // JSON in braces is no expression of Rust's. A block is one.
+    fn with_braces(name: Ident, input: ParseStream<'_>) -> syn::Result<Self> {
+        let ahead = input.fork();
+        let is_json = name == "metadata";
+        if !is_json && let Ok(value) = ahead.parse() {
+            input.advance_to(&ahead);
+            return Ok(Self { name, value: Some(value) });
+        }
+        let braces: TokenTree = input.parse()?;
+        if input.is_empty() || input.peek(Token![,]) {
+            let value = Some(Expr::Verbatim(braces.into()));
+            return Ok(Self { name, value });
         }
         Err(input.error("expected `,` and the next argument"))
     }
@@ -214,8 +325,10 @@ fn known(name: &Ident, problems: &mut Problems) -> Option<&'static Argument> {
     let find = |word: &str| ARGUMENTS.iter().find(|argument| argument.name == word);
     find(&word).or_else(|| {
         let names = ARGUMENTS.each_ref().map(|argument| argument.name);
-        let meant = meant(&word, names);
-        let advice = advice(meant, &names);
+        let presets = PRESETS.each_ref().map(|preset| preset.name);
+        let meant = meant(&word, names.into_iter().chain(presets));
+        let legal: Vec<_> = names.into_iter().chain(presets).collect();
+        let advice = advice(meant, &legal);
         problems.at(name, format!("`#[robust]` has no argument `{word}`; {advice}"));
         meant.and_then(find)
     })
@@ -249,6 +362,16 @@ mod tests {
     fn every_example_is_legal() {
         let examples = ARGUMENTS.each_ref().map(|argument| argument.example).join(", ");
         assert_eq!(mistakes(examples.parse().unwrap()), [""; 0]);
+    }
+
+    #[test]
+    fn a_preset_gives_what_others_need() {
+        for preset in &PRESETS {
+            let text = format!("{}, backoff = \"1ms\", retry_if = f", preset.name);
+            assert_eq!(mistakes(text.parse().unwrap()), [""; 0]);
+        }
+        assert_eq!(mistakes(quote!(reason, act)).len(), 1);
+        assert_eq!(mistakes(quote!(reason = 1)).len(), 1);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::persist::Persist;
 use crate::plan::{Kept, Plan};
 use crate::retry::Reused;
 use crate::runtime::{Runtime, location, mixed_at};
+use crate::terms;
 
 // Input: async fn chat(state: &mut Chat, user_id: &str, query: String) -> Ret { BODY }
 // Output:
@@ -45,6 +46,7 @@ fn run_with_state(plan: &Plan, kept: &Kept) -> TokenStream {
     let policy = policy(plan);
     let persist = persist(&kept.persist, &plan.runtime);
     let default = || quote_spanned!(span=> #runtime::DEFAULT_SESSION);
+    let terms = terms::say(kept, &plan.runtime);
     let user = lend(&kept.user);
     let session = kept.session.as_ref().map_or_else(default, lend);
     quote_spanned! {span=>
@@ -54,12 +56,13 @@ fn run_with_state(plan: &Plan, kept: &Kept) -> TokenStream {
             #persist,
             #runtime::key(#user, #session),
         );
+        #terms
     }
 }
 
 // Input: user_id
 // Output: &(user_id)
-fn lend(value: &Expr) -> TokenStream {
+pub(crate) fn lend(value: &Expr) -> TokenStream {
     quote_spanned!(mixed_at(location(value))=> &(#value))
 }
 
@@ -93,13 +96,33 @@ fn attempt(plan: &Plan) -> TokenStream {
     });
     let reuse = plan.reused.iter().map(|reused| reuse(reused, plan));
     let body = body(plan);
+    let judge = judge(plan);
     let end = end(plan);
     quote_spanned! {span=>
         #begin
         #(#reuse)*
         let out = run.drive(::core::pin::pin!(#body)).await;
+        #judge
         #end
     }
+}
+
+// Input: retry_if = is_transient
+// Output:
+//     let out = returns.either(out);
+//     run.retries(returns.is_worth_it(&out, is_transient));
+//     let out = Ok(out);
+fn judge(plan: &Plan) -> Option<TokenStream> {
+    let retry_if = plan.policy.retry_if.as_ref().filter(|_| plan.policy.repeats())?;
+    let span = Span::mixed_site();
+    let worth = quote_spanned! {mixed_at(location(retry_if))=>
+        returns.is_worth_it(&out, #retry_if)
+    };
+    Some(quote_spanned! {span=>
+        let out = returns.either(out);
+        run.retries(#worth);
+        let out = ::core::result::Result::Ok(out);
+    })
 }
 
 /// Rustc shows this place if what the body returns borrows from the state.
@@ -206,6 +229,11 @@ fn policy(Plan { policy, runtime, function, kept, .. }: &Plan) -> TokenStream {
     let ttl = optional(policy.ttl);
     let version = given(kept.as_ref().and_then(|kept| kept.version.as_ref()));
     let migrate = given(kept.as_ref().and_then(|kept| kept.migrate.as_ref()));
+    let deadline = optional(policy.deadline);
+    let phase = policy.phase.as_ref().map_or_else(
+        || quote_spanned!(span=> ::core::option::Option::None),
+        |phase| quote_spanned!(span=> ::core::option::Option::Some(#phase)),
+    );
     quote_spanned! {span=>
         #runtime::Policy {
             function: #name,
@@ -216,6 +244,8 @@ fn policy(Plan { policy, runtime, function, kept, .. }: &Plan) -> TokenStream {
             ttl: #ttl,
             version: #version,
             migrate: #migrate,
+            deadline: #deadline,
+            phase: #phase,
         }
     }
 }

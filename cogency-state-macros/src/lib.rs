@@ -6,6 +6,7 @@
 
 mod args;
 mod boxed;
+mod choice;
 mod expand;
 mod fallback;
 mod function;
@@ -13,10 +14,12 @@ mod mentions;
 mod parameters;
 mod persist;
 mod plan;
+mod preset;
 mod problems;
 mod retry;
 mod runtime;
 mod state;
+mod terms;
 mod url;
 mod validate;
 mod value;

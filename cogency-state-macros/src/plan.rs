@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use syn::{Expr, Ident, Type};
 
+use crate::choice::{Choice, OnLlmChange};
 use crate::function::Function;
 use crate::mentions::expression_mentions;
 use crate::persist::Persist;
@@ -32,6 +33,10 @@ pub(crate) struct Policy {
     pub(crate) timeout: Option<Duration>,
     pub(crate) wait: Option<Duration>,
     pub(crate) ttl: Option<Duration>,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) phase: Option<String>,
+    /// Which errors are worth another attempt, unless all are.
+    pub(crate) retry_if: Option<Expr>,
 }
 
 impl Policy {
@@ -50,6 +55,17 @@ pub(crate) struct Kept {
     pub(crate) version: Option<Expr>,
     /// What gives the steps from older versions.
     pub(crate) migrate: Option<Expr>,
+    pub(crate) terms: Terms,
+}
+
+/// What else is said of the state.
+pub(crate) struct Terms {
+    pub(crate) llm: Option<Expr>,
+    pub(crate) on_llm_change: Option<OnLlmChange>,
+    pub(crate) llm_match: Option<Choice>,
+    pub(crate) on_unreadable: Option<Choice>,
+    pub(crate) actor: Option<Expr>,
+    pub(crate) metadata: Option<Expr>,
 }
 
 impl Kept {
@@ -59,8 +75,9 @@ impl Kept {
             Persist::Manager(manager) => Some(manager),
             Persist::Builtin(_) | Persist::Feature(..) => None,
         };
-        let mut arguments =
-            [Some(&self.user), self.session.as_ref(), manager].into_iter().flatten();
-        arguments.any(|argument| expression_mentions(argument, variable))
+        let Terms { llm, actor, metadata, .. } = &self.terms;
+        let said = [llm, actor, metadata].map(Option::as_ref);
+        let arguments = [Some(&self.user), self.session.as_ref(), manager].into_iter().chain(said);
+        arguments.flatten().any(|argument| expression_mentions(argument, variable))
     }
 }

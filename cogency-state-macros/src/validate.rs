@@ -11,7 +11,7 @@ use crate::function::{Body, Function};
 use crate::mentions::contains;
 use crate::parameters::{self, SelfKind};
 use crate::persist::Persist;
-use crate::plan::{Kept, Plan, Policy};
+use crate::plan::{Kept, Plan, Policy, Terms};
 use crate::problems::Problems;
 use crate::retry;
 use crate::runtime::Runtime;
@@ -45,6 +45,8 @@ pub(crate) fn validate(
     };
     let lends_self = policy.repeats() && function.sig.receiver().is_some_and(is_owner);
     let Args { persist, key, session, version, migrate, runtime, .. } = args;
+    let Args { llm, on_llm_change, llm_match, on_unreadable, actor, metadata, .. } = args;
+    let terms = Terms { llm, on_llm_change, llm_match, on_unreadable, actor, metadata };
     let persist = persist.filter(|persist| check_quotes(persist, &function.sig, &mut problems));
     let user = if has_state && key.is_none() {
         user_id(&function.sig, state.as_ref(), &mut problems)
@@ -57,7 +59,7 @@ pub(crate) fn validate(
     };
     let kept = match (state, persist, user) {
         (Some(state), Some(persist), Some(user)) => {
-            Some(Kept { state, persist, user, session, version, migrate })
+            Some(Kept { state, persist, user, session, version, migrate, terms })
         }
         _ => None,
     };
@@ -67,12 +69,17 @@ pub(crate) fn validate(
 }
 
 fn policy(args: &Args) -> Policy {
+    let preset = args.preset;
+    let phase = args.phase.as_ref().map(syn::LitStr::value);
     Policy {
-        attempts: args.retry.unwrap_or(1),
+        attempts: args.retry.or(preset.map(|preset| preset.attempts)).unwrap_or(1),
         backoff: args.backoff.unwrap_or(DEFAULT_BACKOFF),
-        timeout: args.timeout,
+        timeout: args.timeout.or(preset.map(|preset| preset.timeout)),
         wait: args.wait,
         ttl: args.ttl,
+        deadline: args.deadline,
+        phase: phase.or_else(|| preset.map(|preset| preset.phase.to_owned())),
+        retry_if: args.retry_if.clone(),
     }
 }
 

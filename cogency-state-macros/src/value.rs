@@ -35,6 +35,20 @@ pub(crate) fn timeout(value: &Expr) -> syn::Result<Duration> {
     positive(value, duration(value)?, "no attempt can end within no time")
 }
 
+/// `"2m"`, in which a call can do something.
+pub(crate) fn deadline(value: &Expr) -> syn::Result<Duration> {
+    positive(value, duration(value)?, "no call can end within no time")
+}
+
+/// `"reasoning"`
+pub(crate) fn phase(value: &Expr) -> syn::Result<LitStr> {
+    let named = string(value).filter(|literal| !literal.value().trim().is_empty());
+    named.cloned().ok_or_else(|| {
+        let message = "expected the name of a phase in quotes: `phase = \"reasoning\"`";
+        syn::Error::new_spanned(value, message)
+    })
+}
+
 /// `"7d"`
 pub(crate) fn ttl(value: &Expr) -> syn::Result<Duration> {
     let ttl = duration_up_to(LONGEST_TTL, value)?;

@@ -254,6 +254,43 @@ pub enum Error {
         reason: String,
     },
 
+    /// Another LLM wrote what is stored, and the call is to refuse that. It is left as it is.
+    #[error(
+        "{stored} wrote the state of {key} in {backend}, this call is made with {given}, and \
+         `on_llm_change` refuses that; it was left as it is: call with the LLM that wrote it, or \
+         let `on_llm_change` be `reset`, `keep` or `migrate(..)`"
+    )]
+    #[non_exhaustive]
+    OtherLlm {
+        /// The state.
+        key: StateKey,
+        /// Where it is.
+        backend: String,
+        /// The LLM that wrote it, as `provider/model`.
+        stored: String,
+        /// The one that the call is made with.
+        given: String,
+    },
+
+    /// A state could not be made one of another LLM's. What is stored is left as it is.
+    #[error(
+        "the state of {key} in {backend}, which {stored} wrote, could not be migrated to {given} \
+         ({source}) and was left as it is: see to the function of `on_llm_change`"
+    )]
+    #[non_exhaustive]
+    LlmMigration {
+        /// The state.
+        key: StateKey,
+        /// Where it is.
+        backend: String,
+        /// The LLM that wrote it, as `provider/model`.
+        stored: String,
+        /// The one that the call is made with.
+        given: String,
+        /// What the migration said.
+        source: BoxError,
+    },
+
     /// The state cannot be written as JSON and read again. Nothing was saved.
     #[error(
         "the state of {key} (`{state_type}`) cannot be kept, at `{path}`: {reason}; nothing was \
@@ -327,6 +364,19 @@ pub enum Error {
         reason: String,
     },
 
+    /// A call with all its attempts took longer than its `deadline`. Its changes are gone.
+    #[error(
+        "a call of `{function}` took longer than {after:?} with all its attempts and was stopped, \
+         its changes are gone: allow more with `deadline`, or look for what it waited for"
+    )]
+    #[non_exhaustive]
+    Deadline {
+        /// The `#[robust]` function.
+        function: &'static str,
+        /// The deadline.
+        after: Duration,
+    },
+
     /// A `persist` name or URL cannot be turned into a backend, or the backend cannot do what was
     /// asked of it, such as to let states expire. Nothing was touched.
     #[error("{reason}")]
@@ -388,6 +438,15 @@ impl Error {
     #[must_use]
     pub fn corrupt(key: &StateKey, backend: &str, reason: impl Into<String>) -> Self {
         Self::Corrupt { key: key.clone(), backend: backend.to_owned(), reason: reason.into() }
+    }
+
+    /// That a backend cannot set anything aside.
+    pub(crate) fn no_aside(backend: &str) -> Self {
+        let reason = format!(
+            "states in {backend} cannot be set aside: let `on_llm_change` and `on_unreadable` \
+             refuse or keep, or keep the states elsewhere"
+        );
+        Self::Config { reason }
     }
 
     /// An [`Error::OutcomeUnknown`].

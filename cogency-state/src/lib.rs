@@ -39,9 +39,11 @@
 //!
 //! - `conformance`: the suite for authors of backends. Not needed by a program that keeps states.
 //! - `redis`: `RedisBackend`, for states that many processes and hosts share.
+//! - `rig`, `async-openai`: what these clients call with is an [`Llm`].
 //! - `sqlite`, `postgres`, `mysql`: `DatabaseBackend`, for states in a database.
 
 mod agent_state;
+mod aside;
 mod backend;
 mod codec;
 mod config;
@@ -66,6 +68,7 @@ mod rfc3339;
 mod to_its_end;
 
 pub use agent_state::{AgentAction, AgentMessage, AgentState, Hypothesis, ToolOutcome};
+pub use aside::{Aside, AsideId, AsideReason};
 pub use backend::{
     Action, Capabilities, Durability, FileBackend, HistoryBackend, KeyPage, Lease, LeaseAttempt,
     MemoryBackend, Opened, Sharing, StateBackend, Verified, Write,
@@ -79,8 +82,9 @@ pub use history::{Event, HistoryEntry, HistoryHash, Moment, Retention};
 pub use holder::Holder;
 pub use key::{DEFAULT_SESSION, KeyProblem, MAX_ID_BYTES, StateKey};
 pub use manager::{
-    Call, CheckFailure, CheckReport, Difference, History, ImportOutcome, ImportReport,
-    ImportedFile, Loaded, Migrations, StateManager, StateManagerBuilder,
+    Call, CheckFailure, CheckReport, CurrentCall, Difference, History, ImportOutcome, ImportReport,
+    ImportedFile, Llm, LlmChange, LlmMatch, LlmMigration, LlmName, Loaded, Migrations, OnLlmChange,
+    OnUnreadable, StateManager, StateManagerBuilder, current, is_enabled, set_enabled,
 };
 pub use record::{Checksum, Metadata, Record, Revision, SCHEMA_VERSION, SavedAt, WriteId};
 

@@ -85,6 +85,14 @@ pub(crate) enum Fault {
     DamageLoadsAsNone,
     SavesOverDamage,
     DamageCannotBeDeleted,
+    // What is set aside
+    AsidesStayUnderTheirKeys,
+    AsidesLoseCustomMetadata,
+    DamageCannotBeSetAside,
+    RefusesRepeatedAsides,
+    RestoresOverRecords,
+    AnybodySetsAside,
+    ListsAllAsides,
     // Privacy
     ErrorsQuoteStates,
     SourcesQuoteStates,

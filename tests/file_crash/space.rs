@@ -1,7 +1,10 @@
 //! Disks that are full, or for reading only.
 
+use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
+
+use cogency_state::{FileBackend, StateManager};
 
 use crate::disk::Disk;
 use crate::place::{block_on, io_kind, key, manager, names, number, turn};
@@ -37,6 +40,36 @@ fn promise_10_a_full_disk_is_a_clear_error_and_leaves_the_old_record() {
         assert_eq!(turn(&manager, "bob").await.unwrap(), 1);
         assert_eq!(left_in(&root, "alice"), ["lock", "state.json"]);
         assert_eq!(left_in(&root, "bob"), ["lock", "state.json"]);
+    });
+}
+
+#[test]
+fn promise_15_a_reset_whose_save_fails_puts_the_old_state_back() {
+    let disk = Disk::new(16);
+    let root = disk.point.join("state");
+    let with = |llm: &str| StateManager::builder(FileBackend::new(&root)).llm(llm).build();
+    block_on(async {
+        let old = with("openai/gpt-5");
+        let saved = old.save_state(&key("alice"), "small".to_owned(), None).await.unwrap();
+        // Enough is left to set something aside, and not for a large state.
+        let filler = File::options().write(true).open(disk.fill()).unwrap();
+        filler.set_len(filler.metadata().unwrap().len() - (256 << 10)).unwrap();
+
+        let new = with("anthropic/claude-sonnet-4-5");
+        let mut call = new.begin::<String>(&key("alice")).await.unwrap();
+        assert_eq!(call.state, "");
+        call.state = "x".repeat(1 << 20);
+        let error = call.commit().await.unwrap_err();
+        assert_eq!(io_kind(&error), Some(ErrorKind::StorageFull), "{error}");
+        let loaded = old.load_state::<String>(&key("alice")).await.unwrap().unwrap();
+        assert_eq!((loaded.state.as_str(), loaded.revision), ("small", saved));
+        assert!(old.quarantined().await.unwrap().is_empty());
+        assert_eq!(left_in(&root, "alice"), ["lock", "state.json"]);
+
+        let mut call = new.begin::<String>(&key("alice")).await.unwrap();
+        call.state = "fits".to_owned();
+        call.commit().await.unwrap();
+        assert_eq!(old.quarantined().await.unwrap().len(), 1);
     });
 }
 

@@ -14,10 +14,12 @@ mod p05_no_lost_update;
 mod p06_one_at_a_time;
 mod p07_no_deadlock;
 mod p10_nothing_unreadable_is_overwritten;
+mod p10_quarantine;
 mod p11_keys_are_exact;
 mod p12_lossless;
 mod p13_good_citizen_of_async;
 mod p14_private;
+mod p15_llm_is_checked;
 mod p16_types_may_change;
 
 mod expiry;

@@ -26,6 +26,9 @@ pub struct Capabilities {
     pub history: bool,
     /// Whether the keys of all users can be [listed](crate::StateBackend::list_all).
     pub lists_all: bool,
+    /// Whether what is stored can be set aside. Where not, the manager refuses to begin a call
+    /// that may need it.
+    pub aside: bool,
 }
 
 impl Capabilities {
@@ -40,6 +43,7 @@ impl Capabilities {
             expiry: false,
             history: false,
             lists_all: false,
+            aside: false,
         }
     }
 
@@ -89,6 +93,13 @@ impl Capabilities {
     #[must_use]
     pub const fn with_list_of_all(mut self) -> Self {
         self.lists_all = true;
+        self
+    }
+
+    /// With records that can be set aside.
+    #[must_use]
+    pub const fn with_aside(mut self) -> Self {
+        self.aside = true;
         self
     }
 }

@@ -21,6 +21,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::aside::{Aside, AsideId};
 use crate::error::Error;
 use crate::holder::Holder;
 use crate::key::StateKey;
@@ -63,6 +64,9 @@ pub use memory::MemoryBackend;
 ///   over or delete, for as long as the lease runs, and the record is gone when that ends. Others
 ///   may see it until then or not. The ttl is that of one save: a later save without one makes
 ///   the record stay.
+/// - **Setting aside**, where [`Capabilities::aside`] says so: what is under a key can be moved
+///   away from it, also what cannot be read, intact byte for byte and as one step: it is under its
+///   key or set aside, at any moment. What was set aside does not expire.
 /// - **Private:** no error holds a state's contents or a password.
 ///
 /// Methods run on a tokio runtime and must not block its threads. Any returned future may be
@@ -126,6 +130,48 @@ pub trait StateBackend: fmt::Debug + Send + Sync + 'static {
     async fn list_all(&self, after: Option<&str>, limit: usize) -> Result<KeyPage, Error> {
         let _ = (after, limit);
         Err(listing::cannot(self.location()))
+    }
+
+    /// Sets aside what is under the lease's key, also what cannot be read. `false` if there was
+    /// nothing. Repeated with the same [`Aside::id`] it does nothing more and says `true`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] from this and the next four methods, where the backend cannot do it.
+    async fn set_aside(&self, lease: &Lease, aside: &Aside) -> Result<bool, Error> {
+        let _ = (lease, aside);
+        Err(Error::no_aside(self.location()))
+    }
+
+    /// What was set aside: of one user, or of all; the oldest first.
+    async fn list_aside(&self, user_id: Option<&str>) -> Result<Vec<Aside>, Error> {
+        let _ = user_id;
+        Err(Error::no_aside(self.location()))
+    }
+
+    /// A record that was set aside; `None` if it is not there any more.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] or [`Error::SchemaVersion`] if it cannot be read.
+    async fn load_aside(&self, key: &StateKey, id: AsideId) -> Result<Option<Record>, Error> {
+        let _ = (key, id);
+        Err(Error::no_aside(self.location()))
+    }
+
+    /// Puts back under the lease's key what was set aside, as it was, to stay until a save says
+    /// otherwise. `false` if it is not there any more.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] (or what a load says of something unreadable) if there is something
+    /// under the key.
+    async fn restore_aside(&self, lease: &Lease, id: AsideId) -> Result<bool, Error> {
+        let _ = (lease, id);
+        Err(Error::no_aside(self.location()))
+    }
+
+    /// Deletes what was set aside. `false` if it is not there any more. Needs no lease.
+    async fn drop_aside(&self, key: &StateKey, id: AsideId) -> Result<bool, Error> {
+        let _ = (key, id);
+        Err(Error::no_aside(self.location()))
     }
 
     /// [`acquire_lease`](Self::acquire_lease), then [`load_state`](Self::load_state) under it.

@@ -105,6 +105,19 @@ impl StateManager {
         })
     }
 
+    /// Ends what [`install`](Self::install) or the first use of a name or URL began: the next use on
+    /// this runtime makes another manager, or finds the one that is installed until then. `false`
+    /// if there was none. Whoever has the manager, or is in a call of it, goes on with it.
+    ///
+    /// What the manager keeps in memory goes with it.
+    ///
+    /// # Errors
+    /// [`Error::NoRuntime`] outside of a runtime.
+    pub fn uninstall(name_or_url: &str) -> Result<bool, Error> {
+        let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
+        Ok(of_runtime(&runtime, |managers| managers.remove(name_or_url)).is_some())
+    }
+
     /// The manager that `persist = "<name or URL>"` stands for on this runtime: to look at what
     /// `#[robust]` functions keep, to list it or to delete it.
     ///

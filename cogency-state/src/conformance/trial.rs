@@ -6,6 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::check::{Stop, Verdict};
+use super::checks::aside;
 use super::harness::Harness;
 use super::instance::Instance;
 use crate::backend::Capabilities;
@@ -69,6 +70,9 @@ impl<'h> Trial<'h> {
     pub(super) async fn clean_up(&self) -> Verdict {
         let keys = std::mem::take(&mut *self.keys.lock().unwrap_or_else(PoisonError::into_inner));
         for key in keys {
+            if self.capabilities().aside {
+                aside::clean_up(&self.backend, &key).await;
+            }
             let Ok(lease) = self.backend.acquire(&key).await else { continue };
             // Whatever happens to one key, the others are deleted.
             let _ = self.backend.delete(&lease).await;

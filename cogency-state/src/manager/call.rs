@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Map;
 
 use super::{OpenCall, StateManager, Terms};
 use crate::codec::Codec;
@@ -32,14 +33,20 @@ use crate::record::Revision;
 pub struct Call<T> {
     /// The state, to be changed at will.
     pub state: T,
-    open: OpenCall,
+    key: StateKey,
+    /// `None` where the manager is switched off.
+    open: Option<OpenCall>,
 }
 
 impl<T: Serialize + DeserializeOwned + Default + Send + 'static> Call<T> {
     pub(super) async fn begin(manager: &StateManager, key: &StateKey) -> Result<Self, Error> {
-        let open = OpenCall::open(manager.clone(), key, Terms::default()).await?;
+        let key = key.clone();
+        if !manager.is_on() {
+            return Ok(Self { state: T::default(), key, open: None });
+        }
+        let mut open = OpenCall::open(manager.clone(), &key, Terms::default()).await?;
         let state = open.read(Codec::new(), T::default).await?;
-        Ok(Self { state, open })
+        Ok(Self { state, key, open: Some(open) })
     }
 
     /// Saves the state and gives the key back.
@@ -50,18 +57,21 @@ impl<T: Serialize + DeserializeOwned + Default + Send + 'static> Call<T> {
     /// # Cancellation
     /// Dropped before the save begins, nothing happens. A save that has begun runs to its end.
     pub async fn commit(self) -> Result<Revision, Error> {
-        self.open.save(Box::new(self.state)).await
+        let Some(open) = self.open else { return Ok(Revision::after(None)) };
+        open.save(Box::new(self.state), Map::new()).await
     }
 
     /// Forgets the changes and gives the key back, at once: a drop does the same a moment later.
     pub async fn rollback(self) {
-        self.open.release().await;
+        if let Some(open) = self.open {
+            open.release().await;
+        }
     }
 }
 
 /// States are private.
 impl<T> fmt::Debug for Call<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("key", self.open.key()).finish_non_exhaustive()
+        f.debug_struct("Call").field("key", &self.key).finish_non_exhaustive()
     }
 }

@@ -3,12 +3,15 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use super::current::Attempt;
 use super::queue::Place;
 
 /// The keys that are held, from the innermost call outwards.
 #[derive(Debug)]
 pub(crate) struct HeldKeys {
     place: Place,
+    /// What the body of the innermost call can learn of it.
+    attempt: Arc<Attempt>,
     outer: Option<Arc<HeldKeys>>,
 }
 
@@ -20,9 +23,9 @@ thread_local! {
 
 impl HeldKeys {
     /// What is held now, and one more key.
-    pub(crate) fn and(place: Place) -> Arc<Self> {
+    pub(crate) fn and(place: Place, attempt: Arc<Attempt>) -> Arc<Self> {
         let outer = HELD.with_borrow(Clone::clone);
-        Arc::new(Self { place, outer })
+        Arc::new(Self { place, attempt, outer })
     }
 
     /// Marks these keys as held by the code that runs on this thread, until the guard is dropped.
@@ -43,6 +46,11 @@ pub(crate) fn is_held(place: &Place) -> bool {
         }
         false
     })
+}
+
+/// The attempt that the code which runs now is part of.
+pub(crate) fn current() -> Option<Arc<Attempt>> {
+    HELD.with_borrow(|innermost| innermost.as_ref().map(|keys| Arc::clone(&keys.attempt)))
 }
 
 /// Restores what was held before, also after a panic.

@@ -135,6 +135,16 @@ impl Hold {
         }
     }
 
+    /// What is held; `None` once it was given back.
+    pub(super) fn lease(&self) -> Option<&Lease> {
+        self.lease.as_ref()
+    }
+
+    /// Where it was taken.
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
     /// Deletes what is stored, and gives the key back.
     pub(crate) async fn delete(self) -> Result<bool, Error> {
         let Some(lease) = self.lease.clone() else { return Ok(false) };

@@ -1,15 +1,21 @@
 //! Typed states over any backend: knows no backend by name.
 
+mod aside;
 mod call;
 mod check;
+mod current;
 mod held;
 mod history;
 mod hold;
 mod import;
+mod llm;
 mod migrations;
 mod open_call;
+mod policies;
 mod queue;
 mod renewal;
+mod start;
+mod switch;
 mod to_the_end;
 mod typed;
 mod versions;
@@ -18,6 +24,7 @@ mod warm;
 use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -31,16 +38,24 @@ use crate::record::{Metadata, Record, Revision};
 
 pub use call::Call;
 pub use check::{CheckFailure, CheckReport};
+pub(crate) use current::Attempt;
+pub use current::{CurrentCall, current};
 pub(crate) use held::HeldKeys;
 pub use history::{Difference, History};
 use hold::Hold;
 pub use import::{ImportOutcome, ImportReport, ImportedFile};
+pub use llm::{Llm, LlmChange, LlmMatch, LlmMigration, LlmName, OnLlmChange};
 pub use migrations::Migrations;
 pub(crate) use open_call::{OpenCall, Terms};
+pub use policies::OnUnreadable;
+pub(crate) use policies::check_custom;
 pub(crate) use queue::Place;
+pub use switch::{is_enabled, set_enabled};
 pub(crate) use versions::Counted;
 
+use self::policies::{Facts, Policies};
 use self::renewal::Renewals;
+use self::start::Start;
 use self::versions::{OfTypes, Versions};
 use self::warm::WarmStates;
 
@@ -81,9 +96,11 @@ struct Inner {
     location: Arc<str>,
     wait: Duration,
     ttl: Option<Duration>,
+    migrations: OfTypes,
+    policies: Policies,
+    is_enabled: AtomicBool,
     renewals: Arc<Renewals>,
     warm: WarmStates,
-    migrations: OfTypes,
 }
 
 /// A state as it was loaded.
@@ -110,17 +127,29 @@ impl StateManager {
 
     /// Loads a state; `None` if there is none. Takes no lease and waits for nobody.
     ///
+    /// With an [`llm`](StateManagerBuilder::llm) it is the state that a call would begin with:
+    /// where another LLM wrote what is stored, [`OnLlmChange`] says which. What cannot be read is
+    /// an error, also where a call would set it aside.
+    ///
     /// # Errors
     /// [`Error::Corrupt`], [`Error::SchemaVersion`], [`Error::StateType`] or [`Error::Decode`] if
     /// what is stored cannot be read as a `T`; [`Error::StateVersion`], [`Error::NoMigration`] or
-    /// [`Error::Migration`] if it cannot be [brought up to date](Migrations); [`Error::Backend`] if
-    /// the backend fails.
+    /// [`Error::Migration`] if it cannot be [brought up to date](Migrations);
+    /// [`Error::OtherLlm`] or [`Error::LlmMigration`] if
+    /// another LLM wrote it, [`Error::Backend`] if the backend fails.
     pub async fn load_state<T>(&self, key: &StateKey) -> Result<Option<Loaded<T>>, Error>
     where
         T: Serialize + DeserializeOwned + Send + 'static,
     {
-        let Some(record) = self.backend().load_state(key).await? else { return Ok(None) };
-        self.read(record).await.map(Some)
+        if !self.is_on() {
+            return Ok(None);
+        }
+        let policies = &self.inner.policies;
+        policies.check(&self.backend().capabilities(), self.location())?;
+        let stored = self.backend().load_state(key).await?.map(Box::new);
+        let start = Start::choose(self, policies, key, stored).await?;
+        let Some(record) = start.record else { return Ok(None) };
+        self.read(*record).await.map(Some)
     }
 
     async fn read<T>(&self, record: Record) -> Result<Loaded<T>, Error>
@@ -130,6 +159,19 @@ impl StateManager {
         let versions = self.versions(None, TypeId::of::<T>());
         let state = typed::read(self, &record, Codec::<T>::new(), &versions).await?;
         Ok(Loaded { state, revision: record.revision, metadata: record.metadata })
+    }
+
+    /// What is known about a state, whatever its type; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] or [`Error::SchemaVersion`] if what is stored cannot be read,
+    /// [`Error::Backend`] if the backend fails.
+    pub async fn load_metadata(&self, key: &StateKey) -> Result<Option<Metadata>, Error> {
+        if !self.is_on() {
+            return Ok(None);
+        }
+        let record = self.backend().load_state(key).await?;
+        Ok(record.map(|record| record.metadata))
     }
 
     /// Saves a state over the revision that it was made from; over nothing if `expected` is
@@ -161,6 +203,9 @@ impl StateManager {
     {
         let (wait, ttl) = (self.inner.wait, self.ttl(None)?);
         let mut prepared = typed::write(key, Box::new(state), expected, 0).await?;
+        if !self.is_on() {
+            return Ok(prepared.write.record.revision);
+        }
         prepared.write.ttl = ttl;
         prepared.version = self.versions(None, TypeId::of::<T>()).to_write();
         let (hold, stored) = Hold::open(self, self.place(key), wait).await?;
@@ -168,7 +213,9 @@ impl StateManager {
         let is_expected = stored.as_ref().map(|stored| stored.revision) == expected;
         let (metadata, state) = stored.map(|stored| (stored.metadata, stored.state)).unzip();
         prepared.write.replaced = state.filter(|_| is_expected);
-        self.save(hold, prepared, metadata).await
+        let mut metadata = metadata.unwrap_or_default();
+        Facts::default().stamp(&mut metadata, self.inner.policies.llm.as_ref());
+        self.save(hold, prepared, Some(metadata)).await
     }
 
     /// Deletes a state, also one that cannot be read; `false` if there was none. Waits until no
@@ -179,6 +226,9 @@ impl StateManager {
     /// `#[robust]` function that holds the key, [`Error::Backend`] if the backend fails: in all of
     /// these nothing changed. [`Error::OutcomeUnknown`] if it may have.
     pub async fn delete_state(&self, key: &StateKey) -> Result<bool, Error> {
+        if !self.is_on() {
+            return Ok(false);
+        }
         Hold::acquire(self, self.place(key), self.inner.wait).await?.delete().await
     }
 
@@ -187,6 +237,9 @@ impl StateManager {
     /// # Errors
     /// [`Error::InvalidKey`] if the id is none, [`Error::Backend`] if the backend fails.
     pub async fn list_states(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
+        if !self.is_on() {
+            return Ok(Vec::new());
+        }
         self.backend().list_states(user_id).await
     }
 
@@ -201,6 +254,31 @@ impl StateManager {
         T: Serialize + DeserializeOwned + Default + Send + 'static,
     {
         Call::begin(self, key).await
+    }
+
+    /// Switches this manager, with all its clones, on or off, from the next call on; calls that have
+    /// begun end as they began.
+    ///
+    /// Off means that bodies run on fresh states, nothing is stored, and nothing is touched: loads
+    /// give `None`, lists are empty, saves succeed and deletes say `false`. The function
+    /// [`set_enabled`] does the same for the whole process.
+    pub fn set_enabled(&self, enabled: bool) {
+        self.inner.is_enabled.store(enabled, Ordering::Relaxed);
+    }
+
+    /// Whether this manager is switched on. That the process is, [`is_enabled`] says.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.inner.is_enabled.load(Ordering::Relaxed)
+    }
+
+    /// Whether this manager and the process are switched on.
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_enabled() && is_enabled()
+    }
+
+    fn location(&self) -> &str {
+        &self.inner.location
     }
 
     /// Where the states are and what that place can do.
@@ -227,7 +305,7 @@ impl StateManager {
             );
         }
         if !self.backend().capabilities().expiry {
-            let location = &self.inner.location;
+            let location = self.location();
             return refused(format!(
                 "states in {location} cannot expire: leave out the `ttl`, or keep them elsewhere"
             ));
@@ -258,6 +336,8 @@ impl fmt::Debug for StateManager {
             .field("location", &self.inner.location)
             .field("wait", &self.inner.wait)
             .field("ttl", &self.inner.ttl)
+            .field("is_enabled", &self.is_enabled())
+            .field("policies", &self.inner.policies)
             .finish_non_exhaustive()
     }
 }
@@ -280,14 +360,74 @@ pub struct StateManagerBuilder {
     ttl: Option<Duration>,
     warm_bytes: usize,
     migrations: OfTypes,
+    policies: Policies,
+    is_enabled: bool,
 }
 
 impl StateManagerBuilder {
     /// For a backend that is shared already.
     #[must_use]
     pub fn over(backend: Arc<dyn StateBackend>) -> Self {
-        let (warm_bytes, migrations) = (DEFAULT_WARM_BYTES, OfTypes::new());
-        Self { backend, wait: DEFAULT_WAIT, ttl: None, warm_bytes, migrations }
+        Self {
+            backend,
+            wait: DEFAULT_WAIT,
+            ttl: None,
+            warm_bytes: DEFAULT_WARM_BYTES,
+            migrations: OfTypes::new(),
+            policies: Policies::default(),
+            is_enabled: true,
+        }
+    }
+
+    /// The LLM that calls are made with: its names are recorded with every save, and where another
+    /// one wrote what is stored, [`on_llm_change`](Self::on_llm_change) says what happens. The
+    /// `llm` of a `#[robust]` function counts more.
+    ///
+    /// ```
+    /// use cogency_state::{MemoryBackend, StateManager};
+    ///
+    /// let manager = StateManager::builder(MemoryBackend::new()).llm("openai/gpt-5").build();
+    /// ```
+    #[must_use]
+    pub fn llm(mut self, llm: impl Llm) -> Self {
+        self.policies.llm = Some(LlmName::of(&llm));
+        self
+    }
+
+    /// What happens when another LLM wrote what is stored: [`OnLlmChange::Reset`] unless told.
+    #[must_use]
+    pub fn on_llm_change(mut self, on_llm_change: OnLlmChange) -> Self {
+        self.policies.on_llm_change = Some(on_llm_change);
+        self
+    }
+
+    /// When two LLMs are the same one: [`LlmMatch::Model`] unless told.
+    #[must_use]
+    pub fn llm_match(mut self, llm_match: LlmMatch) -> Self {
+        self.policies.llm_match = Some(llm_match);
+        self
+    }
+
+    /// What happens to what a call cannot read: [`OnUnreadable::Refuse`] unless told.
+    ///
+    /// ```
+    /// use cogency_state::{MemoryBackend, OnUnreadable, StateManager};
+    ///
+    /// let manager = StateManager::builder(MemoryBackend::new())
+    ///     .on_unreadable(OnUnreadable::Quarantine)
+    ///     .build();
+    /// ```
+    #[must_use]
+    pub fn on_unreadable(mut self, on_unreadable: OnUnreadable) -> Self {
+        self.policies.on_unreadable = Some(on_unreadable);
+        self
+    }
+
+    /// Whether the manager is [switched on](StateManager::set_enabled), which it is unless told.
+    #[must_use]
+    pub fn enabled(mut self, enabled: bool) -> Self {
+        self.is_enabled = enabled;
+        self
     }
 
     /// The longest that a call waits for its key, 30 seconds unless told.
@@ -353,11 +493,22 @@ impl StateManagerBuilder {
     /// The manager.
     #[must_use]
     pub fn build(self) -> StateManager {
-        let Self { backend, wait, ttl, warm_bytes, migrations } = self;
+        let Self { backend, wait, ttl, warm_bytes, migrations, policies, is_enabled } = self;
         let location = backend.location().into();
         let warm = WarmStates::new(warm_bytes);
+        let is_enabled = AtomicBool::new(is_enabled);
         let renewals = Arc::default();
-        let inner = Inner { backend, location, wait, ttl, renewals, warm, migrations };
+        let inner = Inner {
+            backend,
+            location,
+            wait,
+            ttl,
+            migrations,
+            policies,
+            is_enabled,
+            renewals,
+            warm,
+        };
         StateManager { inner: Arc::new(inner) }
     }
 }

@@ -1,13 +1,20 @@
 //! A call between its load and its save.
 
 use std::any::{Any, TypeId};
+use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
+use super::current::Attempt;
+use super::policies::{Facts, Policies};
+use super::start::Start;
 use super::{Counted, Hold, Place, StateManager, typed};
+use crate::aside::{Aside, AsideReason};
 use crate::codec::{AnyState, Codec};
 use crate::error::Error;
 use crate::key::StateKey;
-use crate::record::{Record, Revision};
+use crate::record::Revision;
 
 /// A key that is held, with what was loaded under it.
 #[derive(Debug)]
@@ -15,19 +22,22 @@ pub(crate) struct OpenCall {
     manager: StateManager,
     place: Place,
     hold: Hold,
-    /// What every attempt starts from, and what the save replaces.
-    record: Option<Box<Record>>,
+    start: Start,
     /// How long after the save the state expires.
     ttl: Option<Duration>,
     version: Option<Counted>,
+    policies: Policies,
+    facts: Facts,
 }
 
 /// What a call says, where it does not leave it to the manager.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Terms {
     pub(crate) wait: Option<Duration>,
     pub(crate) ttl: Option<Duration>,
     pub(crate) version: Option<Counted>,
+    pub(crate) policies: Policies,
+    pub(crate) facts: Facts,
 }
 
 impl OpenCall {
@@ -37,41 +47,65 @@ impl OpenCall {
         key: &StateKey,
         terms: Terms,
     ) -> Result<Self, Error> {
-        let wait = terms.wait.unwrap_or(manager.inner.wait);
-        let ttl = manager.ttl(terms.ttl)?;
+        let Terms { wait, ttl, version, policies, facts } = terms;
+        let wait = wait.unwrap_or(manager.inner.wait);
+        let ttl = manager.ttl(ttl)?;
+        let policies = policies.or(&manager.inner.policies);
+        policies.check(&manager.backend().capabilities(), manager.location())?;
         let place = manager.place(key);
-        let (hold, record) = Hold::open(&manager, place.clone(), wait).await?;
-        Ok(Self { manager, place, hold, record, ttl, version: terms.version })
+        let (hold, start) = open(&manager, &place, wait, &policies).await?;
+        Ok(Self { manager, place, hold, start, ttl, version, policies, facts })
     }
 
     /// The state as it was loaded.
-    pub(crate) async fn read<T>(&self, codec: Codec<T>, fresh: fn() -> T) -> Result<T, Error> {
-        match &self.record {
-            None => Ok(fresh()),
-            Some(record) => {
-                let versions = self.manager.versions(self.version, (codec.untyped.type_id)());
-                typed::read(&self.manager, record, codec, &versions).await
+    pub(crate) async fn read<T>(&mut self, codec: Codec<T>, fresh: fn() -> T) -> Result<T, Error> {
+        let Some(record) = &self.start.record else { return Ok(fresh()) };
+        let versions = self.manager.versions(self.version, (codec.untyped.type_id)());
+        let read = typed::read(&self.manager, record, codec, &versions).await;
+        match read.as_ref().err().and_then(AsideReason::of) {
+            Some(reason) if self.policies.quarantines() => {
+                self.start.leave(reason);
+                Ok(fresh())
             }
+            _ => read,
         }
     }
 
-    /// Saves a state over the one that was loaded, and gives the key back.
-    pub(crate) async fn save(self, state: Box<dyn AnyState>) -> Result<Revision, Error> {
-        let expected = self.record.as_ref().map(|record| record.revision);
+    /// Saves a state over the one that was loaded, with what the body said of it, and gives the
+    /// key back.
+    pub(crate) async fn save(
+        mut self,
+        state: Box<dyn AnyState>,
+        said: Map<String, Value>,
+    ) -> Result<Revision, Error> {
+        let size_before = self.start.record.as_ref().map_or(0, |record| record.state.len());
+        let latest = self.start.latest();
         let state_type: TypeId = Any::type_id(&*state);
-        let size_before = self.record.as_ref().map_or(0, |record| record.state.len());
-        let mut prepared = typed::write(self.key(), state, expected, size_before).await?;
+        let mut prepared = typed::write(self.key(), state, latest, size_before).await?;
+        prepared.write.expected = self.start.expected();
         prepared.write.ttl = self.ttl;
         prepared.version = self.manager.versions(self.version, state_type).to_write();
-        let (metadata, replaced) =
-            self.record.map(|record| (record.metadata, record.state)).unzip();
-        prepared.write.replaced = replaced;
-        self.manager.save(self.hold, prepared, metadata).await
+        prepared.write.action = self.start.action();
+        prepared.write.replaced = self.start.replaced();
+        let mut metadata = self.start.record.map(|record| record.metadata).unwrap_or_default();
+        self.facts.custom.extend(said);
+        self.facts.stamp(&mut metadata, self.policies.llm.as_ref());
+        let exchange = self.start.exchange;
+        if exchange.is_nothing() {
+            return self.manager.save(self.hold, prepared, Some(metadata)).await;
+        }
+        exchange.save(self.manager, self.hold, prepared, metadata).await
     }
 
     /// Gives the key back.
     pub(crate) async fn release(self) {
         self.hold.release().await;
+    }
+
+    /// What the next attempt shows to its body.
+    pub(crate) fn attempt(&self) -> Arc<Attempt> {
+        let metadata = self.start.record.as_ref().map(|record| record.metadata.clone());
+        Attempt::new(self.key().clone(), metadata)
     }
 
     pub(crate) fn place(&self) -> &Place {
@@ -81,4 +115,30 @@ impl OpenCall {
     pub(crate) fn key(&self) -> &StateKey {
         &self.place.1
     }
+}
+
+/// Takes the key, and sees where to start.
+async fn open(
+    manager: &StateManager,
+    place: &Place,
+    wait: Duration,
+    policies: &Policies,
+) -> Result<(Hold, Start), Error> {
+    let key = &place.1;
+    let (hold, record) = match Hold::open(manager, place.clone(), wait).await {
+        Err(error) if policies.quarantines() && AsideReason::of(&error).is_some() => {
+            let hold = Hold::acquire(manager, place.clone(), wait).await?;
+            // Somebody may have seen to it in between.
+            match manager.backend().load_state(key).await {
+                Ok(record) => (hold, record.map(Box::new)),
+                Err(error) => {
+                    let Some(reason) = AsideReason::of(&error) else { return Err(error) };
+                    return Ok((hold, Start::beside(Aside::new(key.clone(), reason))));
+                }
+            }
+        }
+        opened => opened?,
+    };
+    let start = Start::choose(manager, policies, key, record).await?;
+    Ok((hold, start))
 }

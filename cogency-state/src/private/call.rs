@@ -2,12 +2,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use super::Persist;
 use crate::codec::{self, AnyState};
 use crate::error::Error;
 use crate::key::StateKey;
-use crate::manager::{OpenCall, Place, Terms};
+use crate::manager::{Attempt, HeldKeys, OpenCall, Terms, is_enabled};
 
 pub(super) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -24,8 +25,10 @@ pub(super) enum Ended {
 pub(super) struct Call {
     /// Until the first attempt.
     source: Option<Source>,
-    /// From the first attempt on.
+    /// From the first attempt on, unless the manager or the process is switched off.
     open: Option<OpenCall>,
+    /// What the body of the attempt that runs was shown.
+    attempt: Option<Arc<Attempt>>,
 }
 
 /// Where a state is.
@@ -38,12 +41,29 @@ struct Source {
 
 impl Call {
     pub(super) fn new(persist: Persist, key: Result<StateKey, Error>, terms: Terms) -> Self {
-        Self { source: Some(Source { persist, key, terms }), open: None }
+        Self { source: Some(Source { persist, key, terms }), open: None, attempt: None }
     }
 
-    /// The key that it holds.
-    pub(super) fn place(&self) -> Option<&Place> {
-        self.open.as_ref().map(OpenCall::place)
+    /// What it was told, until the first attempt.
+    pub(super) fn terms(&mut self) -> Option<&mut Terms> {
+        self.source.as_mut().map(|source| &mut source.terms)
+    }
+
+    /// Has it fail before it begins, unless something else does.
+    pub(super) fn refuse(&mut self, error: Error) {
+        if let Some(source) = &mut self.source
+            && source.key.is_ok()
+        {
+            source.key = Err(error);
+        }
+    }
+
+    /// What the next attempt holds.
+    pub(super) fn held(&mut self) -> Option<Arc<HeldKeys>> {
+        let open = self.open.as_ref()?;
+        let attempt = open.attempt();
+        self.attempt = Some(Arc::clone(&attempt));
+        Some(HeldKeys::and(open.place().clone(), attempt))
     }
 
     pub(super) async fn begin<T>(
@@ -52,9 +72,9 @@ impl Call {
         fresh: fn() -> T,
     ) -> Result<T, Error> {
         if let Some(source) = self.source.take() {
-            self.open = Some(open(source).await?);
+            self.open = open(source).await?;
         }
-        match &self.open {
+        match &mut self.open {
             Some(open) => open.read(codec, fresh).await,
             None => Ok(fresh()),
         }
@@ -63,7 +83,8 @@ impl Call {
     pub(super) fn save(&mut self, state: Box<dyn AnyState>) -> BoxFuture<'_, Ended> {
         Box::pin(async {
             let Some(open) = self.open.take() else { return Ended::Done };
-            open.save(state).await.map_or_else(Ended::NotSaved, |_| Ended::Done)
+            let said = self.attempt.take().map(|attempt| attempt.take_said()).unwrap_or_default();
+            open.save(state, said).await.map_or_else(Ended::NotSaved, |_| Ended::Done)
         })
     }
 
@@ -77,10 +98,18 @@ impl Call {
     }
 }
 
-fn open(source: Source) -> BoxFuture<'static, Result<OpenCall, Error>> {
+/// `None` where nothing is to be touched.
+fn open(source: Source) -> BoxFuture<'static, Result<Option<OpenCall>, Error>> {
     Box::pin(async move {
         let Source { persist, key, terms } = source;
         let key = key?;
-        OpenCall::open(persist.resolve()?, &key, terms).await
+        if !is_enabled() {
+            return Ok(None);
+        }
+        let manager = persist.resolve()?;
+        if !manager.is_enabled() {
+            return Ok(None);
+        }
+        OpenCall::open(manager, &key, terms).await.map(Some)
     })
 }

@@ -5,16 +5,21 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use crate::{DEFAULT_SESSION, Error};
+pub use serde_json::json;
+
+pub use crate::{DEFAULT_SESSION, Error, LlmMatch, OnLlmChange, OnUnreadable};
 use crate::{Migrations, StateKey, StateManager};
 
 mod backends;
 mod call;
+mod limit;
 mod run;
+mod terms;
 mod types;
 
 pub use backends::{database, mysql, postgres, redis, sqlite};
 pub use run::{Drive, Retry, Run};
+pub use terms::migrate;
 pub use types::{Codec, Fallible, Returns, Reuse};
 
 /// How a call is made: what the attribute's arguments said.
@@ -36,6 +41,10 @@ pub struct Policy {
     pub version: Option<u32>,
     /// How older states become those of that version.
     pub migrate: Option<fn() -> Migrations>,
+    /// The longest that the call may take with all its attempts.
+    pub deadline: Option<Duration>,
+    /// What its save completes.
+    pub phase: Option<&'static str>,
 }
 
 /// Where a call's state is kept.

@@ -9,9 +9,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use tokio::time::Sleep;
 
 use super::call::{BoxFuture, Call, Ended};
+use super::limit::{InTime, Limit, Limits};
 use super::types::{Codec, Returns};
 use super::{Persist, Policy};
 use crate::error::Error;
@@ -32,23 +32,41 @@ impl Run {
     /// Nothing happens yet. An invalid key fails in `begin`.
     #[must_use]
     pub fn new(policy: Policy, persist: Persist, key: Result<StateKey, Error>) -> Self {
-        let Policy { wait, ttl, version, migrate, .. } = policy;
+        let Policy { wait, ttl, version, migrate, phase, .. } = policy;
         let version = version.map(|version| Counted { version, migrate });
-        let terms = Terms { wait, ttl, version };
+        let mut terms = Terms { wait, ttl, version, ..Terms::default() };
+        terms.facts.phase = phase;
         let call = Call::new(persist, key, terms);
         Self { attempts: Retry::new(policy), call }
     }
 
     /// Begins an attempt: takes the lease before the first, and gives the state as it is stored.
-    pub fn begin<T>(&mut self, codec: &Codec<T>) -> BoxFuture<'_, Result<T, Error>> {
-        (codec.begin)(&mut self.call)
+    pub fn begin<'a, T: 'a>(&'a mut self, codec: &Codec<T>) -> BoxFuture<'a, Result<T, Error>> {
+        let work = (codec.begin)(&mut self.call);
+        match self.attempts.limits.of_call() {
+            None => work,
+            Some(limit) => Box::pin(InTime { work, limit }),
+        }
+    }
+
+    pub(super) fn terms(&mut self) -> Option<&mut Terms> {
+        self.call.terms()
+    }
+
+    /// Has it fail in `begin`.
+    pub(super) fn refuse(&mut self, error: Error) {
+        self.call.refuse(error);
+    }
+
+    /// Whether another attempt is worth it, where the function says so.
+    pub fn retries(&mut self, is_worth_it: bool) {
+        self.attempts.retries(is_worth_it);
     }
 
     /// Runs the body, for as long as the time-out allows.
     #[must_use]
-    pub fn drive<'a, F: Future>(&self, body: Pin<&'a mut F>) -> Drive<'a, F> {
-        let held = self.call.place().map(|place| HeldKeys::and(place.clone()));
-        Drive { body, held, deadline: self.attempts.deadline() }
+    pub fn drive<'a, F: Future>(&mut self, body: Pin<&'a mut F>) -> Drive<'a, F> {
+        Drive { body, held: self.call.held(), limit: self.attempts.limits.of_attempt() }
     }
 
     /// Ends an attempt: saves, or pauses before the next one.
@@ -105,9 +123,8 @@ impl Run {
 /// One call of a `#[robust]` function without a state.
 #[derive(Debug)]
 pub struct Retry {
-    function: &'static str,
     left: u32,
-    timeout: Option<Duration>,
+    limits: Limits,
     backoff: Duration,
     pauses: Option<ExponentialBackoff>,
 }
@@ -116,14 +133,21 @@ impl Retry {
     /// Nothing happens yet.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        let Policy { function, attempts, backoff, timeout, .. } = policy;
-        Self { function, left: attempts.saturating_sub(1), timeout, backoff, pauses: None }
+        let (left, backoff) = (policy.attempts.saturating_sub(1), policy.backoff);
+        Self { left, limits: Limits::new(&policy), backoff, pauses: None }
+    }
+
+    /// Whether another attempt is worth it, where the function says so.
+    pub fn retries(&mut self, is_worth_it: bool) {
+        if !is_worth_it {
+            self.left = 0;
+        }
     }
 
     /// Runs the body, for as long as the time-out allows.
     #[must_use]
     pub fn drive<'a, F: Future>(&self, body: Pin<&'a mut F>) -> Drive<'a, F> {
-        Drive { body, held: None, deadline: self.deadline() }
+        Drive { body, held: None, limit: self.limits.of_attempt() }
     }
 
     /// Ends an attempt: gives its outcome, or pauses before the next one.
@@ -144,11 +168,6 @@ impl Retry {
         returns.either(out)
     }
 
-    fn deadline(&self) -> Option<Deadline> {
-        let (function, after) = (self.function, self.timeout?);
-        Some(Deadline { function, after, sleep: Box::pin(tokio::time::sleep(after)) })
-    }
-
     /// Waits before the next attempt; `false` if there is none left.
     fn pause(&mut self) -> BoxFuture<'_, bool> {
         Box::pin(async {
@@ -156,7 +175,11 @@ impl Retry {
                 return false;
             }
             self.left -= 1;
-            tokio::time::sleep(self.next_pause()).await;
+            let pause = self.next_pause();
+            if !self.limits.allow(pause) {
+                return false;
+            }
+            tokio::time::sleep(pause).await;
             true
         })
     }
@@ -181,22 +204,7 @@ impl Retry {
 pub struct Drive<'a, F> {
     body: Pin<&'a mut F>,
     held: Option<Arc<HeldKeys>>,
-    deadline: Option<Deadline>,
-}
-
-/// When an attempt of a function has to end.
-#[derive(Debug)]
-struct Deadline {
-    function: &'static str,
-    after: Duration,
-    sleep: Pin<Box<Sleep>>,
-}
-
-impl Deadline {
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Error> {
-        let Self { function, after, sleep } = self;
-        sleep.as_mut().poll(context).map(|()| Error::Timeout { function, after: *after })
-    }
+    limit: Option<Limit>,
 }
 
 impl<F: Future> Future for Drive<'_, F> {
@@ -208,8 +216,8 @@ impl<F: Future> Future for Drive<'_, F> {
         drop(entered);
         match body {
             Poll::Ready(out) => Poll::Ready(Ok(out)),
-            Poll::Pending => match &mut self.deadline {
-                Some(deadline) => deadline.poll(context).map(Err),
+            Poll::Pending => match &mut self.limit {
+                Some(limit) => limit.poll(context).map(Err),
                 None => Poll::Pending,
             },
         }

@@ -49,6 +49,10 @@ impl<T> fmt::Debug for Codec<T> {
             and any enum with `#[from] cogency_state::Error` will do for `E`"
 )]
 pub trait Fallible {
+    /// What it fails with.
+    type Error;
+    /// The error, if it failed.
+    fn failure(&self) -> Option<&Self::Error>;
     /// Whether the attempt succeeded.
     fn is_ok(&self) -> bool;
     /// The library's error as the function's.
@@ -58,6 +62,12 @@ pub trait Fallible {
 // The message above speaks of the whole return type, which is what the user wrote.
 #[diagnostic::do_not_recommend]
 impl<T, E: From<Error>> Fallible for Result<T, E> {
+    type Error = E;
+
+    fn failure(&self) -> Option<&E> {
+        self.as_ref().err()
+    }
+
     fn is_ok(&self) -> bool {
         self.is_ok()
     }
@@ -94,7 +104,17 @@ impl<R> Returns<R> {
         (self.from_error)(error)
     }
 
-    pub(super) fn either(&self, out: Result<R, Error>) -> R {
+    /// Whether what an attempt gave is worth another one, by `retry_if`.
+    pub fn is_worth_it<P>(&self, out: &R, retry_if: P) -> bool
+    where
+        R: Fallible,
+        P: FnOnce(&R::Error) -> bool,
+    {
+        out.failure().is_none_or(retry_if)
+    }
+
+    /// What an attempt gave, a time-out as the function's error.
+    pub fn either(&self, out: Result<R, Error>) -> R {
         out.unwrap_or_else(|error| self.error(error))
     }
 }

@@ -13,6 +13,7 @@
 //! agent step <root> <user>             calls, each saved when a line comes; until its stdin ends
 //! agent enter <root> <agent> <calls> <user>...
 //!                                      so many entries in the users' ledgers, whatever happens
+//! agent change <root> <user> <llm>...  calls of these LLMs in turn, without end: `begin <number> <llm>`
 //! agent find (<root> <user>)...        a call without a save on each: `found <number>`, or why not
 //! ```
 //! A root is a folder, or the URL of a Redis server or a database.
@@ -22,6 +23,7 @@
 //! its answer was lost; `forget ...` and `forgotten ...` before and after a deletion.
 
 mod ledgers;
+mod llms;
 mod pages;
 mod steps;
 
@@ -51,6 +53,7 @@ async fn main() -> Outcome {
         ["enter", root, agent, calls, users @ ..] => {
             ledgers::enter(root, agent.parse()?, calls.parse()?, users).await
         }
+        ["change", root, user, llms @ ..] => llms::change(root, user, llms).await,
         ["find", keys @ ..] => pages::find(keys).await,
         other => Err(format!("there is no such command: {other:?}").into()),
     }

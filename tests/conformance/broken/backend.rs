@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use cogency_state::{
-    Capabilities, Durability, Error, Event, HistoryBackend, Holder, KeyPage, Lease, LeaseAttempt,
-    Metadata, Opened, Record, Revision, StateBackend, StateKey, Write,
+    Aside, AsideId, Capabilities, Durability, Error, Event, HistoryBackend, Holder, KeyPage, Lease,
+    LeaseAttempt, Metadata, Opened, Record, Revision, StateBackend, StateKey, Write,
 };
 use tokio::task::yield_now;
 
@@ -212,6 +212,27 @@ impl StateBackend for Broken {
             _ => {}
         }
         Ok(page)
+    }
+
+    async fn set_aside(&self, lease: &Lease, aside: &Aside) -> Result<bool, Error> {
+        self.put_aside(lease, aside).await
+    }
+
+    async fn list_aside(&self, user_id: Option<&str>) -> Result<Vec<Aside>, Error> {
+        let is_meant = !self.has(Fault::ListsAllAsides);
+        self.inner.list_aside(user_id.filter(|_| is_meant)).await
+    }
+
+    async fn load_aside(&self, key: &StateKey, id: AsideId) -> Result<Option<Record>, Error> {
+        self.get_aside(key, id).await
+    }
+
+    async fn restore_aside(&self, lease: &Lease, id: AsideId) -> Result<bool, Error> {
+        self.put_back(lease, id).await
+    }
+
+    async fn drop_aside(&self, key: &StateKey, id: AsideId) -> Result<bool, Error> {
+        self.inner.drop_aside(key, id).await
     }
 
     async fn acquire_and_load(&self, key: &StateKey, holder: &Holder) -> Result<Opened, Error> {

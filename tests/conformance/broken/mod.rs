@@ -1,5 +1,6 @@
 //! A memory backend with one deliberate mistake.
 
+mod aside;
 mod backend;
 mod harness;
 mod history;
@@ -11,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use cogency_state::{
-    Error, Holder, Lease, LeaseAttempt, MemoryBackend, Record, StateBackend, StateKey, Write,
-    WriteId,
+    AsideId, Error, Holder, Lease, LeaseAttempt, MemoryBackend, Record, StateBackend, StateKey,
+    Write, WriteId,
 };
 
 use crate::fault::Fault;
@@ -37,6 +38,7 @@ pub(crate) struct Broken {
 #[derive(Default)]
 struct Notes {
     damaged: BTreeSet<StateKey>,
+    damaged_asides: BTreeSet<AsideId>,
     /// Keys that were ever saved, and those that were ever leased.
     saved: BTreeSet<StateKey>,
     leased: BTreeSet<StateKey>,

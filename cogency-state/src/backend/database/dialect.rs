@@ -53,10 +53,20 @@ pub(super) enum Script {
     HistoryKeyframe,
     /// Removes the oldest entries.
     HistoryPrune,
+    /// Moves a record away from its key under a lease.
+    SetAside,
+    /// What was moved away.
+    ListAside,
+    /// A record that was moved away.
+    LoadAside,
+    /// Moves a record back under a lease.
+    RestoreAside,
+    /// Removes a record that was moved away.
+    DropAside,
 }
 
 impl Script {
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 23] = [
         Self::Take,
         Self::Renew,
         Self::Release,
@@ -75,6 +85,11 @@ impl Script {
         Self::HistoryOfRank,
         Self::HistoryKeyframe,
         Self::HistoryPrune,
+        Self::SetAside,
+        Self::ListAside,
+        Self::LoadAside,
+        Self::RestoreAside,
+        Self::DropAside,
     ];
 
     pub(super) fn writes(self) -> bool {
@@ -87,6 +102,9 @@ impl Script {
                 | Self::Delete
                 | Self::RemoveExpired
                 | Self::HistoryPrune
+                | Self::SetAside
+                | Self::RestoreAside
+                | Self::DropAside
         )
     }
 }

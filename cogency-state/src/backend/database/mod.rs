@@ -10,6 +10,7 @@
 //! database (no `json`, no types, no codes of errors), and a trait with a method for each step would
 //! repeat for each database what binds arguments and reads rows.
 
+mod aside;
 mod builder;
 mod connections;
 mod deleting;
@@ -45,6 +46,7 @@ use super::{
     Capabilities, Durability, HistoryBackend, KeyPage, Lease, LeaseAttempt, Opened, Sharing,
     StateBackend, Write,
 };
+use crate::aside::{Aside, AsideId};
 use crate::error::Error;
 use crate::holder::Holder;
 use crate::key::StateKey;
@@ -84,6 +86,7 @@ pub use place::DatabasePool;
 /// is at work on, and `cogency_migrations`. `cogency_history` has a row for each thing that
 /// happened to a state, with its versions, and `cogency_heads` says where each history stands. To
 /// edit a state by hand, set its `checksum` to null,
+/// is at work on, `cogency_aside` with the states that were set aside, and `cogency_migrations`. To edit a state by hand, set its `checksum` to null,
 /// and its `write_id` to another one.
 ///
 /// # Who makes the tables
@@ -204,7 +207,8 @@ impl StateBackend for DatabaseBackend {
             .with_sharing(self.sharing)
             .with_lease_ttl(Some(self.records.lease_ttl))
             .with_expiry()
-            .with_list_of_all();
+            .with_list_of_all()
+            .with_aside();
         if self.records.retention.is_some() { capabilities.with_history() } else { capabilities }
     }
 
@@ -255,6 +259,31 @@ impl StateBackend for DatabaseBackend {
             records.list_after(after.as_ref(), limit.saturating_add(1)).await
         };
         Ok(KeyPage::in_order(self.run(listing).await?, limit))
+    }
+
+    async fn set_aside(&self, lease: &Lease, aside: &Aside) -> Result<bool, Error> {
+        let (lease, aside) = (lease.clone(), aside.clone());
+        self.run(|records| async move { records.set_aside(&lease, &aside).await }).await
+    }
+
+    async fn list_aside(&self, user_id: Option<&str>) -> Result<Vec<Aside>, Error> {
+        let user_id = user_id.map(str::to_owned);
+        self.run(|records| async move { records.list_aside(user_id.as_deref()).await }).await
+    }
+
+    async fn load_aside(&self, key: &StateKey, id: AsideId) -> Result<Option<Record>, Error> {
+        let key = key.clone();
+        self.run(|records| async move { records.load_aside(&key, id).await }).await
+    }
+
+    async fn restore_aside(&self, lease: &Lease, id: AsideId) -> Result<bool, Error> {
+        let lease = lease.clone();
+        self.run(|records| async move { records.restore_aside(&lease, id).await }).await
+    }
+
+    async fn drop_aside(&self, key: &StateKey, id: AsideId) -> Result<bool, Error> {
+        let key = key.clone();
+        self.run(|records| async move { records.drop_aside(&key, id).await }).await
     }
 
     async fn acquire_and_load(&self, key: &StateKey, holder: &Holder) -> Result<Opened, Error> {

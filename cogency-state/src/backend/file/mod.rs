@@ -6,9 +6,12 @@
 //!     default/                 one of her sessions
 //!       state.json             the record, see the module `envelope`; 0600
 //!       lock                   who holds the lease, and the newest fencing token
+//!       aside-<id>.json        a record that was set aside, as it was
+//!       aside-<id>.about       why, when, and whose it is; one line of JSON
 //!   @processes/                states of isolated processes, each laid out as above
 //! ```
 
+mod aside;
 mod expiry;
 mod folder;
 mod held;
@@ -28,6 +31,7 @@ use self::root::Root;
 use super::{
     Capabilities, Durability, KeyPage, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write,
 };
+use crate::aside::{Aside, AsideId};
 use crate::error::{Error, stopped};
 use crate::holder::Holder;
 use crate::key::StateKey;
@@ -159,6 +163,7 @@ impl StateBackend for FileBackend {
             .with_saves_that_survive_drop()
             .with_expiry()
             .with_list_of_all()
+            .with_aside()
     }
 
     async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {
@@ -209,6 +214,31 @@ impl StateBackend for FileBackend {
     async fn list_all(&self, after: Option<&str>, limit: usize) -> Result<KeyPage, Error> {
         let after = after.map(str::to_owned);
         self.blocking(None, move |root| root.list_all(after.as_deref(), limit)).await
+    }
+
+    async fn set_aside(&self, lease: &Lease, aside: &Aside) -> Result<bool, Error> {
+        let (held, token, aside) = (self.held(lease)?, lease.token(), aside.clone());
+        self.blocking(Some(lease.key()), move |root| root.set_aside(&held, token, &aside)).await
+    }
+
+    async fn list_aside(&self, user_id: Option<&str>) -> Result<Vec<Aside>, Error> {
+        let user_id = user_id.map(str::to_owned);
+        self.blocking(None, move |root| root.list_aside(user_id.as_deref())).await
+    }
+
+    async fn load_aside(&self, key: &StateKey, id: AsideId) -> Result<Option<Record>, Error> {
+        let own_key = key.clone();
+        self.blocking(Some(key), move |root| root.load_aside(&own_key, id)).await
+    }
+
+    async fn restore_aside(&self, lease: &Lease, id: AsideId) -> Result<bool, Error> {
+        let (held, token) = (self.held(lease)?, lease.token());
+        self.blocking(Some(lease.key()), move |root| root.restore_aside(&held, token, id)).await
+    }
+
+    async fn drop_aside(&self, key: &StateKey, id: AsideId) -> Result<bool, Error> {
+        let own_key = key.clone();
+        self.blocking(Some(key), move |root| root.drop_aside(&own_key, id)).await
     }
 
     async fn acquire_and_load(&self, key: &StateKey, holder: &Holder) -> Result<Opened, Error> {

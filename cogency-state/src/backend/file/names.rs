@@ -41,6 +41,11 @@ pub(super) fn is_shortened(name: &str) -> bool {
     name.contains(BEFORE_HASH)
 }
 
+/// Whether this is a name that we give.
+pub(super) fn is_name(name: &str) -> bool {
+    is_shortened(name) || id_of(name).is_some()
+}
+
 fn push(name: &mut String, byte: u8) {
     match byte {
         b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => name.push(char::from(byte)),

@@ -47,10 +47,10 @@ pub(super) struct Root {
 }
 
 /// The folder of a key, and those above it.
-struct KeyFolder {
-    root: Folder,
-    user: Folder,
-    own: Folder,
+pub(super) struct KeyFolder {
+    pub(super) root: Folder,
+    pub(super) user: Folder,
+    pub(super) own: Folder,
 }
 
 /// A record, and what its file says beside it.
@@ -291,7 +291,7 @@ impl Root {
         Ok(key)
     }
 
-    fn folder_of(&self, key: &StateKey) -> io::Result<Option<KeyFolder>> {
+    pub(super) fn folder_of(&self, key: &StateKey) -> io::Result<Option<KeyFolder>> {
         let Some(root) = self.open()? else { return Ok(None) };
         let Some(user) = root.open_folder(&names::folder_name(key.user_id()))? else {
             return Ok(None);
@@ -310,7 +310,7 @@ impl Root {
 
     /// The folder of a key, unless its lease went to somebody else or its lock file is not the
     /// one that is there now.
-    fn folder_if_newest(
+    pub(super) fn folder_if_newest(
         &self,
         key: &StateKey,
         token: u64,
@@ -347,7 +347,7 @@ impl Root {
 
     /// The revision of the record that is there. Reads the record unless it is known: one that
     /// cannot be read is not replaced.
-    fn revision(
+    pub(super) fn revision(
         &self,
         held: &Held,
         own: &Folder,
@@ -366,7 +366,7 @@ impl Root {
 
     /// Makes the folders of a key survive a power cut, before there is a record in them that has
     /// to: whoever finds a record need not sync the folders that lead to it.
-    fn sync_folders(&self, folder: &KeyFolder) -> io::Result<()> {
+    pub(super) fn sync_folders(&self, folder: &KeyFolder) -> io::Result<()> {
         folder.user.sync()?;
         folder.root.sync()?;
         let root = Some(folder.root.identity()?);
@@ -393,7 +393,8 @@ impl Root {
             return Ok(());
         }
         folder.own.remove_file(LOCK_FILE)?;
-        folder.user.remove_empty_folder(&names::folder_name(key.session_id()))?;
+        // What was set aside may be in it.
+        let _ = folder.user.remove_empty_folder(&names::folder_name(key.session_id()));
         // Other sessions of the user may be in it.
         let _ = folder.root.remove_empty_folder(&names::folder_name(key.user_id()));
         Ok(())

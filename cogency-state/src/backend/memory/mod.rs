@@ -1,5 +1,6 @@
 //! Records in the memory of the process: for tests, and for states that need not outlive it.
 
+mod aside;
 mod slots;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +13,7 @@ use tokio::time::Instant as Moment;
 use self::slots::{Fenced, Held, Kept, Slots};
 use super::listing::key_before;
 use super::{Capabilities, KeyPage, Lease, LeaseAttempt, Opened, StateBackend, Write};
+use crate::aside::{Aside, AsideId};
 use crate::error::Error;
 use crate::holder::Holder;
 use crate::key::{StateKey, valid_id};
@@ -149,6 +151,7 @@ impl StateBackend for MemoryBackend {
             .with_saves_that_survive_drop()
             .with_expiry()
             .with_list_of_all()
+            .with_aside()
     }
 
     async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {
@@ -193,6 +196,26 @@ impl StateBackend for MemoryBackend {
         let limit = limit.max(1);
         let keys = self.shared.lock().keys_after(after.as_ref(), limit.saturating_add(1));
         Ok(KeyPage::in_order(keys, limit))
+    }
+
+    async fn set_aside(&self, lease: &Lease, aside: &Aside) -> Result<bool, Error> {
+        self.shared.set_aside(lease, aside)
+    }
+
+    async fn list_aside(&self, user_id: Option<&str>) -> Result<Vec<Aside>, Error> {
+        self.shared.list_aside(user_id)
+    }
+
+    async fn load_aside(&self, key: &StateKey, id: AsideId) -> Result<Option<Record>, Error> {
+        Ok(self.shared.load_aside(key, id))
+    }
+
+    async fn restore_aside(&self, lease: &Lease, id: AsideId) -> Result<bool, Error> {
+        self.shared.restore_aside(lease, id)
+    }
+
+    async fn drop_aside(&self, key: &StateKey, id: AsideId) -> Result<bool, Error> {
+        Ok(self.shared.drop_aside(key, id))
     }
 
     async fn acquire_and_load(&self, key: &StateKey, holder: &Holder) -> Result<Opened, Error> {

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use tokio::time::Instant as Moment;
 
+use crate::aside::Aside;
 use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::record::{Record, Revision};
@@ -20,8 +21,10 @@ type Expiries = BTreeSet<(Moment, StateKey)>;
 /// through all of them.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    slots: BTreeMap<StateKey, Slot>,
+    keys: BTreeMap<StateKey, Slot>,
     expiries: Expiries,
+    /// What was set aside, in the order in which it was.
+    pub(super) asides: Vec<(Aside, Record)>,
 }
 
 /// One key. It is there for as long as it has a record or is held.
@@ -89,7 +92,7 @@ impl Slots {
     ) -> Result<Option<&Record>, &Holder> {
         // What has expired before is not kept by this lease.
         self.forget_if_over(key);
-        let slot = self.slots.entry(key.clone()).or_default();
+        let slot = self.keys.entry(key.clone()).or_default();
         if slot.held.as_ref().is_some_and(Held::is_running) {
             return slot.held.as_ref().map_or(Ok(None), |held| Err(&held.holder));
         }
@@ -98,7 +101,7 @@ impl Slots {
     }
 
     pub(super) fn release(&mut self, key: &StateKey, token: u64) {
-        let Some(slot) = self.slots.get_mut(key) else { return };
+        let Some(slot) = self.keys.get_mut(key) else { return };
         if slot.held.take_if(|held| held.token == token).is_none() {
             return;
         }
@@ -106,13 +109,13 @@ impl Slots {
             slot.put(key, None, &mut self.expiries);
         }
         if slot.kept.is_none() {
-            self.slots.remove(key);
+            self.keys.remove(key);
         }
     }
 
     /// A key that is held under this token.
     pub(super) fn fenced<'a>(&'a mut self, key: &'a StateKey, token: u64) -> Option<Fenced<'a>> {
-        let slot = self.slots.get_mut(key)?;
+        let slot = self.keys.get_mut(key)?;
         slot.held.as_ref().filter(|held| held.token == token)?;
         let mut fenced = Fenced { key, slot, expiries: &mut self.expiries };
         if fenced.slot.is_over() {
@@ -124,13 +127,13 @@ impl Slots {
     /// The record under a key.
     pub(super) fn record(&mut self, key: &StateKey) -> Option<&Record> {
         self.forget_if_over(key);
-        self.slots.get(key)?.record()
+        self.keys.get(key)?.record()
     }
 
     /// A user's keys that have a record, in order.
     pub(super) fn keys_of(&mut self, user_id: &str) -> Vec<StateKey> {
         self.sweep();
-        let slots = self.slots.iter().filter(|(key, _)| key.user_id() == user_id);
+        let slots = self.keys.iter().filter(|(key, _)| key.user_id() == user_id);
         let there = slots.filter(|(_, slot)| slot.kept.is_some() && !slot.is_over());
         there.map(|(key, _)| key.clone()).collect()
     }
@@ -139,7 +142,7 @@ impl Slots {
     pub(super) fn keys_after(&mut self, after: Option<&StateKey>, most: usize) -> Vec<StateKey> {
         self.sweep();
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let slots = self.slots.range((from, Bound::Unbounded));
+        let slots = self.keys.range((from, Bound::Unbounded));
         let there = slots.filter(|(_, slot)| slot.kept.is_some() && !slot.is_over());
         there.map(|(key, _)| key.clone()).take(most).collect()
     }
@@ -153,10 +156,10 @@ impl Slots {
     }
 
     fn forget_if_over(&mut self, key: &StateKey) {
-        let Some(slot) = self.slots.get_mut(key).filter(|slot| slot.is_over()) else { return };
+        let Some(slot) = self.keys.get_mut(key).filter(|slot| slot.is_over()) else { return };
         slot.put(key, None, &mut self.expiries);
         if slot.held.is_none() {
-            self.slots.remove(key);
+            self.keys.remove(key);
         }
     }
 }
@@ -179,7 +182,12 @@ impl Fenced<'_> {
 
     /// `false` if there was no record.
     pub(super) fn remove(&mut self) -> bool {
-        self.slot.put(self.key, None, self.expiries).is_some()
+        self.take().is_some()
+    }
+
+    /// Removes the record, and gives it.
+    pub(super) fn take(&mut self) -> Option<Record> {
+        self.slot.put(self.key, None, self.expiries)
     }
 
     pub(super) fn renew(&mut self, until: Option<Instant>) {
@@ -227,7 +235,7 @@ mod tests {
     }
 
     fn lengths(slots: &Slots) -> (usize, usize) {
-        (slots.slots.len(), slots.expiries.len())
+        (slots.keys.len(), slots.expiries.len())
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@
 //!                                             node of a cluster
 //! cogency:tmp:{cogency:state:alice:default}:… a large value on its way to the record
 //! cogency:index:alice                         the user's sessions that have a record
+//! cogency:aside:…, cogency:asides             what was set aside, see the module `aside`
 //! ```
 //!
 //! Ids stand as they are, but for the characters that mean something here or that could forge a
@@ -59,6 +60,28 @@ impl Keys {
 
     pub(super) fn index(&self, user_id: &str) -> String {
         let mut name = format!("{}:index:", self.prefix);
+        push(&mut name, user_id);
+        name
+    }
+
+    /// What is known of the records of a key that were set aside.
+    pub(super) fn aside(&self, key: &StateKey) -> String {
+        format!("{}:aside:{{{}}}", self.prefix, self.record(key))
+    }
+
+    /// A record that was set aside.
+    pub(super) fn aside_record(&self, key: &StateKey, id: impl Display) -> String {
+        format!("{}:{id}", self.aside(key))
+    }
+
+    /// The users of whom something was set aside.
+    pub(super) fn aside_users(&self) -> String {
+        format!("{}:asides", self.prefix)
+    }
+
+    /// The sessions of a user of which something was set aside.
+    pub(super) fn aside_sessions(&self, user_id: &str) -> String {
+        let mut name = format!("{}:asides:", self.prefix);
         push(&mut name, user_id);
         name
     }

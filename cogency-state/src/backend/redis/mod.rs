@@ -7,6 +7,7 @@
 //! (`network`): it recognizes what an earlier try of it did.
 
 mod adopting;
+mod aside;
 mod builder;
 mod claim;
 mod durability;
@@ -35,6 +36,7 @@ use self::records::Records;
 use super::{
     Capabilities, Durability, KeyPage, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write,
 };
+use crate::aside::{Aside, AsideId};
 use crate::error::Error;
 use crate::holder::Holder;
 use crate::key::StateKey;
@@ -104,7 +106,8 @@ pub use durability::RedisDurability;
 /// # What is stored
 /// `cogency:state:<user>:<session>` is one JSON document, `json.loads(redis.get(key))` in Python.
 /// In ids `%`, `:`, `{`, `}` and control characters are percent-encoded. Beside it are the lease
-/// (`cogency:lease:…`) and an index for each user (`cogency:index:<user>`).
+/// (`cogency:lease:…`) and an index for each user (`cogency:index:<user>`). What was set aside is
+/// below `cogency:aside:`, with the names of its users and sessions below `cogency:asides`.
 ///
 /// # What the server has to allow
 /// Set `maxmemory-policy` to `noeviction`. A user with the least rights is
@@ -219,6 +222,7 @@ impl StateBackend for RedisBackend {
             .with_lease_ttl(Some(self.records.lease_ttl))
             .with_expiry()
             .with_list_of_all()
+            .with_aside()
     }
 
     async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {
@@ -254,6 +258,26 @@ impl StateBackend for RedisBackend {
 
     async fn list_all(&self, after: Option<&str>, limit: usize) -> Result<KeyPage, Error> {
         self.records.list_all(after, limit).await
+    }
+
+    async fn set_aside(&self, lease: &Lease, aside: &Aside) -> Result<bool, Error> {
+        self.records.set_aside(lease, aside).await
+    }
+
+    async fn list_aside(&self, user_id: Option<&str>) -> Result<Vec<Aside>, Error> {
+        self.records.list_aside(user_id).await
+    }
+
+    async fn load_aside(&self, key: &StateKey, id: AsideId) -> Result<Option<Record>, Error> {
+        self.records.load_aside(key, id).await
+    }
+
+    async fn restore_aside(&self, lease: &Lease, id: AsideId) -> Result<bool, Error> {
+        self.records.restore_aside(lease, id).await
+    }
+
+    async fn drop_aside(&self, key: &StateKey, id: AsideId) -> Result<bool, Error> {
+        self.records.drop_aside(key, id).await
     }
 
     async fn acquire_and_load(&self, key: &StateKey, holder: &Holder) -> Result<Opened, Error> {

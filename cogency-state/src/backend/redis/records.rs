@@ -75,8 +75,17 @@ impl Records {
 
     /// What is stored, however large it is.
     pub(super) async fn whole_document(&self, key: &StateKey) -> Result<Option<Bytes>, Error> {
-        let name = self.keys.record(key);
-        let failed = |failure| self.failed(Some(key), "load", failure);
+        self.whole_value(key, &self.keys.record(key), "load").await
+    }
+
+    /// A value of a key's, however large it is.
+    pub(super) async fn whole_value(
+        &self,
+        key: &StateKey,
+        name: &str,
+        operation: &'static str,
+    ) -> Result<Option<Bytes>, Error> {
+        let failed = |failure| self.failed(Some(key), operation, failure);
         let length = Request::one(command(&[b"STRLEN", name.as_bytes()]));
         let Value::Int(length) = self.value(&length).await.map_err(failed)? else {
             return Err(failed(Problem::Strange("no length").into()));

@@ -35,4 +35,7 @@ scripts! {
     NOTE = "note.lua";
     FORGET = "forget.lua";
     REMOVE = "remove.lua";
+    SET_ASIDE = "set_aside.lua";
+    RESTORE_ASIDE = "restore_aside.lua";
+    DROP_ASIDE = "drop_aside.lua";
 }

@@ -1,5 +1,6 @@
 //! The table of contents: every check with its rule.
 
+pub(super) mod aside;
 mod atomicity;
 mod cancellation;
 mod contents;
@@ -183,6 +184,20 @@ macro_rules! __for_each_conformance_check {
             history::each_version_comes_back,
             /// A pruned history still has the versions that are to stay, and verifies.
             history::a_pruned_history_keeps_what_it_should,
+            /// What is set aside is not under its key any more, which is free for another record.
+            aside::what_is_set_aside_leaves_its_key,
+            /// What is set aside comes back equal.
+            aside::what_is_set_aside_comes_back_equal,
+            /// An unreadable record can be set aside, and comes back as it was.
+            aside::an_unreadable_record_can_be_set_aside,
+            /// A `set_aside` that is repeated with its id does nothing more.
+            aside::setting_aside_can_be_repeated,
+            /// A restore where there is a record gets `Conflict` and changes nothing.
+            aside::nothing_is_restored_over_a_record,
+            /// An old lease gets `LeaseLost` from `set_aside` and `restore_aside`.
+            aside::only_who_holds_the_key_sets_aside,
+            /// What was set aside is listed for its user, and for all, until it is deleted.
+            aside::what_was_set_aside_is_listed_for_its_user,
 
             /// No error, `Debug` output or location shows what a state holds.
             privacy::messages_do_not_show_states,

@@ -28,6 +28,11 @@ impl Dialect for Sqlite {
                 sql: include_str!("0001_states_and_leases.sql"),
             },
             Migration { version: 2, about: "history", sql: include_str!("0002_history.sql") },
+            Migration {
+                version: 3,
+                about: "states that were set aside",
+                sql: include_str!("0003_aside.sql"),
+            },
         ],
         begin: include_str!("migrations_begin.sql"),
         table: include_str!("migrations_table.sql"),
@@ -54,6 +59,11 @@ impl Dialect for Sqlite {
             Script::HistoryOfRank => include_str!("history/of_rank.sql"),
             Script::HistoryKeyframe => include_str!("history/keyframe.sql"),
             Script::HistoryPrune => include_str!("history/prune.sql"),
+            Script::SetAside => include_str!("set_aside.sql"),
+            Script::ListAside => include_str!("list_aside.sql"),
+            Script::LoadAside => include_str!("load_aside.sql"),
+            Script::RestoreAside => include_str!("restore_aside.sql"),
+            Script::DropAside => include_str!("drop_aside.sql"),
         }
     }
 

@@ -1,0 +1,1 @@
+CALL {p}drop_aside(?, ?, ?)

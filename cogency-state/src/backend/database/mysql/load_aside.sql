@@ -1,0 +1,4 @@
+-- user, session, id
+SELECT version, write_id, schema_version, state_type, metadata, checksum, state
+FROM {p}aside
+WHERE user_id = CAST(? AS BINARY) AND session_id = CAST(? AS BINARY) AND id = ?

@@ -1,0 +1,1 @@
+CALL {p}restore_aside(?, ?, ?, ?)

@@ -1,0 +1,125 @@
+//! What a manager, or one call of it, is told to do with the states of others.
+
+use serde_json::{Map, Value};
+
+use super::llm::{LlmMatch, LlmName, OnLlmChange};
+use crate::backend::Capabilities;
+use crate::error::Error;
+use crate::record::Metadata;
+
+/// What happens to what is stored where a call cannot read it: a damaged record, one of a newer
+/// version of this library, a state of another type or one that does not fit its type any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OnUnreadable {
+    /// The call fails, and it is left as it is.
+    #[default]
+    Refuse,
+    /// The call begins anew. When it has succeeded it is set aside, intact byte for byte, and the
+    /// new state takes its key; a call that fails changes nothing.
+    Quarantine,
+}
+
+/// What was said; what was not is left to whoever comes next.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Policies {
+    pub(crate) llm: Option<LlmName>,
+    pub(crate) on_llm_change: Option<OnLlmChange>,
+    pub(crate) llm_match: Option<LlmMatch>,
+    pub(crate) on_unreadable: Option<OnUnreadable>,
+}
+
+impl Policies {
+    /// These, and what they leave open from others.
+    pub(crate) fn or(self, others: &Self) -> Self {
+        Self {
+            llm: self.llm.or_else(|| others.llm.clone()),
+            on_llm_change: self.on_llm_change.or_else(|| others.on_llm_change.clone()),
+            llm_match: self.llm_match.or(others.llm_match),
+            on_unreadable: self.on_unreadable.or(others.on_unreadable),
+        }
+    }
+
+    /// The LLM to compare with, if there is one.
+    pub(crate) fn llm(&self) -> Option<&LlmName> {
+        self.llm.as_ref().filter(|llm| !llm.provider.is_empty())
+    }
+
+    pub(crate) fn resets(&self) -> bool {
+        self.llm().is_some() && matches!(self.on_llm_change, None | Some(OnLlmChange::Reset))
+    }
+
+    pub(crate) fn quarantines(&self) -> bool {
+        self.on_unreadable == Some(OnUnreadable::Quarantine)
+    }
+
+    /// Refuses what may need a backend that can do more than this one, before anything is touched.
+    pub(crate) fn check(&self, can: &Capabilities, location: &str) -> Result<(), Error> {
+        if !can.aside && (self.resets() || self.quarantines()) {
+            return Err(Error::no_aside(location));
+        }
+        Ok(())
+    }
+}
+
+/// What a call says of the state that it saves.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) phase: Option<&'static str>,
+    pub(crate) actor: Option<String>,
+    pub(crate) custom: Map<String, Value>,
+}
+
+impl Facts {
+    /// Says it. Who wrote, and in which phase, is that of this save alone.
+    pub(crate) fn stamp(self, metadata: &mut Metadata, llm: Option<&LlmName>) {
+        metadata.phase_completed = self.phase.map(Into::into);
+        metadata.actor = self.actor.map(Into::into);
+        metadata.custom.extend(self.custom);
+        if let Some(llm) = llm {
+            llm.stamp(metadata);
+        }
+    }
+}
+
+/// Refuses a custom field that has the name of one that every record has.
+pub(crate) fn check_custom(name: &str) -> Result<(), Error> {
+    const TAKEN: [&str; 8] = [
+        "llm_provider",
+        "llm_model",
+        "tools_count",
+        "memory_backend",
+        "saved_at",
+        "phase_completed",
+        "state_version",
+        "actor",
+    ];
+    if !TAKEN.contains(&name) {
+        return Ok(());
+    }
+    let taken = TAKEN.map(|name| format!("`{name}`")).join(", ");
+    let reason = format!(
+        "a custom metadata field cannot be named `{name}`: give it another name than {taken}, \
+         which are the record's own (`llm`, `phase` and `actor` are arguments)"
+    );
+    Err(Error::Config { reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_of_the_metadata_is_taken() {
+        let mut metadata = Metadata::now();
+        metadata.phase_completed = Some("x".into());
+        metadata.state_version = Some(1);
+        metadata.actor = Some("x".into());
+        let Value::Object(fields) = serde_json::to_value(&metadata).unwrap() else {
+            panic!("no object");
+        };
+        assert_eq!(fields.len(), 8);
+        assert!(fields.keys().all(|name| check_custom(name).is_err()));
+        assert!(check_custom("team").is_ok());
+    }
+}
