@@ -46,16 +46,19 @@ mod codec;
 mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod disk;
 mod envelope;
 mod error;
 mod expires_at;
 mod holder;
 mod key;
 mod manager;
+mod percent;
 #[doc(hidden)]
 pub mod private;
 mod record;
 mod rfc3339;
+mod spool_problem;
 
 pub use backend::{
     Action, Capabilities, Durability, FileBackend, Lease, LeaseAttempt, MemoryBackend, Opened,
@@ -70,6 +73,7 @@ pub use holder::Holder;
 pub use key::{DEFAULT_SESSION, KeyProblem, MAX_ID_BYTES, StateKey};
 pub use manager::{Call, Loaded, StateManager, StateManagerBuilder};
 pub use record::{Checksum, Metadata, Record, Revision, SCHEMA_VERSION, SavedAt, WriteId};
+pub use spool_problem::SpoolProblem;
 
 #[doc = include_str!("robust.md")]
 pub use cogency_state_macros::robust;

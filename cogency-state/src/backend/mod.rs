@@ -9,7 +9,6 @@ mod database;
 mod file;
 mod lease;
 mod memory;
-mod percent;
 #[cfg(feature = "redis")]
 mod redis;
 

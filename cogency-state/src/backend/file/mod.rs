@@ -10,10 +10,7 @@
 //! ```
 
 mod expiry;
-mod folder;
 mod held;
-mod lock;
-mod names;
 mod root;
 mod state_file;
 
@@ -25,6 +22,7 @@ use async_trait::async_trait;
 use self::held::Held;
 use self::root::Root;
 use super::{Capabilities, Durability, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write};
+use crate::disk::names;
 use crate::error::{Error, stopped};
 use crate::holder::Holder;
 use crate::key::StateKey;
