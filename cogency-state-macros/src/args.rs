@@ -24,6 +24,7 @@ pub(crate) struct Args {
     pub(crate) timeout: Option<Duration>,
     pub(crate) wait: Option<Duration>,
     pub(crate) ttl: Option<Duration>,
+    pub(crate) on_outage: Option<Ident>,
     pub(crate) runtime: Option<Path>,
     /// What was given or meant, whether its value was legal or not, and where.
     given: Vec<(&'static Argument, Ident)>,
@@ -39,7 +40,7 @@ struct Argument {
     read: fn(&mut Args, &Expr) -> syn::Result<()>,
 }
 
-static ARGUMENTS: [Argument; 9] = [
+static ARGUMENTS: [Argument; 10] = [
     Argument {
         name: "persist",
         example: "persist = \"file\"",
@@ -87,6 +88,12 @@ static ARGUMENTS: [Argument; 9] = [
         example: "ttl = \"7d\"",
         needs: Some("persist"),
         read: |args, value| set(&mut args.ttl, value::ttl(value)),
+    },
+    Argument {
+        name: "on_outage",
+        example: "on_outage = fail",
+        needs: Some("persist"),
+        read: |args, value| set(&mut args.on_outage, value::on_outage(value)),
     },
     Argument {
         name: "crate",

@@ -204,6 +204,10 @@ fn policy(Plan { policy, runtime, function, .. }: &Plan) -> TokenStream {
     let timeout = optional(policy.timeout);
     let wait = optional(policy.wait);
     let ttl = optional(policy.ttl);
+    let on_outage = policy.on_outage.as_ref().map_or_else(
+        || quote_spanned!(span=> ::core::option::Option::None),
+        |variant| quote_spanned!(span=> ::core::option::Option::Some(#runtime::OnOutage::#variant)),
+    );
     quote_spanned! {span=>
         #runtime::Policy {
             function: #name,
@@ -212,6 +216,7 @@ fn policy(Plan { policy, runtime, function, .. }: &Plan) -> TokenStream {
             timeout: #timeout,
             wait: #wait,
             ttl: #ttl,
+            on_outage: #on_outage,
         }
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Policy {
     pub(crate) timeout: Option<Duration>,
     pub(crate) wait: Option<Duration>,
     pub(crate) ttl: Option<Duration>,
+    /// The variant of `OnOutage`.
+    pub(crate) on_outage: Option<Ident>,
 }
 
 impl Policy {

@@ -71,6 +71,7 @@ fn policy(args: &Args) -> Policy {
         timeout: args.timeout,
         wait: args.wait,
         ttl: args.ttl,
+        on_outage: args.on_outage.clone(),
     }
 }
 

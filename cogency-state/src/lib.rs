@@ -71,7 +71,10 @@ pub use backend::{RedisBackend, RedisBackendBuilder, RedisDurability};
 pub use error::{BoxError, Error};
 pub use holder::Holder;
 pub use key::{DEFAULT_SESSION, KeyProblem, MAX_ID_BYTES, StateKey};
-pub use manager::{Call, Loaded, StateManager, StateManagerBuilder};
+pub use manager::{
+    Call, Health, Loaded, OnOutage, Outcome, Resolution, Spooled, SpooledKind, StateManager,
+    StateManagerBuilder,
+};
 pub use record::{Checksum, Metadata, Record, Revision, SCHEMA_VERSION, SavedAt, WriteId};
 pub use spool_problem::SpoolProblem;
 

@@ -103,8 +103,8 @@ impl Folder {
     }
 
     /// Moves a file to another folder of the same file system.
-    pub(crate) fn move_to(&self, name: &str, other: &Self) -> io::Result<()> {
-        Ok(rustix::fs::renameat(&self.0, name, &other.0, name)?)
+    pub(crate) fn move_to(&self, name: &str, other: &Self, new_name: &str) -> io::Result<()> {
+        Ok(rustix::fs::renameat(&self.0, name, &other.0, new_name)?)
     }
 
     /// Removes a file, or a link itself. `false` if there was none.

@@ -5,11 +5,10 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{OpenCall, StateManager, Terms};
+use super::{OpenCall, Outcome, StateManager, Terms};
 use crate::codec::Codec;
 use crate::error::Error;
 use crate::key::StateKey;
-use crate::record::Revision;
 
 /// A state that is leased: nobody else changes it until [`commit`](Call::commit),
 /// [`rollback`](Call::rollback) or drop.
@@ -42,14 +41,17 @@ impl<T: Serialize + DeserializeOwned + Default + Send + 'static> Call<T> {
         Ok(Self { state, open })
     }
 
-    /// Saves the state and gives the key back.
+    /// Saves the state and gives the key back. Says whether it is in the backend, or [spooled] on
+    /// this machine because the backend is out of reach.
+    ///
+    /// [spooled]: crate::OnOutage::Spool
     ///
     /// # Errors
     /// As [`StateManager::save_state`]. [`Error::LeaseLost`] if somebody else took the key over.
     ///
     /// # Cancellation
     /// Dropped before the save begins, nothing happens. A save that has begun runs to its end.
-    pub async fn commit(self) -> Result<Revision, Error> {
+    pub async fn commit(self) -> Result<Outcome, Error> {
         self.open.save(Box::new(self.state)).await
     }
 

@@ -4,8 +4,10 @@ mod call;
 mod held;
 mod hold;
 mod open_call;
+mod outage;
 mod queue;
 mod renewal;
+mod spool;
 mod to_the_end;
 mod typed;
 mod warm;
@@ -21,14 +23,16 @@ use crate::backend::StateBackend;
 use crate::codec::Codec;
 use crate::error::Error;
 use crate::key::StateKey;
-use crate::record::{Metadata, Revision};
+use crate::record::{Metadata, Record, Revision};
 
 pub use call::Call;
 pub(crate) use held::HeldKeys;
 use hold::Hold;
 pub(crate) use open_call::{OpenCall, Terms};
+pub use outage::{Health, OnOutage, Outcome, Resolution, Spooled, SpooledKind};
 pub(crate) use queue::Place;
 
+use self::outage::{Conduct, Listeners, Outage};
 use self::renewal::Renewals;
 use self::warm::WarmStates;
 
@@ -71,6 +75,9 @@ struct Inner {
     ttl: Option<Duration>,
     renewals: Arc<Renewals>,
     warm: WarmStates,
+    /// `None` over a backend that is never out of reach.
+    outage: Option<Outage>,
+    listeners: Listeners,
 }
 
 /// A state as it was loaded.
@@ -104,10 +111,29 @@ impl StateManager {
     where
         T: Serialize + DeserializeOwned + Send + 'static,
     {
-        let Some(record) = self.backend().load_state(key).await? else { return Ok(None) };
+        let Some(record) = self.load_record(key).await? else { return Ok(None) };
         let (revision, metadata) = (record.revision, record.metadata.clone());
         let state = typed::read(self, &record, Codec::<T>::new()).await?;
         Ok(Some(Loaded { state, revision, metadata }))
+    }
+
+    /// What is stored, or what this process knows that is to be.
+    async fn load_record(&self, key: &StateKey) -> Result<Option<Record>, Error> {
+        let Some(outage) = &self.inner.outage else { return self.backend().load_state(key).await };
+        if let Some(spooled) = outage.spooled(key).await? {
+            return Ok(Some(spooled));
+        }
+        let loaded = match outage.refusal(self, key) {
+            Some(refusal) => Err(refusal),
+            None => self.backend().load_state(key).await,
+        };
+        let error = match loaded {
+            Err(error) if error.is_outage() => error,
+            loaded => return loaded,
+        };
+        outage.went_away(self, key, &error);
+        let known = if outage.policy == OnOutage::Fail { None } else { outage.known(key) };
+        known.map(Some).ok_or(error)
     }
 
     /// Saves a state over the revision that it was made from; over nothing if `expected` is
@@ -137,15 +163,16 @@ impl StateManager {
     where
         T: Serialize + DeserializeOwned + Send + 'static,
     {
+        let conduct = Conduct::of_save(self.policy());
         let (wait, ttl) = (self.inner.wait, self.ttl(None)?);
         let mut prepared = typed::write(key, Box::new(state), expected, 0).await?;
         prepared.write.ttl = ttl;
-        let (hold, stored) = Hold::open(self, self.place(key), wait).await?;
+        let (hold, stored) = Hold::open(self, self.place(key), wait, conduct).await?;
         // What was replaced is known only where it is what was expected.
         let is_expected = stored.as_ref().map(|stored| stored.revision) == expected;
         let (metadata, state) = stored.map(|stored| (stored.metadata, stored.state)).unzip();
         prepared.write.replaced = state.filter(|_| is_expected);
-        self.save(hold, prepared, metadata).await
+        self.save(hold, prepared, metadata).await.map(|outcome| outcome.revision())
     }
 
     /// Deletes a state, also one that cannot be read; `false` if there was none. Waits until no
@@ -164,7 +191,13 @@ impl StateManager {
     /// # Errors
     /// [`Error::InvalidKey`] if the id is none, [`Error::Backend`] if the backend fails.
     pub async fn list_states(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
-        self.backend().list_states(user_id).await
+        let mut keys = self.backend().list_states(user_id).await?;
+        if let Some(outage) = &self.inner.outage {
+            keys.extend(outage.spooled_keys(user_id).await?);
+            keys.sort_unstable();
+            keys.dedup();
+        }
+        Ok(keys)
     }
 
     /// Begins a call by hand: takes the key's lease and loads its state, or `T::default()`.
@@ -184,6 +217,11 @@ impl StateManager {
     #[must_use]
     pub fn backend(&self) -> &Arc<dyn StateBackend> {
         &self.inner.backend
+    }
+
+    /// What calls do when the backend is out of reach, unless they say it themselves.
+    fn policy(&self) -> OnOutage {
+        self.inner.outage.as_ref().map_or(OnOutage::Fail, |outage| outage.policy)
     }
 
     fn place(&self, key: &StateKey) -> Place {
@@ -215,12 +253,12 @@ impl StateManager {
         hold: Hold,
         mut prepared: typed::Prepared,
         metadata: Option<Metadata>,
-    ) -> Result<Revision, Error> {
+    ) -> Result<Outcome, Error> {
         prepared.write.record.metadata = metadata.unwrap_or_default().saved_now();
         let key = prepared.write.record.key.clone();
-        let revision = hold.save(prepared.write).await?;
+        let outcome = hold.save(prepared.write).await?;
         self.inner.warm.put(key, prepared.warm);
-        Ok(revision)
+        Ok(outcome)
     }
 }
 
@@ -251,13 +289,15 @@ pub struct StateManagerBuilder {
     wait: Duration,
     ttl: Option<Duration>,
     warm_bytes: usize,
+    outage: outage::Settings,
 }
 
 impl StateManagerBuilder {
     /// For a backend that is shared already.
     #[must_use]
     pub fn over(backend: Arc<dyn StateBackend>) -> Self {
-        Self { backend, wait: DEFAULT_WAIT, ttl: None, warm_bytes: DEFAULT_WARM_BYTES }
+        let outage = outage::Settings::default();
+        Self { backend, wait: DEFAULT_WAIT, ttl: None, warm_bytes: DEFAULT_WARM_BYTES, outage }
     }
 
     /// The longest that a call waits for its key, 30 seconds unless told.
@@ -299,10 +339,17 @@ impl StateManagerBuilder {
     /// The manager.
     #[must_use]
     pub fn build(self) -> StateManager {
-        let Self { backend, wait, ttl, warm_bytes } = self;
+        let Self { backend, wait, ttl, warm_bytes, outage: settings } = self;
         let location = backend.location().into();
         let warm = WarmStates::new(warm_bytes);
         let renewals = Arc::default();
-        StateManager { inner: Arc::new(Inner { backend, location, wait, ttl, renewals, warm }) }
+        let outage = settings.build(&*backend);
+        let listeners = settings.listeners;
+        let inner = Inner { backend, location, wait, ttl, renewals, warm, outage, listeners };
+        let manager = StateManager { inner: Arc::new(inner) };
+        if let Some(outage) = &manager.inner.outage {
+            outage.start(&manager);
+        }
+        manager
     }
 }

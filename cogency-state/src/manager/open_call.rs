@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use super::outage::{Conduct, OnOutage, Outcome};
 use super::{Hold, Place, StateManager, typed};
 use crate::codec::{AnyState, Codec};
 use crate::error::Error;
 use crate::key::StateKey;
-use crate::record::{Record, Revision};
+use crate::record::Record;
 
 /// A key that is held, with what was loaded under it.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub(crate) struct OpenCall {
 pub(crate) struct Terms {
     pub(crate) wait: Option<Duration>,
     pub(crate) ttl: Option<Duration>,
+    pub(crate) on_outage: Option<OnOutage>,
 }
 
 impl OpenCall {
@@ -37,7 +39,10 @@ impl OpenCall {
         let wait = terms.wait.unwrap_or(manager.inner.wait);
         let ttl = manager.ttl(terms.ttl)?;
         let place = manager.place(key);
-        let (hold, record) = Hold::open(&manager, place.clone(), wait).await?;
+        let conduct = Conduct::of_call(terms.on_outage.unwrap_or(manager.policy()));
+        let opened = Hold::open(&manager, place.clone(), wait, conduct).await;
+        let opened = opened.inspect_err(|error| manager.inner.listeners.tell(key, Err(error)));
+        let (hold, record) = opened?;
         Ok(Self { manager, place, hold, record, ttl })
     }
 
@@ -50,10 +55,12 @@ impl OpenCall {
     }
 
     /// Saves a state over the one that was loaded, and gives the key back.
-    pub(crate) async fn save(self, state: Box<dyn AnyState>) -> Result<Revision, Error> {
+    pub(crate) async fn save(self, state: Box<dyn AnyState>) -> Result<Outcome, Error> {
         let expected = self.record.as_ref().map(|record| record.revision);
         let size_before = self.record.as_ref().map_or(0, |record| record.state.len());
-        let mut prepared = typed::write(self.key(), state, expected, size_before).await?;
+        let prepared = typed::write(self.key(), state, expected, size_before).await;
+        let listeners = &self.manager.inner.listeners;
+        let mut prepared = prepared.inspect_err(|error| listeners.tell(self.key(), Err(error)))?;
         prepared.write.ttl = self.ttl;
         let (metadata, replaced) =
             self.record.map(|record| (record.metadata, record.state)).unzip();

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use crate::{DEFAULT_SESSION, Error};
+pub use crate::{DEFAULT_SESSION, Error, OnOutage};
 use crate::{StateKey, StateManager};
 
 mod backends;
@@ -32,6 +32,8 @@ pub struct Policy {
     pub wait: Option<Duration>,
     /// How long after its save a state expires; `None`: what the manager says.
     pub ttl: Option<Duration>,
+    /// What happens when the backend is out of reach; `None`: what the manager says.
+    pub on_outage: Option<OnOutage>,
 }
 
 /// Where a call's state is kept.

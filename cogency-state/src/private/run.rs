@@ -32,7 +32,7 @@ impl Run {
     /// Nothing happens yet. An invalid key fails in `begin`.
     #[must_use]
     pub fn new(policy: Policy, persist: Persist, key: Result<StateKey, Error>) -> Self {
-        let terms = Terms { wait: policy.wait, ttl: policy.ttl };
+        let terms = Terms { wait: policy.wait, ttl: policy.ttl, on_outage: policy.on_outage };
         let call = Call::new(persist, key, terms);
         Self { attempts: Retry::new(policy), call }
     }
@@ -114,7 +114,7 @@ impl Retry {
     /// Nothing happens yet.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        let Policy { function, attempts, backoff, timeout, wait: _, ttl: _ } = policy;
+        let Policy { function, attempts, backoff, timeout, .. } = policy;
         Self { function, left: attempts.saturating_sub(1), timeout, backoff, pauses: None }
     }
 
