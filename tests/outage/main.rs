@@ -2,7 +2,14 @@
 
 mod breaker;
 mod conflicts;
+#[path = "../file_crash/disk.rs"]
+mod disk;
 mod model;
 mod place;
 mod policies;
+mod power;
+#[path = "../file_crash/programs.rs"]
+mod programs;
+mod servers;
+mod space;
 mod spool;

@@ -48,6 +48,14 @@ impl Default for Switched {
 }
 
 impl Switched {
+    /// One that nobody ever reaches, the same for all processes.
+    #[must_use]
+    pub fn away() -> Self {
+        let away = Self { location: "switched:away".into(), ..Self::default() };
+        away.switch(Mode::Away);
+        away
+    }
+
     /// From now on it is so.
     pub fn switch(&self, mode: Mode) {
         self.mode.store(mode as u8, Ordering::SeqCst);

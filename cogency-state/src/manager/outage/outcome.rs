@@ -12,7 +12,6 @@ use crate::record::Revision;
 /// [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-#[must_use = "a state that was spooled is not in its backend yet"]
 pub enum Outcome {
     /// In the backend.
     Saved(Revision),
