@@ -1,5 +1,6 @@
 //! Calls that are made until they are acknowledged, whatever happens to the server.
 
+use std::env;
 use std::time::Duration;
 
 use cogency_state::{Error, StateKey, StateManager};
@@ -46,7 +47,8 @@ async fn settle(
         };
         match &error {
             Error::OutcomeUnknown { .. } => is_doubtful = true,
-            // The server was away, or the lease went to another one meanwhile.
+            // The server was away, the lease went to another one meanwhile, or both went on
+            // without it.
             Error::Backend { .. }
             | Error::NotSpooled { .. }
             | Error::LeaseLost { .. }

@@ -10,6 +10,7 @@ use cogency_state::{Error, robust};
     timeout = "1m 30s",
     wait = "0s",
     ttl = "7d",
+    on_outage = fail,
     crate = ::cogency_state,
 )]
 async fn count(state: &mut u32, tenant: &str, user_id: u64, session: &str) -> Result<u32, Error> {

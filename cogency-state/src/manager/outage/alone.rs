@@ -8,7 +8,7 @@ use crate::backend::Write;
 use crate::error::Error;
 use crate::key::StateKey;
 use crate::manager::StateManager;
-use crate::manager::spool::KeyLock;
+use crate::manager::spool::{Appended, KeyLock};
 use crate::record::{Record, version_of};
 use crate::spool_problem::SpoolProblem;
 
@@ -79,8 +79,14 @@ impl Outage {
         let key = &write.record.key;
         // Of an outage nothing was stored.
         let pushed = self.spool.push(write, !why.is_outage()).await;
-        if let Err(problem) = pushed {
-            return Err(self.not_spooled(key, problem, why));
+        match pushed {
+            Ok(Appended::Surely) => {}
+            Ok(Appended::Perhaps(error)) => {
+                let write_id = Some(write.record.revision.write_id);
+                let source = self.not_spooled(key, error.into(), why);
+                return Err(Error::outcome_unknown(key, &self.spool_location(), write_id, source));
+            }
+            Err(problem) => return Err(self.not_spooled(key, problem, why)),
         }
         tracing::warn!(%key, error = %why, "the state was spooled");
         self.kept(&write.record, write.ttl);

@@ -1,5 +1,6 @@
 //! What a user sees of outages, and decides.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +15,7 @@ use crate::codec::Codec;
 use crate::error::Error;
 use crate::key::StateKey;
 use crate::manager::hold::Hold;
-use crate::manager::spool::{Entry, Kind, Listed};
+use crate::manager::spool::{Entry, KeyLock, Kind, Listed};
 use crate::manager::{Loaded, StateManager, typed};
 use crate::record::{Revision, SavedAt};
 
@@ -208,21 +209,11 @@ impl StateManager {
                 let (waited, holder) = (self.inner.wait, Box::new(holder));
                 return Err(Error::LeaseTimeout { key, backend, waited, holder });
             }
-            Err(problem) => return Err(failed(std::io::Error::other(problem.to_string()))),
+            Err(problem) => return Err(failed(io::Error::other(problem.to_string()))),
         };
-        let mut next = Some(spooled.listed.name.clone());
-        while let Some(name) = next.take() {
-            let kind = spooled.listed.kind;
-            let before = match lock.read(kind, &name).await {
-                Ok(Ok(entry)) if resolution != Resolution::Drop => entry.write.expected,
-                _ => None,
-            };
-            lock.remove(kind, &name).await.map_err(failed)?;
-            if let Some(before) = before {
-                let names = lock.names(kind).await.map_err(failed)?;
-                next = names.into_iter().find(|name| name.write_id() == before.write_id);
-            }
-        }
+        let removed = remove(&lock, &spooled.listed, resolution != Resolution::Drop).await;
+        lock.release().await;
+        removed.map_err(failed)?;
         Ok(saved)
     }
 
@@ -240,6 +231,24 @@ impl StateManager {
             .with_replaced(stored.map(|stored| stored.state));
         hold.save(Box::new(write)).await.map(|outcome| outcome.revision())
     }
+}
+
+/// Removes an entry, and with it those that led to it if that is wanted.
+async fn remove(lock: &KeyLock, listed: &Listed, with_those_before: bool) -> io::Result<()> {
+    let kind = listed.kind;
+    let mut next = Some(listed.name.clone());
+    while let Some(name) = next.take() {
+        let before = match lock.read(kind, &name).await {
+            Ok(Ok(entry)) if with_those_before => entry.write.expected,
+            _ => None,
+        };
+        lock.remove(kind, &name).await?;
+        if let Some(before) = before {
+            let names = lock.names(kind).await?;
+            next = names.into_iter().find(|name| name.write_id() == before.write_id);
+        }
+    }
+    Ok(())
 }
 
 impl Spooled {

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 pub(crate) use self::entry::Entry;
 pub(crate) use self::name::EntryName;
-pub(crate) use self::place::Kind;
+pub(crate) use self::place::{Appended, Kind};
 use self::place::{Found, Locked, Place};
 use crate::backend::Write;
 use crate::error::stopped;
@@ -194,19 +194,19 @@ impl Spool {
         &self,
         write: &Write,
         may_be_stored: bool,
-    ) -> Result<(), SpoolProblem> {
+    ) -> Result<Appended, SpoolProblem> {
         let text = entry::encode(write).map_err(io::Error::other)?;
         let bytes = text.len() as u64;
         self.check_room(bytes).await?;
         let name = EntryName::new(write.record.revision.write_id, may_be_stored);
         let (place, key) = (Arc::clone(&self.place), write.record.key.clone());
-        blocking(move || place.append(&key, &name, &text)).await?;
+        let appended = blocking(move || place.append(&key, &name, &text)).await?;
         if let Some((_, totals)) = &mut *self.lock_totals() {
             totals.pending += 1;
             totals.bytes += bytes;
             totals.oldest.get_or_insert_with(SystemTime::now);
         }
-        Ok(())
+        Ok(appended)
     }
 }
 

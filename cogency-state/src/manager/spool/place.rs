@@ -48,6 +48,15 @@ impl Kind {
     }
 }
 
+/// An entry that has its name.
+#[derive(Debug)]
+pub(crate) enum Appended {
+    /// For good.
+    Surely,
+    /// A power cut may take it back.
+    Perhaps(io::Error),
+}
+
 /// The folder of one location.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -139,7 +148,12 @@ impl Place {
     ///
     /// Not only for the holder of the lock: a call that had a lease must not wait for one that
     /// goes on without. Whoever cleans up at the same time makes it begin again.
-    pub(super) fn append(&self, key: &StateKey, name: &EntryName, text: &[u8]) -> io::Result<()> {
+    pub(super) fn append(
+        &self,
+        key: &StateKey,
+        name: &EntryName,
+        text: &[u8],
+    ) -> io::Result<Appended> {
         for _ in 0..MAX_VANISHED {
             let Some(folder) = self.create(key)? else { continue };
             match self.append_in(&folder, name, text) {
@@ -150,7 +164,7 @@ impl Place {
         Err(io::Error::other("its folder is removed over and over again"))
     }
 
-    fn append_in(&self, folder: &KeyFolder, name: &EntryName, text: &[u8]) -> io::Result<()> {
+    fn append_in(&self, folder: &KeyFolder, name: &EntryName, text: &[u8]) -> io::Result<Appended> {
         let Some(pending) = folder.own.create_folder(Kind::Pending.folder())? else {
             return Err(io::ErrorKind::NotFound.into());
         };
@@ -158,15 +172,13 @@ impl Place {
             self.sync(folder)?;
         }
         let (name, temp) = (name.behind(last(&folder.own)?), name.temp());
-        let written = write_new(&pending, &temp, text)
-            .and_then(|()| pending.rename(&temp, &name.file()))
-            .and_then(|()| pending.sync());
+        let written =
+            write_new(&pending, &temp, text).and_then(|()| pending.rename(&temp, &name.file()));
         if written.is_err() {
-            // What is said not to be there must not be.
+            // What failed is the save. A file that cannot be removed either is swept later.
             let _ = pending.remove_file(&temp);
-            let _ = pending.remove_file(&name.file());
         }
-        written
+        written.map(|()| pending.sync().map_or_else(Appended::Perhaps, |()| Appended::Surely))
     }
 
     /// The newest entry of a key that is to be replayed, as its text.
