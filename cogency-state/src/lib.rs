@@ -85,6 +85,10 @@ pub use cogency_state_macros::robust;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/outages.md")]
+struct Outages;
+
 #[cfg(all(doctest, feature = "redis"))]
 #[doc = include_str!("../../docs/redis.md")]
 struct Redis;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cogency_state::{RedisBackend, StateManager};
+use cogency_state::RedisBackend;
 use cogency_state_tests::redis::RedisServer;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::span::{Attributes, Id, Record};

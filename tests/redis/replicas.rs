@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use cogency_state::{
     Error, Metadata, Record, RedisBackend, RedisBackendBuilder, RedisDurability, Revision,
-    StateBackend as _, StateManager, Write,
+    StateBackend as _, Write,
 };
 use cogency_state_tests::redis::RedisServer;
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use cogency_state::{Error, RedisBackend, StateBackend as _, StateKey, StateManager};
+use cogency_state::{Error, RedisBackend, StateBackend as _, StateKey};
 use cogency_state_tests::redis::{Proxy, RedisServer, SLOW, fresh_prefix, shared};
 
 use crate::key;

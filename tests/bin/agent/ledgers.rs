@@ -49,6 +49,7 @@ async fn settle(
             Error::OutcomeUnknown { .. } => is_doubtful = true,
             // The server was away, the lease went to another one meanwhile, or both went on
             // without it.
+            Error::Conflict { .. } if env::var_os("COGENCY_SPOOL_DIR").is_some() => {}
             Error::Backend { .. }
             | Error::NotSpooled { .. }
             | Error::LeaseLost { .. }

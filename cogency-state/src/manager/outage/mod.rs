@@ -80,8 +80,7 @@ impl Outage {
         self.recovery.start(manager);
     }
 
-    /// The newest state of a key that this process has, for one that only wants to look: what is
-    /// spooled, or else what was saved last where the backend could not say, and why.
+    /// What this process saved last under a key.
     pub(crate) fn known(&self, key: &StateKey) -> Option<Record> {
         self.known.get(key)
     }
