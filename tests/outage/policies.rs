@@ -191,7 +191,7 @@ async fn a_save_by_hand_is_spooled_over_what_it_was_made_from_and_over_nothing_e
     assert!(manager.delete_state(&key).await.unwrap_err().is_outage());
     place.server.switch(Mode::Up);
     settled(&manager).await;
-    assert_eq!(manager.list_states("alice").await.unwrap(), [key.clone()]);
+    assert_eq!(manager.list_states("alice").await.unwrap(), std::slice::from_ref(&key));
     assert_eq!(manager.load_state::<u32>(&key).await.unwrap().unwrap().revision, second);
 }
 

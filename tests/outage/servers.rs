@@ -6,7 +6,7 @@
 //! COGENCY_AWAY_SECONDS=30 cargo test -p cogency-state-tests --test outage away -- --nocapture
 //! ```
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -25,7 +25,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::place::{key, settled};
 
 const AGENT: &str = env!("CARGO_BIN_EXE_agent");
-const USERS: [&str; 3] = ["alice", "bob", "carol"];
+/// Whose states all processes change, on both hosts: there are conflicts.
+const SHARED: [&str; 3] = ["alice", "bob", "carol"];
 const AWAY_SECONDS: u64 = 12;
 const UP: Duration = Duration::from_secs(2);
 
@@ -41,7 +42,7 @@ impl Watched {
     fn start(url: &str, spool: &Path, number: u64) -> Self {
         let mut command = Command::new(AGENT);
         command.env("COGENCY_SPOOL_DIR", spool);
-        command.args(["enter", url, &number.to_string(), "1000000"]).args(USERS);
+        command.args(["enter", url, &number.to_string(), "1000000"]).args(SHARED).arg(own(number));
         let mut agent = Agent::spawn(&mut command);
         let (process, said) = (agent.id(), Arc::new(Mutex::new(Vec::new())));
         let heard = Arc::clone(&said);
@@ -72,6 +73,11 @@ impl Watched {
     fn has_spooled(&self) -> bool {
         self.said.lock().unwrap().iter().any(|said| said.what == What::Spooled)
     }
+}
+
+/// Whose state only this agent changes: there is no conflict.
+fn own(agent: u64) -> String {
+    format!("own-{agent}")
 }
 
 /// What a test does with a server.
@@ -131,12 +137,14 @@ fn campaign(server: &Server) {
         agents.push(Watched::start(&server.url, host.path(), number));
     }
     thread::sleep(UP);
-    agents.into_iter().for_each(|agent| agent.kill(&mut told));
+    for agent in agents {
+        agent.kill(&mut told);
+    }
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(check(&server.url, &hosts.each_ref().map(tempfile::TempDir::path), told));
 }
 
-async fn check(url: &str, hosts: &[&Path], mut told: BTreeMap<(String, Entry), What>) {
+async fn check(url: &str, hosts: &[&Path], told: BTreeMap<(String, Entry), What>) {
     let managers: Vec<_> = hosts.iter().map(|host| open(url, host)).collect();
     let mut kept: HashSet<(String, Entry)> = HashSet::new();
     let mut conflicts = 0;
@@ -148,24 +156,26 @@ async fn check(url: &str, hosts: &[&Path], mut told: BTreeMap<(String, Entry), W
             conflicts += 1;
             let ledger = manager.load_spooled::<Ledger>(&spooled).await.unwrap().state;
             let user = spooled.key.as_ref().unwrap().user_id();
+            assert!(SHARED.contains(&user), "{user} had nobody to be in conflict with");
             kept.extend(ledger.entries.into_iter().map(|entry| (user.to_owned(), entry)));
         }
     }
     let mut figures: HashMap<&str, usize> = HashMap::new();
-    for user in USERS {
+    let users: BTreeSet<String> = told.keys().map(|(user, _)| user.clone()).collect();
+    for user in &users {
         let loaded = managers[0].load_state::<Ledger>(&key(user)).await.unwrap();
         let mut stored = HashSet::new();
-        for entry in loaded.unwrap().state.entries {
+        for entry in loaded.map(|loaded| loaded.state.entries).unwrap_or_default() {
             assert!(stored.insert(entry), "{user}: {entry:?} is there twice");
         }
         for entry in &stored {
-            let about = (user.to_owned(), *entry);
+            let about = (user.clone(), *entry);
             let what = told.get(&about).copied().unwrap_or(What::Begin);
             assert_ne!(what, What::Failed, "{user}: {entry:?} had failed and is there");
         }
-        for ((_, entry), what) in told.extract_if(.., |(of, _), _| of == user) {
-            let is_there = stored.contains(&entry);
-            let is_kept = kept.contains(&(user.to_owned(), entry));
+        for ((_, entry), what) in told.iter().filter(|((of, _), _)| of == user) {
+            let is_there = stored.contains(entry);
+            let is_kept = kept.contains(&(user.clone(), *entry));
             let figure = match what {
                 What::Saved | What::Found => "saved",
                 What::Spooled if is_there => "spooled and stored",

@@ -8,8 +8,8 @@ use crate::place::{enter, files, settled};
 
 async fn on_a_disk(
     disk: &Disk,
-    spoil: impl FnOnce(&Disk),
-    mend: impl FnOnce(&Disk),
+    break_it: impl FnOnce(&Disk),
+    mend_it: impl FnOnce(&Disk),
 ) -> (usize, Vec<u64>) {
     let server = Switched::default();
     let spool = disk.point.join("spool");
@@ -17,14 +17,14 @@ async fn on_a_disk(
     enter(&manager, "alice", 1).await.unwrap();
     server.switch(Mode::Away);
     enter(&manager, "alice", 2).await.unwrap();
-    spoil(disk);
+    break_it(disk);
     let error = enter(&manager, "alice", 3).await.unwrap_err();
     assert!(error.is_outage(), "{error}");
     assert!(
         matches!(error, Error::NotSpooled { problem: SpoolProblem::Unusable(_), .. }),
         "{error}"
     );
-    mend(disk);
+    mend_it(disk);
     let pending = files(&spool);
     let pending = pending.iter().filter(|path| path.to_string_lossy().contains("/pending/"));
     let pending = pending.count();

@@ -88,7 +88,8 @@ impl Breaker {
 
 /// Whether the error is one of the breaker's own.
 fn is_refusal(error: &Error) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.is::<NotAsked>())
+    let source = std::error::Error::source(error);
+    source.and_then(|source| source.downcast_ref::<NotAsked>()).is_some()
 }
 
 /// The backend was found to be away, and was not asked again.

@@ -107,7 +107,9 @@ mod tests {
     async fn only_so_many_bytes_are_kept_and_the_oldest_go_first() {
         let known = Known::new(8);
         let records = [record("a", b"1234"), record("b", b"1234"), record("c", b"12345")];
-        records.iter().for_each(|record| known.put(record, None));
+        for record in &records {
+            known.put(record, None);
+        }
         let there = records.each_ref().map(|record| known.get(&record.key).is_some());
         assert_eq!(there, [false, false, true]);
         known.put(&record("d", b"123456789"), None);
