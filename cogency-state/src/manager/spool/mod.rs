@@ -4,6 +4,7 @@
 //! on threads that may block, and runs to its end although the caller may stop waiting.
 
 mod entry;
+mod locked;
 mod name;
 mod place;
 
@@ -16,9 +17,10 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 pub(crate) use self::entry::Entry;
+use self::locked::Locked;
 pub(crate) use self::name::EntryName;
 pub(crate) use self::place::{Appended, Kind};
-use self::place::{Found, Locked, Place};
+use self::place::{Found, Place};
 use crate::backend::Write;
 use crate::error::stopped;
 use crate::holder::Holder;

@@ -18,9 +18,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
+use super::locked::Locked;
 use super::name::EntryName;
 use crate::disk::folder::{Folder, Identity, sync_above};
-use crate::disk::lock::{Attempt, LOCK_FILE, Lock};
+use crate::disk::lock::{Attempt, Lock};
 use crate::disk::names;
 use crate::holder::Holder;
 use crate::key::StateKey;
@@ -68,19 +69,10 @@ pub(super) struct Place {
 
 /// The folder of a key, and those above it.
 #[derive(Debug)]
-struct KeyFolder {
-    location: Folder,
-    user: Folder,
-    own: Folder,
-}
-
-/// A key that is locked in the spool.
-#[derive(Debug)]
-pub(super) struct Locked {
-    key: StateKey,
-    folder: KeyFolder,
-    /// Freed last.
-    _lock: Lock,
+pub(super) struct KeyFolder {
+    pub(super) location: Folder,
+    pub(super) user: Folder,
+    pub(super) own: Folder,
 }
 
 /// A file as a listing shows it.
@@ -253,94 +245,7 @@ impl Place {
     }
 }
 
-impl Locked {
-    pub(super) fn key(&self) -> &StateKey {
-        &self.key
-    }
-
-    /// What of the key is there, in order.
-    pub(super) fn names(&self, kind: Kind) -> io::Result<Vec<EntryName>> {
-        match self.folder.own.open_folder(kind.folder())? {
-            Some(folder) => entry_names(&folder),
-            None => Ok(Vec::new()),
-        }
-    }
-
-    pub(super) fn read(&self, kind: Kind, name: &EntryName) -> io::Result<Option<Bytes>> {
-        match self.folder.own.open_folder(kind.folder())? {
-            Some(folder) => read(&folder, name),
-            None => Ok(None),
-        }
-    }
-
-    /// Notes that an entry is about to be sent: from here on it may be stored.
-    pub(super) fn mark_sent(&self, name: &EntryName) -> io::Result<EntryName> {
-        let sent = name.clone().sent();
-        if let Some(pending) = self.folder.own.open_folder(Kind::Pending.folder())? {
-            pending.rename(&name.file(), &sent.file())?;
-            pending.sync()?;
-        }
-        Ok(sent)
-    }
-
-    pub(super) fn remove(&self, kind: Kind, name: &EntryName) -> io::Result<bool> {
-        match self.folder.own.open_folder(kind.folder())? {
-            Some(folder) => folder.remove_file(&name.file()),
-            None => Ok(false),
-        }
-    }
-
-    /// Keeps an entry that is not to be replayed, under this name from now on.
-    pub(super) fn set_aside(
-        &self,
-        name: &EntryName,
-        kind: Kind,
-        new_name: &EntryName,
-    ) -> io::Result<()> {
-        let own = &self.folder.own;
-        let (Some(pending), Some(aside)) =
-            (own.open_folder(Kind::Pending.folder())?, own.create_folder(kind.folder())?)
-        else {
-            return Err(io::ErrorKind::NotFound.into());
-        };
-        own.sync()?;
-        pending.move_to(&name.file(), &aside, &new_name.file())?;
-        // In this order: a power cut leaves it in one of the two, or in both.
-        aside.sync()?;
-        pending.sync()
-    }
-
-    /// Leaves no empty folders behind.
-    fn clean_up(&self) -> io::Result<()> {
-        let own = &self.folder.own;
-        for kind in Kind::ALL {
-            let Some(folder) = own.open_folder(kind.folder())? else { continue };
-            for name in folder.names()?.iter().filter(|name| EntryName::is_temp(name)) {
-                folder.remove_file(name)?;
-            }
-            // One that is not empty stays.
-            let _ = own.remove_empty_folder(kind.folder());
-        }
-        if own.names()?.iter().any(|name| name != LOCK_FILE) {
-            return Ok(());
-        }
-        let [user_name, own_name] = folder_names(&self.key);
-        own.remove_file(LOCK_FILE)?;
-        self.folder.user.remove_empty_folder(&own_name)?;
-        // Other sessions of the user may be in it.
-        let _ = self.folder.location.remove_empty_folder(&user_name);
-        Ok(())
-    }
-}
-
-impl Drop for Locked {
-    fn drop(&mut self) {
-        // What stays behind is an empty folder.
-        let _ = self.clean_up();
-    }
-}
-
-fn folder_names(key: &StateKey) -> [String; 2] {
+pub(super) fn folder_names(key: &StateKey) -> [String; 2] {
     [names::folder_name(key.user_id()), names::folder_name(key.session_id())]
 }
 
@@ -375,14 +280,14 @@ fn list_key(own: &Folder, folders: &(String, String), found: &mut Vec<Found>) ->
 }
 
 /// In order, and without what is no entry.
-fn entry_names(folder: &Folder) -> io::Result<Vec<EntryName>> {
+pub(super) fn entry_names(folder: &Folder) -> io::Result<Vec<EntryName>> {
     let mut names: Vec<_> =
         folder.names()?.iter().filter_map(|name| EntryName::parse(name)).collect();
     names.sort_unstable();
     Ok(names)
 }
 
-fn read(folder: &Folder, name: &EntryName) -> io::Result<Option<Bytes>> {
+pub(super) fn read(folder: &Folder, name: &EntryName) -> io::Result<Option<Bytes>> {
     let Some(mut file) = folder.open_file(&name.file())? else { return Ok(None) };
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("an entry of the spool is not a regular file"));
