@@ -38,6 +38,7 @@ pub(crate) struct Args {
     pub(crate) on_unreadable: Option<Choice>,
     pub(crate) actor: Option<Expr>,
     pub(crate) metadata: Option<Expr>,
+    pub(crate) on_outage: Option<Ident>,
     pub(crate) runtime: Option<Path>,
     /// What was given or meant, whether its value was legal or not, and where.
     given: Vec<(&'static Argument, Ident)>,
@@ -53,7 +54,7 @@ struct Argument {
     read: fn(&mut Args, &Expr) -> syn::Result<()>,
 }
 
-static ARGUMENTS: [Argument; 20] = [
+static ARGUMENTS: [Argument; 21] = [
     Argument {
         name: "persist",
         example: "persist = \"file\"",
@@ -167,6 +168,12 @@ static ARGUMENTS: [Argument; 20] = [
         example: "metadata = { \"team\": \"blue\" }",
         needs: Some("persist"),
         read: |args, value| set(&mut args.metadata, Ok(value.clone())),
+    },
+    Argument {
+        name: "on_outage",
+        example: "on_outage = fail",
+        needs: Some("persist"),
+        read: |args, value| set(&mut args.on_outage, value::on_outage(value)),
     },
     Argument {
         name: "crate",

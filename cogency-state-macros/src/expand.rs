@@ -234,6 +234,10 @@ fn policy(Plan { policy, runtime, function, kept, .. }: &Plan) -> TokenStream {
         || quote_spanned!(span=> ::core::option::Option::None),
         |phase| quote_spanned!(span=> ::core::option::Option::Some(#phase)),
     );
+    let on_outage = policy.on_outage.as_ref().map_or_else(
+        || quote_spanned!(span=> ::core::option::Option::None),
+        |variant| quote_spanned!(span=> ::core::option::Option::Some(#runtime::OnOutage::#variant)),
+    );
     quote_spanned! {span=>
         #runtime::Policy {
             function: #name,
@@ -246,6 +250,7 @@ fn policy(Plan { policy, runtime, function, kept, .. }: &Plan) -> TokenStream {
             migrate: #migrate,
             deadline: #deadline,
             phase: #phase,
+            on_outage: #on_outage,
         }
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Policy {
     pub(crate) phase: Option<String>,
     /// Which errors are worth another attempt, unless all are.
     pub(crate) retry_if: Option<Expr>,
+    /// The variant of `OnOutage`.
+    pub(crate) on_outage: Option<Ident>,
 }
 
 impl Policy {

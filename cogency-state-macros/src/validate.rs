@@ -80,6 +80,7 @@ fn policy(args: &Args) -> Policy {
         deadline: args.deadline,
         phase: phase.or_else(|| preset.map(|preset| preset.phase.to_owned())),
         retry_if: args.retry_if.clone(),
+        on_outage: args.on_outage.clone(),
     }
 }
 

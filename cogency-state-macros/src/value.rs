@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use proc_macro2::Span;
 use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path};
 
 /// More attempts than this are a mistake in the number.
@@ -53,6 +54,22 @@ pub(crate) fn phase(value: &Expr) -> syn::Result<LitStr> {
 pub(crate) fn ttl(value: &Expr) -> syn::Result<Duration> {
     let ttl = duration_up_to(LONGEST_TTL, value)?;
     positive(value, ttl, "a state that expires at once is never found again")
+}
+
+/// `spool`, `fresh`, `fail`: as the variant of `OnOutage`.
+pub(crate) fn on_outage(value: &Expr) -> syn::Result<Ident> {
+    let said = name(value).map(|name| (name.to_string(), name.span()));
+    let variant = match &said {
+        Some((word, _)) if word == "spool" => "Spool",
+        Some((word, _)) if word == "fresh" => "Fresh",
+        Some((word, _)) if word == "fail" => "Fail",
+        _ => {
+            let message = "expected what happens when the backend is out of reach, without \
+                           quotes: `spool`, `fresh` or `fail`";
+            return Err(syn::Error::new_spanned(value, message));
+        }
+    };
+    Ok(Ident::new(variant, Span::mixed_site()))
 }
 
 fn positive(value: &Expr, duration: Duration, message: &str) -> syn::Result<Duration> {

@@ -8,6 +8,7 @@ use crate::history::Moment;
 use crate::holder::Holder;
 use crate::key::{KeyProblem, StateKey};
 use crate::record::WriteId;
+use crate::spool_problem::SpoolProblem;
 
 /// Any error, boxed.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -400,8 +401,24 @@ pub enum Error {
         backend: String,
         /// What was being done, as in "failed to `save`".
         operation: &'static str,
+        /// Whether it is out of reach, rather than unable: see [`is_outage`](Self::is_outage).
+        is_outage: bool,
         /// Why it failed.
         source: BoxError,
+    },
+
+    /// The backend is out of reach, and the state could not be spooled either. Nothing was saved.
+    #[error("{source}; nor could it be kept in the spool {spool}: {problem}; nothing was saved")]
+    #[non_exhaustive]
+    NotSpooled {
+        /// The state.
+        key: StateKey,
+        /// The folder.
+        spool: String,
+        /// What is wrong with the spool.
+        problem: SpoolProblem,
+        /// The outage.
+        source: Box<Error>,
     },
 }
 
@@ -489,7 +506,39 @@ impl Error {
         source: impl Into<BoxError>,
     ) -> Self {
         let (key, backend, source) = (key.cloned(), backend.to_owned(), source.into());
-        Self::Backend { key, backend, operation, source }
+        Self::Backend { key, backend, operation, is_outage: false, source }
+    }
+
+    /// An [`Error::Backend`] of a backend that is out of reach: it [is an
+    /// outage](Self::is_outage).
+    #[must_use]
+    pub fn out_of_reach(
+        key: Option<&StateKey>,
+        backend: &str,
+        operation: &'static str,
+        source: impl Into<BoxError>,
+    ) -> Self {
+        let (key, backend, source) = (key.cloned(), backend.to_owned(), source.into());
+        Self::Backend { key, backend, operation, is_outage: true, source }
+    }
+
+    /// Whether the backend is out of reach: nothing was done, and the same may go well later
+    /// without a change to the program, its configuration or the states.
+    ///
+    /// So are servers that refuse connections or lose them, give no answer in time, are starting,
+    /// shutting down or electing a master, have no connection left, or are replicas that only
+    /// read. Not so what the server or the state itself refuses: passwords, access rights, a full
+    /// disk or memory, damaged records, conflicts, lost leases.
+    ///
+    /// [`OutcomeUnknown`](Self::OutcomeUnknown) is no outage by this: something may have been
+    /// done.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Backend { is_outage, .. } => *is_outage,
+            Self::NotSpooled { source, .. } => source.is_outage(),
+            _ => false,
+        }
     }
 }
 

@@ -49,6 +49,7 @@ mod codec;
 mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod disk;
 mod envelope;
 mod error;
 mod expires_at;
@@ -60,10 +61,12 @@ mod history;
 mod holder;
 mod key;
 mod manager;
+mod percent;
 #[doc(hidden)]
 pub mod private;
 mod record;
 mod rfc3339;
+mod spool_problem;
 #[cfg(any(feature = "redis", feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod to_its_end;
 
@@ -82,11 +85,13 @@ pub use history::{Event, HistoryEntry, HistoryHash, Moment, Retention};
 pub use holder::Holder;
 pub use key::{DEFAULT_SESSION, KeyProblem, MAX_ID_BYTES, StateKey};
 pub use manager::{
-    Call, CheckFailure, CheckReport, CurrentCall, Difference, History, ImportOutcome, ImportReport,
-    ImportedFile, Llm, LlmChange, LlmMatch, LlmMigration, LlmName, Loaded, Migrations, OnLlmChange,
-    OnUnreadable, StateManager, StateManagerBuilder, current, is_enabled, set_enabled,
+    Call, CheckFailure, CheckReport, CurrentCall, Difference, Health, History, ImportOutcome,
+    ImportReport, ImportedFile, Llm, LlmChange, LlmMatch, LlmMigration, LlmName, Loaded,
+    Migrations, OnLlmChange, OnOutage, OnUnreadable, Outcome, Resolution, Spooled, SpooledKind,
+    StateManager, StateManagerBuilder, current, is_enabled, set_enabled,
 };
 pub use record::{Checksum, Metadata, Record, Revision, SCHEMA_VERSION, SavedAt, WriteId};
+pub use spool_problem::SpoolProblem;
 
 #[doc = include_str!("robust.md")]
 pub use cogency_state_macros::robust;
@@ -94,6 +99,10 @@ pub use cogency_state_macros::robust;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/outages.md")]
+struct Outages;
 
 #[cfg(all(doctest, feature = "redis"))]
 #[doc = include_str!("../../docs/redis.md")]

@@ -96,7 +96,7 @@ impl fmt::Debug for Record {
 ///
 /// The write id tells two records apart that have the same version because the state was deleted
 /// and made anew in between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Revision {
     /// 1 for the first save, one more for each save after it; 0 for a record that another
     /// program wrote without one.

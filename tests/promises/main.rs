@@ -13,6 +13,7 @@ mod p04_durable;
 mod p05_no_lost_update;
 mod p06_one_at_a_time;
 mod p07_no_deadlock;
+mod p09_honest_degradation;
 mod p10_nothing_unreadable_is_overwritten;
 mod p10_quarantine;
 mod p11_keys_are_exact;

@@ -35,11 +35,11 @@ fn a_file_is_there_for_a_runtime_that_starts_after_the_first_has_ended() {
     let place = Place::file();
     for version in 1..=3 {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let revision = runtime.block_on(async {
+        let outcome = runtime.block_on(async {
             let mut call = place.manager().begin::<u32>(&key("alice")).await.unwrap();
             call.state += 1;
             call.commit().await.unwrap()
         });
-        assert_eq!(revision.version, version);
+        assert_eq!(outcome.revision().version, version);
     }
 }

@@ -15,7 +15,7 @@ const IN_A_URL: &str = "hunter2%20%3A%2F%40%25";
 
 /// Saves and loads one state.
 async fn works(backend: RedisBackend) {
-    let manager = StateManager::new(backend);
+    let manager = crate::strict(backend);
     let mut call = manager.begin::<u32>(&key("alice")).await.unwrap();
     call.state += 1;
     let number = call.state;
@@ -154,7 +154,7 @@ async fn what_is_required_is_found_in_either_protocol() {
 async fn the_longest_of_times_is_one_that_the_clock_reaches() {
     let builder = RedisBackend::builder(&shared().url()).prefix(fresh_prefix());
     let builder = builder.connect_timeout(Duration::MAX).response_timeout(Duration::MAX);
-    let manager = StateManager::new(builder.retry_for(Duration::MAX).build().unwrap());
+    let manager = crate::strict(builder.retry_for(Duration::MAX).build().unwrap());
     manager.save_state(&key("alice"), "x".repeat(2 << 20), None).await.unwrap();
 }
 

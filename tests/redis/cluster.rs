@@ -55,7 +55,7 @@ async fn calls_go_on_while_the_slots_of_their_keys_move_and_each_counts_once() {
         .iter()
         .map(|url| {
             let builder = RedisBackend::builder(url).prefix(&*prefix);
-            let manager = StateManager::new(builder.build().unwrap());
+            let manager = crate::strict(builder.build().unwrap());
             let is_over = Arc::clone(&is_over);
             tokio::spawn(async move {
                 let mut calls = 0;
@@ -122,11 +122,11 @@ async fn a_state_that_has_moved_ahead_of_its_slot_is_loaded_from_where_it_is() {
     for (user, length) in [("alice", 1), ("bob", 20_000)] {
         let backend = impatient(&cluster.url()).prefix(&*prefix).connect().await.unwrap();
         let patient = RedisBackend::builder(&cluster.url()).prefix(&*prefix).build().unwrap();
-        let manager = StateManager::new(patient);
+        let manager = crate::strict(patient);
         let (key, name) = (key(user), record_of(&prefix, user));
         manager.save_state(&key, "x".repeat(length), None).await.unwrap();
         let length_now = async || {
-            let loaded = StateManager::new(backend.clone()).load_state::<String>(&key).await;
+            let loaded = crate::strict(backend.clone()).load_state::<String>(&key).await;
             loaded.unwrap().unwrap().state.len()
         };
         let (slot, from) = (cluster.slot_of(&name), cluster.master_of(&name));
@@ -156,7 +156,7 @@ async fn the_keys_of_a_master_that_is_away_get_a_clear_error_in_time_and_the_oth
     let backend = impatient(&cluster.url());
     let prefix = fresh_prefix();
     let backend = backend.prefix(&*prefix).connect().await.unwrap();
-    let manager = StateManager::new(backend.clone());
+    let manager = crate::strict(backend.clone());
     let there = user_of(&cluster, &prefix, second, second);
     let away = user_of(&cluster, &prefix, first, second);
     let not_noted = user_of(&cluster, &prefix, second, first);
@@ -206,7 +206,7 @@ async fn a_lease_that_a_lost_master_gave_does_not_let_two_holders_save() {
     };
     let (old, new) = (&cluster.servers()[0], &cluster.servers()[3]);
     let user = user_of(&cluster, &prefix, old, &cluster.servers()[1]);
-    let (manager, other) = (StateManager::new(open()), open());
+    let (manager, other) = (crate::strict(open()), open());
     manager.save_state(&key(&user), 0_u32, None).await.unwrap();
     assert_eq!(old.run::<i32>(&["WAIT", "1", "5000"]), 1);
     // The replica does not hear of the lease.
@@ -240,7 +240,7 @@ async fn a_users_states_on_all_masters_are_listed_and_those_of_other_programs_ad
             let value = r#"{"state":1,"metadata":{},"schema_version":"1.0"}"#;
             cluster.master_of(&name).run::<()>(&["SET", &name, value]);
         } else {
-            StateManager::new(backend.clone()).save_state(key, 1_u32, None).await.unwrap();
+            crate::strict(backend.clone()).save_state(key, 1_u32, None).await.unwrap();
         }
     }
     // It is renamed, to another slot.
@@ -261,7 +261,7 @@ async fn a_note_without_a_record_may_be_that_of_a_creator_until_it_is_old() {
     let cluster = RedisCluster::without_replicas(&[]);
     let prefix = fresh_prefix();
     let backend = RedisBackend::builder(&cluster.url()).prefix(&*prefix).connect().await.unwrap();
-    let manager = StateManager::new(backend.clone());
+    let manager = crate::strict(backend.clone());
     count(&manager, "alice").await.unwrap();
     let (record, index) = (record_of(&prefix, "alice"), index_of(&prefix, "alice"));
     cluster.master_of(&record).run::<()>(&["DEL", &record]);
@@ -305,7 +305,7 @@ async fn a_cluster_is_entered_by_tls_with_a_user_who_has_the_least_rights() {
         builder.prefix("agents").root_certificates(authority.pem()).connect()
     };
     let backend = open("agent:hunter2@").await.unwrap();
-    let manager = StateManager::new(backend.clone());
+    let manager = crate::strict(backend.clone());
     for user in ["alice", "bob", "carol", "dave", "erin"] {
         assert_eq!(count(&manager, user).await.unwrap(), 1);
         assert_eq!(manager.list_states(user).await.unwrap(), [key(user)]);
@@ -370,5 +370,5 @@ async fn a_new_state_waits_for_its_slot_before_the_call_begins() {
     cluster.begin_move(slot, from, to);
     has_to_wait(&backend, &key("alice")).await;
     cluster.end_move(slot, from, to);
-    assert_eq!(count(&StateManager::new(backend), "alice").await.unwrap(), 1);
+    assert_eq!(count(&crate::strict(backend), "alice").await.unwrap(), 1);
 }

@@ -73,7 +73,7 @@ async fn what_the_original_stored_loads_and_is_saved_over_once() {
     // Names that the original wrote without escapes are brought in first.
     assert_eq!(backend.adopt().await.unwrap(), entries.len());
     for entry in entries.iter().filter(|entry| entry.not_strict.is_empty()) {
-        let (manager, key) = (StateManager::new(backend.clone()), entry.state_key());
+        let (manager, key) = (crate::strict(backend.clone()), entry.state_key());
         let loaded = manager.load_state::<Value>(&key).await.unwrap().unwrap();
         let original: Value = serde_json::from_str(&entry.value).unwrap();
         assert_eq!(loaded.state, original["state"], "{}", entry.case);
@@ -93,7 +93,7 @@ async fn what_the_original_stored_and_is_no_json_is_refused_and_left() {
     let prefix = fresh_prefix();
     let entry = entries().into_iter().find(|entry| !entry.not_strict.is_empty()).unwrap();
     let name = entry.store(&prefix);
-    let manager = StateManager::new(backend(&prefix));
+    let manager = crate::strict(backend(&prefix));
     let error = manager.begin::<Value>(&entry.state_key()).await.unwrap_err();
     assert!(matches!(error, Error::Corrupt { .. }), "{error}");
     assert_eq!(shared().run::<String>(&["GET", &name]), entry.value);
@@ -102,7 +102,7 @@ async fn what_the_original_stored_and_is_no_json_is_refused_and_left() {
 #[tokio::test]
 async fn what_another_program_changed_since_it_was_loaded_is_not_saved_over() {
     let prefix = fresh_prefix();
-    let manager = StateManager::new(backend(&prefix));
+    let manager = crate::strict(backend(&prefix));
     let entry = &entries()[0];
     let name = entry.store(&prefix);
     let loaded = manager.load_state::<Value>(&entry.state_key()).await.unwrap().unwrap();
@@ -120,7 +120,7 @@ async fn what_another_program_changed_since_it_was_loaded_is_not_saved_over() {
 #[tokio::test]
 async fn a_record_that_a_hand_changed_as_the_guide_says_is_not_saved_over_and_loads() {
     let prefix = fresh_prefix();
-    let manager = StateManager::new(backend(&prefix));
+    let manager = crate::strict(backend(&prefix));
     // So large that it is kept at hand.
     manager.save_state(&key("alice"), "xx".repeat(10_000), None).await.unwrap();
     let call = manager.begin::<String>(&key("alice")).await.unwrap();
@@ -141,7 +141,7 @@ async fn a_record_that_a_hand_changed_as_the_guide_says_is_not_saved_over_and_lo
 async fn records_of_other_programs_are_listed_once_they_are_adopted_or_saved_over() {
     let prefix = fresh_prefix();
     let backend = backend(&prefix);
-    let manager = StateManager::new(backend.clone());
+    let manager = crate::strict(backend.clone());
     let entries: Vec<_> =
         entries().into_iter().filter(|entry| entry.not_strict.is_empty()).collect();
     for entry in &entries {
@@ -165,7 +165,7 @@ async fn records_of_other_programs_are_listed_once_they_are_adopted_or_saved_ove
 async fn a_name_without_escapes_is_not_adopted_over_a_record_of_ours() {
     let prefix = fresh_prefix();
     let backend = backend(&prefix);
-    StateManager::new(backend.clone()).save_state(&key("a:b"), 1_u32, None).await.unwrap();
+    crate::strict(backend.clone()).save_state(&key("a:b"), 1_u32, None).await.unwrap();
     let name = format!("{prefix}:state:a:b:default");
     shared().run::<()>(&["SET", &name, "theirs"]);
     assert_eq!(backend.adopt().await.unwrap(), 0);
@@ -189,7 +189,7 @@ fn a_prefix_whose_names_could_be_those_of_another_one_or_of_another_slot_is_refu
 async fn a_record_that_another_program_removed_is_gone_and_leaves_the_index() {
     let prefix = fresh_prefix();
     let backend = backend(&prefix);
-    let manager = StateManager::new(backend.clone());
+    let manager = crate::strict(backend.clone());
     for session in ["a", "b"] {
         let key = StateKey::new("alice", session).unwrap();
         manager.save_state(&key, 1_u32, None).await.unwrap();
@@ -204,7 +204,7 @@ async fn a_record_that_another_program_removed_is_gone_and_leaves_the_index() {
 #[tokio::test]
 async fn nothing_is_left_of_a_deleted_state() {
     let prefix = fresh_prefix();
-    let manager = StateManager::new(backend(&prefix));
+    let manager = crate::strict(backend(&prefix));
     for state in ["small".to_owned(), "x".repeat(1 << 20)] {
         manager.save_state(&key("alice"), state, None).await.unwrap();
         // No trace of how it came there, and no end of its time.

@@ -47,7 +47,7 @@ impl Place {
     }
 
     fn manager(&self, ttl: Option<Duration>) -> StateManager {
-        let builder = StateManager::builder(self.backend.clone());
+        let builder = crate::failing(self.backend.clone());
         ttl.into_iter().fold(builder, StateManagerBuilder::ttl).build()
     }
 

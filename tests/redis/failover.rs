@@ -131,7 +131,7 @@ fn open(url: &str) -> StateManager {
         .connect_timeout(Duration::from_secs(1))
         .response_timeout(Duration::from_secs(2))
         .retry_for(Duration::from_secs(20));
-    StateManager::new(builder.build().unwrap())
+    crate::strict(builder.build().unwrap())
 }
 
 fn next_entry() -> u64 {

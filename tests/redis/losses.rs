@@ -39,7 +39,7 @@ impl Ways {
     fn new() -> Self {
         let prefix = fresh_prefix();
         let direct = RedisBackend::builder(&shared().url()).prefix(&*prefix).build().unwrap();
-        Self { proxy: Proxy::to(shared().port()), prefix, direct: StateManager::new(direct) }
+        Self { proxy: Proxy::to(shared().port()), prefix, direct: crate::strict(direct) }
     }
 
     fn backend(&self) -> RedisBackend {
@@ -61,7 +61,7 @@ async fn a_call_survives_one_loss(padding: usize) {
     let ways = Ways::new();
     for cut in Cut::ALL {
         let user = format!("{cut:?}");
-        let manager = StateManager::new(ways.backend());
+        let manager = crate::strict(ways.backend());
         let mut length = append(&manager, &user, padding).await.unwrap();
         for command in 0..MOST_COMMANDS {
             ways.proxy.cut(cut, command, false);
@@ -100,7 +100,7 @@ async fn a_call_whose_server_does_not_come_back_says_what_is_true() {
             // A key of its own: the lease of the call before may not have been given back.
             let user = format!("{cut:?} {command}");
             assert_eq!(append(&ways.direct, &user, 10).await.unwrap(), 1);
-            let manager = StateManager::new(ways.backend());
+            let manager = crate::strict(ways.backend());
             manager.load_state::<(Vec<u32>, String)>(&key(&user)).await.unwrap();
             ways.proxy.cut(cut, command, true);
             let result = append(&manager, &user, 10).await;
@@ -144,7 +144,7 @@ async fn a_save_that_somebody_saved_over_before_it_could_be_looked_for_is_in_dou
         let (alice, builder) = (key(&format!("{cut:?}")), impatient(&ways.proxy.url()));
         let builder = builder.prefix(&*ways.prefix).lease_ttl(Duration::from_millis(300));
         let backend = builder.retry_for(Duration::from_secs(10)).build().unwrap();
-        let manager = StateManager::new(backend);
+        let manager = crate::strict(backend);
         let mut call = manager.begin::<u32>(&alice).await.unwrap();
         call.state = 1;
         ways.proxy.cut(cut, 0, true);
@@ -162,7 +162,7 @@ async fn a_save_with_a_ttl_whose_connection_is_lost_counts_once_and_expires() {
     let hour = Duration::from_secs(60 * 60);
     for (cut, padding) in Cut::ALL.into_iter().flat_map(|cut| [(cut, 1), (cut, 200_000)]) {
         let user = format!("{cut:?} {padding}");
-        let manager = StateManager::builder(ways.backend()).ttl(hour).build();
+        let manager = crate::failing(ways.backend()).ttl(hour).build();
         append(&manager, &user, padding).await.unwrap();
         for length in 2..=6 {
             // Another command of the call each time.

@@ -20,12 +20,23 @@ mod sizes;
 use std::time::Duration;
 
 use cogency_state::{
-    Holder, Lease, LeaseAttempt, RedisBackend, RedisBackendBuilder, StateBackend as _, StateKey,
+    Holder, Lease, LeaseAttempt, OnOutage, RedisBackend, RedisBackendBuilder, StateBackend,
+    StateKey, StateManager, StateManagerBuilder,
 };
 use cogency_state_tests::redis::fresh_prefix;
 
 fn key(user_id: &str) -> StateKey {
     StateKey::for_user(user_id).unwrap()
+}
+
+/// One whose outages are errors: what the backend says is what these tests are about.
+fn failing(backend: impl StateBackend) -> StateManagerBuilder {
+    StateManager::builder(backend).on_outage(OnOutage::Fail).probe_every(Duration::ZERO)
+}
+
+/// The same, built.
+fn strict(backend: impl StateBackend) -> StateManager {
+    failing(backend).build()
 }
 
 /// One that gives up soon.

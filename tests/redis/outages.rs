@@ -18,7 +18,7 @@ async fn count(state: &mut u32, manager: &StateManager, user_id: &str) -> Result
 }
 
 fn open(server: &RedisServer) -> StateManager {
-    StateManager::new(RedisBackend::new(&server.url()).unwrap())
+    crate::strict(RedisBackend::new(&server.url()).unwrap())
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn a_server_that_is_away_gets_a_clear_error_in_time() {
         "{text}"
     );
 
-    let manager = StateManager::new(impatient(&server.url()).build().unwrap());
+    let manager = crate::strict(impatient(&server.url()).build().unwrap());
     let started = Instant::now();
     let error = count(&manager, "alice").await.unwrap_err();
     assert!(matches!(error, Error::Backend { .. }), "{error}");
@@ -113,7 +113,7 @@ async fn a_server_that_is_away_gets_a_clear_error_in_time() {
 async fn a_server_that_stands_still_gets_an_error_in_time_and_is_used_again() {
     let server = RedisServer::start();
     let backend = impatient(&server.url()).build().unwrap();
-    let manager = StateManager::new(backend.clone());
+    let manager = crate::strict(backend.clone());
     assert_eq!(count(&manager, "alice").await.unwrap(), 1);
     let call = manager.begin::<u32>(&key("alice")).await.unwrap();
     server.pause();
@@ -201,7 +201,7 @@ async fn a_server_that_is_reading_its_data_is_not_asked_to_take_back_what_it_did
     let script = "for n = 1, 100000 do redis.call('SET', n, n) end";
     server.run::<()>(&["EVAL", script, "0"]);
     server.start_without_waiting();
-    let manager = StateManager::new(impatient(&server.url()).build().unwrap());
+    let manager = crate::strict(impatient(&server.url()).build().unwrap());
     let error = loop {
         let error = count(&manager, "alice").await.unwrap_err().to_string();
         // Before that it may not even listen.
@@ -219,7 +219,7 @@ async fn a_holder_that_stood_still_beyond_its_lease_cannot_save() {
     const TTL: Duration = Duration::from_millis(200);
     let server = RedisServer::start();
     let open = || RedisBackend::builder(&server.url()).lease_ttl(TTL).build().unwrap();
-    let manager = StateManager::new(open());
+    let manager = crate::strict(open());
     let mut call = manager.begin::<u32>(&key("alice")).await.unwrap();
     call.state = 7;
     let other = open();

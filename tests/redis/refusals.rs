@@ -45,7 +45,7 @@ async fn refuses_writes(
 ) {
     // A key cannot be given back either: it is free when its lease has run out.
     let builder = RedisBackend::builder(&server.url()).lease_ttl(Duration::from_millis(300));
-    let manager = StateManager::new(builder.build().unwrap());
+    let manager = crate::strict(builder.build().unwrap());
     assert_eq!(say(&manager, "alice", SECRET).await.unwrap(), 1);
     for size in [10, 1 << 20] {
         let mut call = manager.begin::<Vec<String>>(&key("alice")).await.unwrap();
@@ -76,7 +76,7 @@ async fn a_server_without_memory_refuses_and_says_so() {
 async fn a_server_without_memory_deletes_states_and_gives_keys_back() {
     let server = RedisServer::start();
     let backend = open(&server);
-    let manager = StateManager::new(backend.clone());
+    let manager = crate::strict(backend.clone());
     say(&manager, "alice", SECRET).await.unwrap();
     let held = lease(&backend, &key("alice")).await;
     server.run::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
@@ -119,7 +119,7 @@ async fn a_replica_refuses_and_says_so() {
 async fn a_key_of_another_type_is_refused_and_left() {
     let prefix = fresh_prefix();
     let backend = RedisBackend::builder(&shared().url()).prefix(&*prefix).build().unwrap();
-    let manager = StateManager::new(backend.clone());
+    let manager = crate::strict(backend.clone());
     let names = |user: &str| {
         let record = format!("{prefix}:state:{user}:default");
         [format!("{prefix}:lease:{{{record}}}"), record, format!("{prefix}:index:{user}")]
@@ -142,7 +142,7 @@ async fn a_key_of_another_type_is_refused_and_left() {
 async fn a_value_that_is_not_ours_is_refused_left_and_deleted_when_asked_to() {
     let prefix = fresh_prefix();
     let backend = RedisBackend::builder(&shared().url()).prefix(&*prefix).build().unwrap();
-    let manager = StateManager::new(backend.clone());
+    let manager = crate::strict(backend.clone());
     let name = format!("{prefix}:state:alice:default");
     for value in ["", SECRET, "{}", "[]", "null", "{\"state\": 1}", "\u{0}"] {
         shared().run::<()>(&["SET", &name, value]);
@@ -165,7 +165,7 @@ async fn a_value_that_is_not_ours_is_refused_left_and_deleted_when_asked_to() {
 #[tokio::test]
 async fn a_server_without_scripts_is_named_and_the_state_is_not() {
     let server = RedisServer::with(&["--rename-command", "EVALSHA", ""]);
-    let error = say(&StateManager::new(open(&server)), SECRET, SECRET).await.unwrap_err();
+    let error = say(&crate::strict(open(&server)), SECRET, SECRET).await.unwrap_err();
     let Error::Backend { source, .. } = &error else { panic!("{error}") };
     assert!(source.to_string().contains("unknown command"), "{source}");
     // The user id is part of the key, which the message names; the server repeats all arguments.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cogency_state::{RedisBackend, StateManager};
+use cogency_state::RedisBackend;
 use cogency_state_tests::redis::RedisServer;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::span::{Attributes, Id, Record};
@@ -49,7 +49,7 @@ async fn a_lease_that_was_given_back_by_a_save_is_not_reported_as_lost() {
     let _guard = tracing::subscriber::set_default(warnings.clone());
     let server = RedisServer::start();
     let backend = RedisBackend::builder(&server.url()).lease_ttl(TTL).build().unwrap();
-    let manager = StateManager::new(backend);
+    let manager = crate::strict(backend);
     // Not the first save, which takes two steps.
     manager.save_state(&key("alice"), 1_u32, None).await.unwrap();
     let call = manager.begin::<u32>(&key("alice")).await.unwrap();
@@ -70,7 +70,7 @@ async fn a_manager_leaves_its_connections_however_long_its_leases_would_have_las
     let clients = || server.run::<String>(&["CLIENT", "LIST"]).lines().count();
     let hour = Duration::from_secs(60 * 60);
     let backend = RedisBackend::builder(&server.url()).lease_ttl(hour).build().unwrap();
-    let manager = StateManager::new(backend);
+    let manager = crate::strict(backend);
     manager.save_state(&key("alice"), 1_u32, None).await.unwrap();
     assert!(clients() > 1);
     drop(manager);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use cogency_state::{
     Error, Metadata, Record, RedisBackend, RedisBackendBuilder, RedisDurability, Revision,
-    StateBackend as _, StateManager, Write,
+    StateBackend as _, Write,
 };
 use cogency_state_tests::redis::RedisServer;
 
@@ -106,7 +106,7 @@ async fn a_delete_that_the_replica_does_not_have_is_in_doubt() {
 async fn a_call_waits_for_a_replica_that_is_away_for_a_moment() {
     let (master, replica) = pair();
     let patient = with_replicas(&master, 1).response_timeout(Duration::from_secs(10));
-    let manager = StateManager::new(patient.connect().await.unwrap());
+    let manager = crate::strict(patient.connect().await.unwrap());
     replica.pause();
     let alice = key("alice");
     let saving = manager.save_state(&alice, 1_u32, None);
@@ -137,7 +137,7 @@ async fn replicas_and_the_disk_can_be_required_together() {
     let url = |require| format!("{}?require={require}", master.url());
     for require in ["replicas(1)", "always,replicas(1)", "replicas(1),everysec"] {
         let backend = RedisBackend::connect(&url(require)).await.unwrap();
-        StateManager::new(backend).save_state(&key(require), 1_u32, None).await.unwrap();
+        crate::strict(backend).save_state(&key(require), 1_u32, None).await.unwrap();
     }
     master.run::<()>(&["CONFIG", "SET", "appendfsync", "everysec"]);
     let error = RedisBackend::connect(&url("always,replicas(1)")).await.unwrap_err();
@@ -169,6 +169,6 @@ async fn a_user_who_may_not_ask_for_replicas_is_told_when_connecting() {
         assert!(text.contains("NOPERM") && text.contains("access rules"), "{text}");
     }
     give("+wait");
-    let manager = StateManager::new(connect().await.unwrap());
+    let manager = crate::strict(connect().await.unwrap());
     manager.save_state(&key("alice"), 1_u32, None).await.unwrap();
 }

@@ -24,7 +24,7 @@ async fn the_master_that_sentinels_name_is_used_with_passwords_of_both() {
     let backend = RedisBackend::connect(&url("hunter2", RIGHT)).await.unwrap();
     let location = format!("/{MASTER}/0/agents");
     assert!(backend.location().ends_with(&location), "{}", backend.location());
-    let manager = StateManager::new(backend.clone());
+    let manager = crate::strict(backend.clone());
     assert_eq!(count(&manager, "alice").await.unwrap(), 1);
     assert_eq!(manager.list_states("alice").await.unwrap(), [key("alice")]);
     let shown = format!("{backend:?} {}", backend.location());
@@ -47,7 +47,7 @@ async fn a_master_that_became_a_replica_is_refused_until_the_sentinels_have_agre
     let sentinels = Sentinels::start();
     let [master, replica] = sentinels.servers();
     let connect = || async { impatient(&sentinels.url()).connect().await };
-    let manager = StateManager::new(connect().await.unwrap());
+    let manager = crate::strict(connect().await.unwrap());
     assert_eq!(count(&manager, "alice").await.unwrap(), 1);
     // Behind the sentinels' backs: both follow each other, and nobody takes writes.
     master.run::<()>(&["REPLICAOF", "127.0.0.1", &replica.port().to_string()]);
@@ -59,7 +59,7 @@ async fn a_master_that_became_a_replica_is_refused_until_the_sentinels_have_agre
     // Who has more patience waits until there is a master again.
     master.run::<()>(&["REPLICAOF", "NO", "ONE"]);
     let patient = RedisBackend::connect(&format!("{}/0?prefix=other", sentinels.url())).await;
-    let patient = StateManager::new(patient.unwrap());
+    let patient = crate::strict(patient.unwrap());
     assert_eq!(count(&patient, "alice").await.unwrap(), 1);
     master.run::<()>(&["REPLICAOF", "127.0.0.1", &replica.port().to_string()]);
     let calling = tokio::spawn(async move { count(&patient, "alice").await });
@@ -93,7 +93,7 @@ async fn sentinels_and_their_master_are_reached_by_tls() {
     let sentinels = Sentinels::with_tls(&settings);
     let builder = || RedisBackend::builder(&sentinels.tls_url()).require_replicas(1);
     let trusting = builder().root_certificates(authority.pem()).connect().await.unwrap();
-    assert_eq!(count(&StateManager::new(trusting), "alice").await.unwrap(), 1);
+    assert_eq!(count(&crate::strict(trusting), "alice").await.unwrap(), 1);
     let text = all_of(&builder().connect().await.unwrap_err());
     assert!(text.contains("certificate"), "{text}");
 }

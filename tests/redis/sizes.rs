@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use cogency_state::{Error, RedisBackend, StateBackend as _, StateKey, StateManager};
+use cogency_state::{Error, RedisBackend, StateBackend as _, StateKey};
 use cogency_state_tests::redis::{Proxy, RedisServer, SLOW, fresh_prefix, shared};
 
 use crate::key;
@@ -14,7 +14,7 @@ async fn ten_thousand_keys_of_one_user_are_listed_in_order_and_cost_nobody_else(
     const KEYS: usize = 10_000;
     let server = RedisServer::start();
     let backend = RedisBackend::new(&server.url()).unwrap();
-    let manager = StateManager::new(backend.clone());
+    let manager = crate::strict(backend.clone());
     manager.save_state(&key("bob"), 1_u32, None).await.unwrap();
     // As this many saves leave them.
     let script = "for n = 1, tonumber(ARGV[1]) do local s = string.format('s%05d', n) \
@@ -50,7 +50,7 @@ fn sent(server: &RedisServer) -> usize {
 #[tokio::test]
 async fn a_large_state_that_did_not_change_is_not_sent_again() {
     let server = RedisServer::start();
-    let open = || StateManager::new(RedisBackend::new(&server.url()).unwrap());
+    let open = || crate::strict(RedisBackend::new(&server.url()).unwrap());
     let manager = open();
     manager.save_state(&key("alice"), "x".repeat(MIB), None).await.unwrap();
     let before = sent(&server);
@@ -82,7 +82,7 @@ async fn a_large_state_that_did_not_change_is_not_sent_again() {
 async fn without_memory_for_known_states_each_is_sent() {
     let server = RedisServer::start();
     let backend = RedisBackend::builder(&server.url()).known_bytes(0).build().unwrap();
-    let manager = StateManager::new(backend);
+    let manager = crate::strict(backend);
     manager.save_state(&key("alice"), "x".repeat(MIB), None).await.unwrap();
     let before = sent(&server);
     manager.begin::<String>(&key("alice")).await.unwrap().rollback().await;
@@ -93,7 +93,7 @@ async fn without_memory_for_known_states_each_is_sent() {
 async fn a_large_state_that_was_damaged_or_edited_is_not_taken_for_the_known_one() {
     let prefix = fresh_prefix();
     let builder = RedisBackend::builder(&shared().url()).prefix(&*prefix);
-    let manager = StateManager::new(builder.build().unwrap());
+    let manager = crate::strict(builder.build().unwrap());
     let name = format!("{prefix}:state:alice:default");
     manager.save_state(&key("alice"), vec!["word".to_owned(); 20_000], None).await.unwrap();
     let whole: String = shared().run(&["GET", &name]);
@@ -114,7 +114,7 @@ async fn a_large_state_that_was_damaged_or_edited_is_not_taken_for_the_known_one
 async fn states_of_64_mib_travel_both_ways_at_once() {
     let prefix = fresh_prefix();
     let builder = RedisBackend::builder(&shared().url()).prefix(&*prefix).known_bytes(0);
-    let manager = StateManager::new(builder.build().unwrap());
+    let manager = crate::strict(builder.build().unwrap());
     let turn = |number: usize| {
         let manager = manager.clone();
         async move {
@@ -132,7 +132,7 @@ async fn states_of_64_mib_travel_both_ways_at_once() {
 async fn a_large_state_on_a_slow_network_keeps_nobody_else_waiting() {
     let proxy = Proxy::to(shared().port());
     let builder = RedisBackend::builder(&proxy.url()).prefix(fresh_prefix());
-    let manager = StateManager::new(builder.build().unwrap());
+    let manager = crate::strict(builder.build().unwrap());
     manager.save_state(&key("bob"), 1_u32, None).await.unwrap();
     proxy.slow_down_large();
     let large = {
@@ -153,7 +153,7 @@ async fn a_large_state_on_a_slow_network_keeps_nobody_else_waiting() {
 async fn another_programs_large_value_that_is_saved_over_keeps_nobody_else_waiting() {
     let (prefix, proxy) = (fresh_prefix(), Proxy::to(shared().port()));
     let builder = RedisBackend::builder(&proxy.url()).prefix(&*prefix);
-    let manager = StateManager::new(builder.build().unwrap());
+    let manager = crate::strict(builder.build().unwrap());
     manager.save_state(&key("bob"), 1_u32, None).await.unwrap();
     let state = "x".repeat(2 * MIB);
     let theirs = format!(r#"{{"schema_version":"1.0","state":"{state}"}}"#);

@@ -110,6 +110,8 @@ pub enum What {
     Begin,
     /// It was acknowledged.
     Saved,
+    /// It was acknowledged, and waits for the backend.
+    Spooled,
     /// It was in doubt, and is there.
     Found,
     /// It was refused: nothing changed.
@@ -129,6 +131,7 @@ impl Said {
         let what = match words.next()? {
             "begin" => What::Begin,
             "saved" => What::Saved,
+            "spooled" => What::Spooled,
             "found" => What::Found,
             "failed" => What::Failed,
             "unknown" => What::Unknown,
@@ -160,7 +163,7 @@ pub fn saved(said: &[Said]) -> Vec<u64> {
 pub fn span<'a>(before: u64, said: impl IntoIterator<Item = &'a Said>) -> (u64, u64) {
     said.into_iter().fold((before, before), |(lowest, highest), said| match said.what {
         What::Begin => (lowest, said.number),
-        What::Saved | What::Found => (said.number, highest),
+        What::Saved | What::Spooled | What::Found => (said.number, highest),
         What::Failed => (lowest, lowest),
         What::Unknown => (lowest, highest),
         What::Forget => (0, highest),

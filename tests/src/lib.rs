@@ -7,3 +7,4 @@ pub mod ledger;
 pub mod page;
 pub mod redis;
 pub mod strict;
+pub mod switched;

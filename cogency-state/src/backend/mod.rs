@@ -11,7 +11,6 @@ mod history;
 mod lease;
 mod listing;
 mod memory;
-mod percent;
 #[cfg(feature = "redis")]
 mod redis;
 
@@ -20,6 +19,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::aside::{Aside, AsideId};
 use crate::error::Error;
@@ -225,7 +225,8 @@ pub struct Write {
 }
 
 /// What a save does to a state, as its history tells it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Action {
     /// The next state.

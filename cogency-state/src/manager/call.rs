@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Map;
 
-use super::{OpenCall, StateManager, Terms};
+use super::{OpenCall, Outcome, StateManager, Terms};
 use crate::codec::Codec;
 use crate::error::Error;
 use crate::key::StateKey;
@@ -49,15 +49,18 @@ impl<T: Serialize + DeserializeOwned + Default + Send + 'static> Call<T> {
         Ok(Self { state, key, open: Some(open) })
     }
 
-    /// Saves the state and gives the key back.
+    /// Saves the state and gives the key back. Says whether it is in the backend, or [spooled] on
+    /// this machine because the backend is out of reach.
+    ///
+    /// [spooled]: crate::OnOutage::Spool
     ///
     /// # Errors
     /// As [`StateManager::save_state`]. [`Error::LeaseLost`] if somebody else took the key over.
     ///
     /// # Cancellation
     /// Dropped before the save begins, nothing happens. A save that has begun runs to its end.
-    pub async fn commit(self) -> Result<Revision, Error> {
-        let Some(open) = self.open else { return Ok(Revision::after(None)) };
+    pub async fn commit(self) -> Result<Outcome, Error> {
+        let Some(open) = self.open else { return Ok(Outcome::Off(Revision::after(None))) };
         open.save(Box::new(self.state), Map::new()).await
     }
 

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::StateManager;
 use super::held;
+use super::outage::{Alone, Conduct, Outcome, is_spoolable};
 use super::queue::{Place, Ticket};
 use super::renewal::Renewal;
 use super::to_the_end::ToTheEnd;
@@ -16,22 +17,27 @@ use crate::backend::{Lease, LeaseAttempt, Opened, StateBackend, Write};
 use crate::error::{Error, PANICKED};
 use crate::holder::Holder;
 use crate::key::StateKey;
-use crate::record::{Record, Revision};
+use crate::record::Record;
 
 /// How often a save whose answer was lost is sent again. It has the same write id, so that it
 /// happens once however often it arrives.
 const SAVE_TRIES: usize = 3;
 
-/// A lease, renewed until it is released or dropped.
+/// A lease, renewed until it is released or dropped; or, where the backend is out of reach, what
+/// stands for one.
 #[derive(Debug)]
 pub(crate) struct Hold {
-    backend: Arc<dyn StateBackend>,
+    manager: StateManager,
+    key: StateKey,
+    conduct: Conduct,
     runtime: Handle,
-    /// `None` once it was given back.
+    /// `None` once it was given back, and without the backend.
     lease: Option<Lease>,
-    /// Left last, after the lease.
-    ticket: Option<Ticket>,
+    /// Only without the backend.
+    alone: Option<Alone>,
     renewal: Option<Renewal>,
+    /// Left last.
+    ticket: Option<Ticket>,
 }
 
 impl Hold {
@@ -41,98 +47,92 @@ impl Hold {
         place: Place,
         wait: Duration,
     ) -> Result<Self, Error> {
-        let (hold, _) = Self::wait(manager, place, wait, Then::Nothing).await?;
+        let conduct = Conduct::failing();
+        let (hold, _) = Waiting::begin(manager, place, wait)?.hold(conduct, Then::Nothing).await?;
         Ok(hold)
     }
 
-    /// Waits for a key, takes it, and loads what is stored.
+    /// Waits for a key, takes it, and loads what is stored, or what is known of that here.
     pub(crate) async fn open(
         manager: &StateManager,
         place: Place,
         wait: Duration,
+        conduct: Conduct,
     ) -> Result<(Self, Option<Box<Record>>), Error> {
-        Self::wait(manager, place, wait, Then::Load).await
-    }
-
-    async fn wait(
-        manager: &StateManager,
-        place: Place,
-        wait: Duration,
-        then: Then,
-    ) -> Result<(Self, Option<Box<Record>>), Error> {
-        let backend = manager.backend();
-        let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
-        let (location, key) = place.clone();
-        if held::is_held(&place) {
-            return Err(Error::Reentrant { key, backend: location.to_string() });
-        }
-        let timed_out = |holder| {
-            let (key, backend, holder) = (key.clone(), location.to_string(), Box::new(holder));
-            Error::LeaseTimeout { key, backend, waited: wait, holder }
-        };
-        let started = Instant::now();
-        let holder = Holder::current();
-        let ticket = Ticket::wait(place, &holder, wait).await.map_err(timed_out)?;
-        let mut pauses = None;
-        loop {
-            let held_by = match then.attempt(&**backend, &key, &holder).await? {
-                Opened::Acquired { lease, record } => {
-                    let renewal = manager.inner.renewals.renew(&runtime, backend, &lease);
-                    let (lease, ticket) = (Some(lease), Some(ticket));
-                    let hold =
-                        Self { backend: Arc::clone(backend), runtime, lease, ticket, renewal };
-                    // In a box: it is handed on through many futures.
-                    return Ok((hold, record.map(Box::new)));
-                }
-                Opened::Held(held_by) => held_by,
-            };
-            let left = wait.saturating_sub(started.elapsed());
-            if left.is_zero() {
-                return Err(timed_out(held_by));
-            }
-            let pauses = pauses.get_or_insert_with(poll_pauses);
-            let pause = pauses.next().unwrap_or(MAX_POLL_PAUSE);
-            tokio::time::sleep(pause.min(left)).await;
-        }
+        Waiting::begin(manager, place, wait)?.hold(conduct, Then::Load).await
     }
 
     /// Saves, and gives the key back. Runs to its end although the caller may stop waiting.
-    pub(crate) async fn save(self, write: Box<Write>) -> Result<Revision, Error> {
-        if self.backend.capabilities().saves_survive_drop {
+    pub(crate) async fn save(self, write: Box<Write>) -> Result<Outcome, Error> {
+        if self.manager.backend().capabilities().saves_survive_drop {
             return self.save_here(write).await;
         }
-        let (backend, write_id) = (Arc::clone(&self.backend), write.record.revision.write_id);
-        let key = write.record.key.clone();
+        let manager = self.manager.clone();
+        let (key, write_id) = (self.key.clone(), write.record.revision.write_id);
         let saved = ToTheEnd::new(self.runtime.clone(), self.save_here(write)).await;
         saved.unwrap_or_else(|_panic| {
-            Err(Error::outcome_unknown(&key, backend.location(), Some(write_id), PANICKED))
+            let location = &manager.inner.location;
+            Err(Error::outcome_unknown(&key, location, Some(write_id), PANICKED))
         })
     }
 
-    async fn save_here(mut self, write: Box<Write>) -> Result<Revision, Error> {
-        let Some(lease) = self.lease.clone() else { return Ok(write.record.revision) };
+    async fn save_here(mut self, write: Box<Write>) -> Result<Outcome, Error> {
+        let outcome = self.save_or_spool(&write).await;
+        self.manager.inner.listeners.tell(&self.key, outcome.as_ref().copied());
+        if outcome.as_ref().is_err() {
+            self.release().await;
+        }
+        outcome
+    }
+
+    async fn save_or_spool(&mut self, write: &Write) -> Result<Outcome, Error> {
+        let manager = self.manager.clone();
+        let Some(outage) = &manager.inner.outage else {
+            return self.store(write, SAVE_TRIES).await;
+        };
+        if let Some(alone) = self.alone.take() {
+            return alone.save(outage, &manager, write).await;
+        }
+        let spools = self.conduct.spools();
+        let refusal = if spools { outage.refusal(&manager, &self.key) } else { None };
+        let error = match refusal {
+            Some(refusal) => refusal,
+            None => match self.store(write, if spools { 1 } else { SAVE_TRIES }).await {
+                Ok(outcome) => {
+                    outage.kept(&write.record, write.ttl);
+                    outage.answered(&manager);
+                    return Ok(outcome);
+                }
+                Err(error) if is_spoolable(&error) => {
+                    outage.went_away(&manager, &self.key, &error);
+                    error
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        if spools { outage.keep(&manager, write, error).await } else { Err(error) }
+    }
+
+    /// Saves in the backend.
+    async fn store(&mut self, write: &Write, tries: usize) -> Result<Outcome, Error> {
+        let revision = write.record.revision;
+        let Some(lease) = self.lease.clone() else { return Ok(Outcome::Saved(revision)) };
         self.renewal.iter().for_each(Renewal::ends);
-        let mut saved = self.backend.save_and_release(&lease, &write).await;
-        for _ in 1..SAVE_TRIES {
+        let backend = self.manager.backend();
+        let mut saved = backend.save_and_release(&lease, write).await;
+        for _ in 1..tries {
             if !matches!(saved, Err(Error::OutcomeUnknown { .. })) {
                 break;
             }
             // Only success settles it: that a later try changed nothing does not say that the
             // first did not.
-            if self.backend.save_and_release(&lease, &write).await.is_ok() {
+            if backend.save_and_release(&lease, write).await.is_ok() {
                 saved = Ok(());
             }
         }
-        match saved {
-            Ok(()) => {
-                self.lease = None;
-                Ok(write.record.revision)
-            }
-            Err(error) => {
-                self.release().await;
-                Err(error)
-            }
-        }
+        saved?;
+        self.lease = None;
+        Ok(Outcome::Saved(revision))
     }
 
     /// What is held; `None` once it was given back.
@@ -148,7 +148,10 @@ impl Hold {
     /// Deletes what is stored, and gives the key back.
     pub(crate) async fn delete(self) -> Result<bool, Error> {
         let Some(lease) = self.lease.clone() else { return Ok(false) };
-        let deleted = self.backend.delete_state(&lease).await;
+        let deleted = self.manager.backend().delete_state(&lease).await;
+        if let (Some(outage), Ok(_)) = (&self.manager.inner.outage, &deleted) {
+            outage.found(&self.key, None);
+        }
         self.release().await;
         deleted
     }
@@ -156,8 +159,11 @@ impl Hold {
     /// Gives the key back, and waits until that is done.
     pub(crate) async fn release(mut self) {
         self.renewal = None;
+        if let Some(alone) = self.alone.take() {
+            alone.release().await;
+        }
         if let Some(lease) = &self.lease {
-            release(&*self.backend, lease).await;
+            release(&**self.manager.backend(), lease).await;
         }
         // From here on the drop has nothing left to do.
         self.lease = None;
@@ -176,7 +182,7 @@ impl Drop for Hold {
         self.renewal = None;
         let Some(lease) = self.lease.take() else { return };
         let runtime = Handle::try_current().unwrap_or_else(|_| self.runtime.clone());
-        let (backend, ticket) = (Arc::clone(&self.backend), self.ticket.take());
+        let (backend, ticket) = (Arc::clone(self.manager.backend()), self.ticket.take());
         if backend.capabilities().lease_ttl.is_none() {
             // Its end may take a thread's time. A task would wait until somebody runs the runtime
             // again, which may be never.
@@ -192,8 +198,124 @@ impl Drop for Hold {
     }
 }
 
+/// A call that waits for its key.
+struct Waiting<'a> {
+    manager: &'a StateManager,
+    place: Place,
+    runtime: Handle,
+    holder: Holder,
+    started: Instant,
+    wait: Duration,
+}
+
+impl<'a> Waiting<'a> {
+    fn begin(manager: &'a StateManager, place: Place, wait: Duration) -> Result<Self, Error> {
+        let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
+        if held::is_held(&place) {
+            let (location, key) = place;
+            return Err(Error::Reentrant { key, backend: location.to_string() });
+        }
+        let (holder, started) = (Holder::current(), Instant::now());
+        Ok(Self { manager, place, runtime, holder, started, wait })
+    }
+
+    /// Waits for the key's turn in this process, then for its lease.
+    async fn hold(
+        self,
+        conduct: Conduct,
+        then: Then,
+    ) -> Result<(Hold, Option<Box<Record>>), Error> {
+        let ticket = Ticket::wait(self.place.clone(), &self.holder, self.wait).await;
+        let ticket = ticket.map_err(|holder| self.timed_out(holder))?;
+        let (manager, key) = (self.manager, self.key());
+        let Some(outage) = &manager.inner.outage else {
+            let (lease, record) = self.lease(then).await?;
+            return Ok((self.leased(ticket, conduct, lease), record));
+        };
+        let why = match outage.look(manager, key, self.left()).await? {
+            Some(why) => why,
+            None => match self.lease(then).await {
+                Ok((lease, record)) => {
+                    outage.answered(manager);
+                    if then == Then::Load {
+                        outage.found(key, record.as_ref().map(|record| record.revision));
+                    }
+                    return Ok((self.leased(ticket, conduct, lease), record));
+                }
+                Err(error) if error.is_outage() => {
+                    outage.went_away(manager, key, &error);
+                    error
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        if !conduct.spools() {
+            return Err(why);
+        }
+        let (alone, record) = outage.go_on(manager, key, conduct, self.left(), why).await?;
+        Ok((self.unleased(ticket, conduct, alone), record))
+    }
+
+    /// Asks the backend until the lease is there.
+    async fn lease(&self, then: Then) -> Result<(Lease, Option<Box<Record>>), Error> {
+        let backend = &**self.manager.backend();
+        let mut pauses = None;
+        loop {
+            let held_by = match then.attempt(backend, self.key(), &self.holder).await? {
+                // In a box: it is handed on through many futures.
+                Opened::Acquired { lease, record } => return Ok((lease, record.map(Box::new))),
+                Opened::Held(held_by) => held_by,
+            };
+            let left = self.left();
+            if left.is_zero() {
+                return Err(self.timed_out(held_by));
+            }
+            let pauses = pauses.get_or_insert_with(poll_pauses);
+            let pause = pauses.next().unwrap_or(MAX_POLL_PAUSE);
+            tokio::time::sleep(pause.min(left)).await;
+        }
+    }
+
+    fn leased(&self, ticket: Ticket, conduct: Conduct, lease: Lease) -> Hold {
+        let manager = self.manager;
+        let renewal = manager.inner.renewals.renew(&self.runtime, manager.backend(), &lease);
+        self.built(ticket, conduct, Some(lease), renewal, None)
+    }
+
+    fn unleased(&self, ticket: Ticket, conduct: Conduct, alone: Alone) -> Hold {
+        self.built(ticket, conduct, None, None, Some(alone))
+    }
+
+    fn built(
+        &self,
+        ticket: Ticket,
+        conduct: Conduct,
+        lease: Option<Lease>,
+        renewal: Option<Renewal>,
+        alone: Option<Alone>,
+    ) -> Hold {
+        let (manager, key) = (self.manager.clone(), self.key().clone());
+        let (runtime, ticket) = (self.runtime.clone(), Some(ticket));
+        Hold { manager, key, conduct, runtime, lease, alone, renewal, ticket }
+    }
+
+    fn key(&self) -> &StateKey {
+        &self.place.1
+    }
+
+    fn left(&self) -> Duration {
+        self.wait.saturating_sub(self.started.elapsed())
+    }
+
+    fn timed_out(&self, holder: Holder) -> Error {
+        let (location, key) = self.place.clone();
+        let (backend, holder) = (location.to_string(), Box::new(holder));
+        Error::LeaseTimeout { key, backend, waited: self.wait, holder }
+    }
+}
+
 /// What to do with a lease as soon as it is there.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Then {
     Load,
     Nothing,

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use self::folder::{Outline, Source};
 use super::hold::Hold;
+use super::outage::Conduct;
 use super::{StateManager, typed};
 use crate::error::{Error, stopped};
 use crate::key::{DEFAULT_SESSION, StateKey};
@@ -183,7 +184,8 @@ impl StateManager {
             Some(_) => metadata,
             None => Metadata::saved_now(metadata),
         };
-        let (hold, stored) = Hold::open(self, self.place(&key), self.inner.wait).await?;
+        let (hold, stored) =
+            Hold::open(self, self.place(&key), self.inner.wait, Conduct::failing()).await?;
         // Somebody else may have been here since the look.
         if let Some(record) = stored {
             hold.release().await;

@@ -1,6 +1,7 @@
 //! Typed states over any backend: knows no backend by name.
 
 mod aside;
+mod builder;
 mod call;
 mod check;
 mod current;
@@ -11,9 +12,11 @@ mod import;
 mod llm;
 mod migrations;
 mod open_call;
+mod outage;
 mod policies;
 mod queue;
 mod renewal;
+mod spool;
 mod start;
 mod switch;
 mod to_the_end;
@@ -36,6 +39,7 @@ use crate::error::Error;
 use crate::key::StateKey;
 use crate::record::{Metadata, Record, Revision};
 
+pub use builder::StateManagerBuilder;
 pub use call::Call;
 pub use check::{CheckFailure, CheckReport};
 pub(crate) use current::Attempt;
@@ -47,20 +51,19 @@ pub use import::{ImportOutcome, ImportReport, ImportedFile};
 pub use llm::{Llm, LlmChange, LlmMatch, LlmMigration, LlmName, OnLlmChange};
 pub use migrations::Migrations;
 pub(crate) use open_call::{OpenCall, Terms};
+pub use outage::{Health, OnOutage, Outcome, Resolution, Spooled, SpooledKind};
 pub use policies::OnUnreadable;
 pub(crate) use policies::check_custom;
 pub(crate) use queue::Place;
 pub use switch::{is_enabled, set_enabled};
 pub(crate) use versions::Counted;
 
+use self::outage::{Conduct, Listeners, Outage};
 use self::policies::{Facts, Policies};
 use self::renewal::Renewals;
 use self::start::Start;
 use self::versions::{OfTypes, Versions};
 use self::warm::WarmStates;
-
-const DEFAULT_WAIT: Duration = Duration::from_secs(30);
-const DEFAULT_WARM_BYTES: usize = 64 << 20;
 
 /// Loads and saves typed states over a [`StateBackend`]. A clone is the same manager.
 ///
@@ -101,6 +104,9 @@ struct Inner {
     is_enabled: AtomicBool,
     renewals: Arc<Renewals>,
     warm: WarmStates,
+    /// `None` over a backend that is never out of reach.
+    outage: Option<Outage>,
+    listeners: Listeners,
 }
 
 /// A state as it was loaded.
@@ -146,7 +152,7 @@ impl StateManager {
         }
         let policies = &self.inner.policies;
         policies.check(&self.backend().capabilities(), self.location())?;
-        let stored = self.backend().load_state(key).await?.map(Box::new);
+        let stored = self.load_record(key).await?.map(Box::new);
         let start = Start::choose(self, policies, key, stored).await?;
         let Some(record) = start.record else { return Ok(None) };
         self.read(*record).await.map(Some)
@@ -170,8 +176,27 @@ impl StateManager {
         if !self.is_on() {
             return Ok(None);
         }
-        let record = self.backend().load_state(key).await?;
+        let record = self.load_record(key).await?;
         Ok(record.map(|record| record.metadata))
+    }
+
+    /// What is stored, or what this process knows that is to be.
+    async fn load_record(&self, key: &StateKey) -> Result<Option<Record>, Error> {
+        let Some(outage) = &self.inner.outage else { return self.backend().load_state(key).await };
+        if let Some(spooled) = outage.spooled(key).await? {
+            return Ok(Some(spooled));
+        }
+        let loaded = match outage.refusal(self, key) {
+            Some(refusal) => Err(refusal),
+            None => self.backend().load_state(key).await,
+        };
+        let error = match loaded {
+            Err(error) if error.is_outage() => error,
+            loaded => return loaded,
+        };
+        outage.went_away(self, key, &error);
+        let known = if outage.policy == OnOutage::Fail { None } else { outage.known(key) };
+        known.map(Some).ok_or(error)
     }
 
     /// Saves a state over the revision that it was made from; over nothing if `expected` is
@@ -201,6 +226,7 @@ impl StateManager {
     where
         T: Serialize + DeserializeOwned + Send + 'static,
     {
+        let conduct = Conduct::of_save(self.policy());
         let (wait, ttl) = (self.inner.wait, self.ttl(None)?);
         let mut prepared = typed::write(key, Box::new(state), expected, 0).await?;
         if !self.is_on() {
@@ -208,14 +234,14 @@ impl StateManager {
         }
         prepared.write.ttl = ttl;
         prepared.version = self.versions(None, TypeId::of::<T>()).to_write();
-        let (hold, stored) = Hold::open(self, self.place(key), wait).await?;
+        let (hold, stored) = Hold::open(self, self.place(key), wait, conduct).await?;
         // What was replaced is known only where it is what was expected.
         let is_expected = stored.as_ref().map(|stored| stored.revision) == expected;
         let (metadata, state) = stored.map(|stored| (stored.metadata, stored.state)).unzip();
         prepared.write.replaced = state.filter(|_| is_expected);
         let mut metadata = metadata.unwrap_or_default();
         Facts::default().stamp(&mut metadata, self.inner.policies.llm.as_ref());
-        self.save(hold, prepared, Some(metadata)).await
+        self.save(hold, prepared, Some(metadata)).await.map(|outcome| outcome.revision())
     }
 
     /// Deletes a state, also one that cannot be read; `false` if there was none. Waits until no
@@ -240,7 +266,13 @@ impl StateManager {
         if !self.is_on() {
             return Ok(Vec::new());
         }
-        self.backend().list_states(user_id).await
+        let mut keys = self.backend().list_states(user_id).await?;
+        if let Some(outage) = &self.inner.outage {
+            keys.extend(outage.spooled_keys(user_id).await?);
+            keys.sort_unstable();
+            keys.dedup();
+        }
+        Ok(keys)
     }
 
     /// Begins a call by hand: takes the key's lease and loads its state, or `T::default()`.
@@ -291,6 +323,11 @@ impl StateManager {
         Versions::new(of_call, &self.inner.migrations, state_type)
     }
 
+    /// What calls do when the backend is out of reach, unless they say it themselves.
+    fn policy(&self) -> OnOutage {
+        self.inner.outage.as_ref().map_or(OnOutage::Fail, |outage| outage.policy)
+    }
+
     fn place(&self, key: &StateKey) -> Place {
         (Arc::clone(&self.inner.location), key.clone())
     }
@@ -320,13 +357,13 @@ impl StateManager {
         hold: Hold,
         mut prepared: typed::Prepared,
         metadata: Option<Metadata>,
-    ) -> Result<Revision, Error> {
+    ) -> Result<Outcome, Error> {
         prepared.write.record.metadata = metadata.unwrap_or_default().saved_now();
         prepared.write.record.metadata.state_version = prepared.version;
         let key = prepared.write.record.key.clone();
-        let revision = hold.save(prepared.write).await?;
+        let outcome = hold.save(prepared.write).await?;
         self.inner.warm.put(key, prepared.warm);
-        Ok(revision)
+        Ok(outcome)
     }
 }
 
@@ -349,166 +386,5 @@ impl<T> fmt::Debug for Loaded<T> {
             .field("revision", &self.revision)
             .field("metadata", &self.metadata)
             .finish_non_exhaustive()
-    }
-}
-
-/// Settings of a [`StateManager`].
-#[derive(Debug)]
-pub struct StateManagerBuilder {
-    backend: Arc<dyn StateBackend>,
-    wait: Duration,
-    ttl: Option<Duration>,
-    warm_bytes: usize,
-    migrations: OfTypes,
-    policies: Policies,
-    is_enabled: bool,
-}
-
-impl StateManagerBuilder {
-    /// For a backend that is shared already.
-    #[must_use]
-    pub fn over(backend: Arc<dyn StateBackend>) -> Self {
-        Self {
-            backend,
-            wait: DEFAULT_WAIT,
-            ttl: None,
-            warm_bytes: DEFAULT_WARM_BYTES,
-            migrations: OfTypes::new(),
-            policies: Policies::default(),
-            is_enabled: true,
-        }
-    }
-
-    /// The LLM that calls are made with: its names are recorded with every save, and where another
-    /// one wrote what is stored, [`on_llm_change`](Self::on_llm_change) says what happens. The
-    /// `llm` of a `#[robust]` function counts more.
-    ///
-    /// ```
-    /// use cogency_state::{MemoryBackend, StateManager};
-    ///
-    /// let manager = StateManager::builder(MemoryBackend::new()).llm("openai/gpt-5").build();
-    /// ```
-    #[must_use]
-    pub fn llm(mut self, llm: impl Llm) -> Self {
-        self.policies.llm = Some(LlmName::of(&llm));
-        self
-    }
-
-    /// What happens when another LLM wrote what is stored: [`OnLlmChange::Reset`] unless told.
-    #[must_use]
-    pub fn on_llm_change(mut self, on_llm_change: OnLlmChange) -> Self {
-        self.policies.on_llm_change = Some(on_llm_change);
-        self
-    }
-
-    /// When two LLMs are the same one: [`LlmMatch::Model`] unless told.
-    #[must_use]
-    pub fn llm_match(mut self, llm_match: LlmMatch) -> Self {
-        self.policies.llm_match = Some(llm_match);
-        self
-    }
-
-    /// What happens to what a call cannot read: [`OnUnreadable::Refuse`] unless told.
-    ///
-    /// ```
-    /// use cogency_state::{MemoryBackend, OnUnreadable, StateManager};
-    ///
-    /// let manager = StateManager::builder(MemoryBackend::new())
-    ///     .on_unreadable(OnUnreadable::Quarantine)
-    ///     .build();
-    /// ```
-    #[must_use]
-    pub fn on_unreadable(mut self, on_unreadable: OnUnreadable) -> Self {
-        self.policies.on_unreadable = Some(on_unreadable);
-        self
-    }
-
-    /// Whether the manager is [switched on](StateManager::set_enabled), which it is unless told.
-    #[must_use]
-    pub fn enabled(mut self, enabled: bool) -> Self {
-        self.is_enabled = enabled;
-        self
-    }
-
-    /// The longest that a call waits for its key, 30 seconds unless told.
-    #[must_use]
-    pub fn wait(mut self, wait: Duration) -> Self {
-        self.wait = wait;
-        self
-    }
-
-    /// How long after its last save a state expires, by the backend's clock; it stays unless told.
-    /// The `ttl` of a `#[robust]` function counts more. An expired state is as if it had never
-    /// been; one that a call is at work on does not expire before the call has ended.
-    ///
-    /// With a ttl of zero, or a backend that [cannot](crate::Capabilities::expiry), every call and
-    /// save fails with [`Error::Config`] before it begins.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// use cogency_state::{MemoryBackend, StateManager};
-    ///
-    /// let week = Duration::from_secs(7 * 24 * 60 * 60);
-    /// let manager = StateManager::builder(MemoryBackend::new()).ttl(week).build();
-    /// ```
-    #[must_use]
-    pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = Some(ttl);
-        self
-    }
-
-    /// How many bytes of states, counted as JSON, stay in memory for their next call: 64 MiB
-    /// unless told. With 0 every call reads its state anew.
-    #[must_use]
-    pub fn warm_bytes(mut self, bytes: usize) -> Self {
-        self.warm_bytes = bytes;
-        self
-    }
-
-    /// How older states of a type become those of today: for loads and saves by hand, and for
-    /// `#[robust]` functions on this manager that say no `version`.
-    ///
-    /// ```
-    /// use cogency_state::{MemoryBackend, Migrations, StateManager};
-    ///
-    /// #[derive(Default, serde::Serialize, serde::Deserialize)]
-    /// struct Chat {
-    ///     turns: Vec<String>,
-    /// }
-    ///
-    /// let migrations = Migrations::new().step(1, |mut old| {
-    ///     let lines = old.get_mut("lines").ok_or("it has no lines")?.take();
-    ///     Ok(serde_json::json!({ "turns": lines }))
-    /// });
-    /// let manager =
-    ///     StateManager::builder(MemoryBackend::new()).migrations::<Chat>(migrations).build();
-    /// ```
-    #[must_use]
-    pub fn migrations<T: 'static>(mut self, migrations: Migrations) -> Self {
-        self.migrations.insert(TypeId::of::<T>(), Arc::new(migrations));
-        self
-    }
-
-    /// The manager.
-    #[must_use]
-    pub fn build(self) -> StateManager {
-        let Self { backend, wait, ttl, warm_bytes, migrations, policies, is_enabled } = self;
-        let location = backend.location().into();
-        let warm = WarmStates::new(warm_bytes);
-        let is_enabled = AtomicBool::new(is_enabled);
-        let renewals = Arc::default();
-        let inner = Inner {
-            backend,
-            location,
-            wait,
-            ttl,
-            migrations,
-            policies,
-            is_enabled,
-            renewals,
-            warm,
-        };
-        StateManager { inner: Arc::new(inner) }
     }
 }

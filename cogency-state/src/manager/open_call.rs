@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::current::Attempt;
+use super::outage::{Conduct, OnOutage, Outcome};
 use super::policies::{Facts, Policies};
 use super::start::Start;
 use super::{Counted, Hold, Place, StateManager, typed};
@@ -14,7 +15,6 @@ use crate::aside::{Aside, AsideReason};
 use crate::codec::{AnyState, Codec};
 use crate::error::Error;
 use crate::key::StateKey;
-use crate::record::Revision;
 
 /// A key that is held, with what was loaded under it.
 #[derive(Debug)]
@@ -38,6 +38,7 @@ pub(crate) struct Terms {
     pub(crate) version: Option<Counted>,
     pub(crate) policies: Policies,
     pub(crate) facts: Facts,
+    pub(crate) on_outage: Option<OnOutage>,
 }
 
 impl OpenCall {
@@ -47,13 +48,16 @@ impl OpenCall {
         key: &StateKey,
         terms: Terms,
     ) -> Result<Self, Error> {
-        let Terms { wait, ttl, version, policies, facts } = terms;
+        let Terms { wait, ttl, version, policies, facts, on_outage } = terms;
         let wait = wait.unwrap_or(manager.inner.wait);
         let ttl = manager.ttl(ttl)?;
         let policies = policies.or(&manager.inner.policies);
         policies.check(&manager.backend().capabilities(), manager.location())?;
         let place = manager.place(key);
-        let (hold, start) = open(&manager, &place, wait, &policies).await?;
+        let conduct = Conduct::of_call(on_outage.unwrap_or(manager.policy()));
+        let opened = open(&manager, &place, wait, conduct, &policies).await;
+        let opened = opened.inspect_err(|error| manager.inner.listeners.tell(key, Err(error)));
+        let (hold, start) = opened?;
         Ok(Self { manager, place, hold, start, ttl, version, policies, facts })
     }
 
@@ -77,11 +81,13 @@ impl OpenCall {
         mut self,
         state: Box<dyn AnyState>,
         said: Map<String, Value>,
-    ) -> Result<Revision, Error> {
+    ) -> Result<Outcome, Error> {
         let size_before = self.start.record.as_ref().map_or(0, |record| record.state.len());
         let latest = self.start.latest();
         let state_type: TypeId = Any::type_id(&*state);
-        let mut prepared = typed::write(self.key(), state, latest, size_before).await?;
+        let prepared = typed::write(self.key(), state, latest, size_before).await;
+        let listeners = &self.manager.inner.listeners;
+        let mut prepared = prepared.inspect_err(|error| listeners.tell(self.key(), Err(error)))?;
         prepared.write.expected = self.start.expected();
         prepared.write.ttl = self.ttl;
         prepared.version = self.manager.versions(self.version, state_type).to_write();
@@ -122,10 +128,11 @@ async fn open(
     manager: &StateManager,
     place: &Place,
     wait: Duration,
+    conduct: Conduct,
     policies: &Policies,
 ) -> Result<(Hold, Start), Error> {
     let key = &place.1;
-    let (hold, record) = match Hold::open(manager, place.clone(), wait).await {
+    let (hold, record) = match Hold::open(manager, place.clone(), wait, conduct).await {
         Err(error) if policies.quarantines() && AsideReason::of(&error).is_some() => {
             let hold = Hold::acquire(manager, place.clone(), wait).await?;
             // Somebody may have seen to it in between.
@@ -139,6 +146,11 @@ async fn open(
         }
         opened => opened?,
     };
-    let start = Start::choose(manager, policies, key, record).await?;
+    let start = if hold.lease().is_some() {
+        Start::choose(manager, policies, key, record).await?
+    } else {
+        // Nothing can be set aside, nor come back, while the backend is out of reach.
+        Start::choose(manager, &policies.clone().without_reset(), key, record).await?
+    };
     Ok((hold, start))
 }

@@ -49,6 +49,14 @@ impl Policies {
         self.llm().is_some() && matches!(self.on_llm_change, None | Some(OnLlmChange::Reset))
     }
 
+    /// The same, where another LLM is refused in place of a reset.
+    pub(crate) fn without_reset(mut self) -> Self {
+        if self.resets() {
+            self.on_llm_change = Some(OnLlmChange::Refuse);
+        }
+        self
+    }
+
     pub(crate) fn quarantines(&self) -> bool {
         self.on_unreadable == Some(OnUnreadable::Quarantine)
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 pub use serde_json::json;
 
-pub use crate::{DEFAULT_SESSION, Error, LlmMatch, OnLlmChange, OnUnreadable};
+pub use crate::{DEFAULT_SESSION, Error, LlmMatch, OnLlmChange, OnOutage, OnUnreadable};
 use crate::{Migrations, StateKey, StateManager};
 
 mod backends;
@@ -45,6 +45,8 @@ pub struct Policy {
     pub deadline: Option<Duration>,
     /// What its save completes.
     pub phase: Option<&'static str>,
+    /// What happens when the backend is out of reach; `None`: what the manager says.
+    pub on_outage: Option<OnOutage>,
 }
 
 /// Where a call's state is kept.

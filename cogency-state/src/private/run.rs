@@ -32,9 +32,9 @@ impl Run {
     /// Nothing happens yet. An invalid key fails in `begin`.
     #[must_use]
     pub fn new(policy: Policy, persist: Persist, key: Result<StateKey, Error>) -> Self {
-        let Policy { wait, ttl, version, migrate, phase, .. } = policy;
+        let Policy { wait, ttl, version, migrate, phase, on_outage, .. } = policy;
         let version = version.map(|version| Counted { version, migrate });
-        let mut terms = Terms { wait, ttl, version, ..Terms::default() };
+        let mut terms = Terms { wait, ttl, version, on_outage, ..Terms::default() };
         terms.facts.phase = phase;
         let call = Call::new(persist, key, terms);
         Self { attempts: Retry::new(policy), call }

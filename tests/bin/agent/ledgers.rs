@@ -1,11 +1,12 @@
 //! Calls that are made until they are acknowledged, whatever happens to the server.
 
+use std::env;
 use std::time::Duration;
 
 use cogency_state::{Error, StateKey, StateManager};
 use cogency_state_tests::ledger::{Entry, Ledger};
 
-use crate::{Outcome, open};
+use crate::{Ended, open};
 
 /// The body of a call takes up to so long.
 const LONGEST_BODY: u64 = 20;
@@ -13,7 +14,7 @@ const LONGEST_BODY: u64 = 20;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Makes entries until so many are acknowledged. One that failed is given up for the next.
-pub(crate) async fn enter(root: &str, agent: u64, calls: u64, users: &[&str]) -> Outcome {
+pub(crate) async fn enter(root: &str, agent: u64, calls: u64, users: &[&str]) -> Ended {
     let manager = open(root)?;
     let (mut acknowledged, mut number) = (0, 0);
     while acknowledged < calls {
@@ -46,8 +47,13 @@ async fn settle(
         };
         match &error {
             Error::OutcomeUnknown { .. } => is_doubtful = true,
-            // The server was away, or the lease went to another one meanwhile.
-            Error::Backend { .. } | Error::LeaseLost { .. } | Error::LeaseTimeout { .. } => {}
+            // The server was away, the lease went to another one meanwhile, or both went on
+            // without it.
+            Error::Conflict { .. } if env::var_os("COGENCY_SPOOL_DIR").is_some() => {}
+            Error::Backend { .. }
+            | Error::NotSpooled { .. }
+            | Error::LeaseLost { .. }
+            | Error::LeaseTimeout { .. } => {}
             _ => return Err(error),
         }
         println!("{} {about}", if is_doubtful { "unknown" } else { "failed" });
@@ -74,6 +80,5 @@ async fn attempt(
     let body = entry.number * 7919 % LONGEST_BODY;
     tokio::time::sleep(Duration::from_millis(body)).await;
     println!("begin {about}");
-    call.commit().await?;
-    Ok("saved")
+    Ok(if call.commit().await?.is_spooled() { "spooled" } else { "saved" })
 }

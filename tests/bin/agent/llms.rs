@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use cogency_state::{StateKey, StateManagerBuilder};
 
-use crate::{Outcome, open, tell};
+use crate::{Ended, open, tell};
 
 /// Each LLM's state is the list of its numbers, which the lines name as `user`.
-pub(crate) async fn change(root: &str, user: &str, llms: &[&str]) -> Outcome {
+pub(crate) async fn change(root: &str, user: &str, llms: &[&str]) -> Ended {
     let (backend, key) = (Arc::clone(open(root)?.backend()), StateKey::for_user(user)?);
     loop {
         for llm in llms {

@@ -16,7 +16,9 @@
 //! agent change <root> <user> <llm>...  calls of these LLMs in turn, without end: `begin <number> <llm>`
 //! agent find (<root> <user>)...        a call without a save on each: `found <number>`, or why not
 //! ```
-//! A root is a folder, or the URL of a Redis server or a database.
+//! A root is a folder, the URL of a Redis server or a database, or `away:`, a server that nobody
+//! reaches, where states begin anew. What is out of reach is an error, unless `COGENCY_SPOOL_DIR`
+//! is set: then states are spooled there, and `spooled ...` is said in place of `saved ...`.
 //!
 //! Each call is told on stdout, a line at once: `begin <number> <user> <root>` before its save,
 //! `saved ...` as soon as that was acknowledged, `failed ...` if it was refused, `unknown ...` if
@@ -30,13 +32,19 @@ mod steps;
 use std::env;
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use cogency_state::{DatabaseBackend, Error, FileBackend, RedisBackend, StateManager};
+use cogency_state::{
+    DatabaseBackend, Error, FileBackend, OnOutage, Outcome, RedisBackend, StateBackend,
+    StateManager, StateManagerBuilder,
+};
+use cogency_state_tests::switched::Switched;
 
-type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Outcome {
+async fn main() -> Ended {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
@@ -65,19 +73,25 @@ fn open(root: &str) -> Result<StateManager, Error> {
 }
 
 fn manager(root: &str) -> Result<StateManager, Error> {
-    Ok(match root.split_once(':') {
-        Some(("sqlite" | "postgres" | "mysql", _)) => {
-            StateManager::new(DatabaseBackend::new(root)?)
-        }
-        Some(_) => StateManager::new(RedisBackend::new(root)?),
-        None => StateManager::new(FileBackend::new(root)),
-    })
+    let backend: Arc<dyn StateBackend> = match root.split_once(':') {
+        Some(("sqlite" | "postgres" | "mysql", _)) => Arc::new(DatabaseBackend::new(root)?),
+        Some(("away", _)) => Arc::new(Switched::away()),
+        Some(_) => Arc::new(RedisBackend::new(root)?),
+        None => Arc::new(FileBackend::new(root)),
+    };
+    let builder = StateManagerBuilder::over(backend);
+    if env::var_os("COGENCY_SPOOL_DIR").is_none() {
+        return Ok(builder.on_outage(OnOutage::Fail).probe_every(Duration::ZERO).build());
+    }
+    let policy = if root == "away:" { OnOutage::Fresh } else { OnOutage::Spool };
+    Ok(builder.on_outage(policy).build())
 }
 
 /// Tells what became of a save, unless that is for another to tell.
-fn tell<T>(saved: &Result<T, Error>, about: &str) {
+fn tell(saved: &Result<Outcome, Error>, about: &str) {
     match saved {
         Ok(_) if is_cut_off() => println!("unknown {about}"),
+        Ok(Outcome::Spooled(_)) => println!("spooled {about}"),
         Ok(_) => println!("saved {about}"),
         Err(Error::OutcomeUnknown { .. }) => println!("unknown {about}"),
         Err(_) => println!("failed {about}"),

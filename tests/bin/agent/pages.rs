@@ -12,9 +12,9 @@ use cogency_state::{StateKey, StateManager};
 use cogency_state_tests::page::Page;
 use tokio::task::JoinSet;
 
-use crate::{Outcome, is_cut_off, manager, open, tell};
+use crate::{Ended, is_cut_off, manager, open, tell};
 
-pub(crate) async fn turn(manager: &StateManager, root: &str, user: &str) -> Outcome {
+pub(crate) async fn turn(manager: &StateManager, root: &str, user: &str) -> Ended {
     let mut call = manager.begin::<Page>(&StateKey::for_user(user)?).await?;
     if !call.state.is_whole() {
         return Err(format!("page {} of {user} is a mixture", call.state.number).into());
@@ -28,14 +28,14 @@ pub(crate) async fn turn(manager: &StateManager, root: &str, user: &str) -> Outc
     Ok(())
 }
 
-pub(crate) async fn resettle(root: &str, user: &str) -> Outcome {
+pub(crate) async fn resettle(root: &str, user: &str) -> Ended {
     let manager = open(root)?;
     turn(&manager, root, user).await?;
     std::fs::remove_dir_all(root)?;
     turn(&manager, root, user).await
 }
 
-pub(crate) async fn count(root: &str, calls: u64, users: &[&str]) -> Outcome {
+pub(crate) async fn count(root: &str, calls: u64, users: &[&str]) -> Ended {
     let manager = open(root)?;
     for _ in 0..calls {
         for user in users {
@@ -45,9 +45,9 @@ pub(crate) async fn count(root: &str, calls: u64, users: &[&str]) -> Outcome {
     Ok(())
 }
 
-pub(crate) async fn write(root: &str, users: &[&str]) -> Outcome {
+pub(crate) async fn write(root: &str, users: &[&str]) -> Ended {
     let manager = open(root)?;
-    let mut writers = JoinSet::<Outcome>::new();
+    let mut writers = JoinSet::<Ended>::new();
     for user in users {
         let (manager, root, user) = (manager.clone(), root.to_owned(), (*user).to_owned());
         writers.spawn(async move {
@@ -62,7 +62,7 @@ pub(crate) async fn write(root: &str, users: &[&str]) -> Outcome {
     Ok(())
 }
 
-pub(crate) async fn meet(root: &str, prefix: &str) -> Outcome {
+pub(crate) async fn meet(root: &str, prefix: &str) -> Ended {
     let manager = open(root)?;
     for nth in 0_u64.. {
         turn(&manager, root, &format!("{prefix}-{nth}")).await?;
@@ -70,7 +70,7 @@ pub(crate) async fn meet(root: &str, prefix: &str) -> Outcome {
     Ok(())
 }
 
-pub(crate) async fn part(root: &str, prefix: &str) -> Outcome {
+pub(crate) async fn part(root: &str, prefix: &str) -> Ended {
     let manager = open(root)?;
     for nth in 0_u64.. {
         let user = format!("{prefix}-{nth}");
@@ -84,7 +84,7 @@ pub(crate) async fn part(root: &str, prefix: &str) -> Outcome {
     Ok(())
 }
 
-pub(crate) async fn find(keys: &[&str]) -> Outcome {
+pub(crate) async fn find(keys: &[&str]) -> Ended {
     let mut managers = BTreeMap::new();
     for key in keys.chunks_exact(2) {
         let manager = match managers.entry(key[0]) {
@@ -103,7 +103,7 @@ pub(crate) async fn find(keys: &[&str]) -> Outcome {
     Ok(())
 }
 
-pub(crate) async fn settle(root: &Path) -> Outcome {
+pub(crate) async fn settle(root: &Path) -> Ended {
     for nth in 0_u64.. {
         let root = root.join(format!("{nth}/of/many"));
         let root = root.to_str().ok_or("the path is not UTF-8")?;
@@ -112,7 +112,7 @@ pub(crate) async fn settle(root: &Path) -> Outcome {
     Ok(())
 }
 
-pub(crate) async fn read(root: &str, user: &str) -> Outcome {
+pub(crate) async fn read(root: &str, user: &str) -> Ended {
     let is_over = Arc::new(AtomicBool::new(false));
     let over = Arc::clone(&is_over);
     thread::spawn(move || {

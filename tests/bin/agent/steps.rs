@@ -6,9 +6,9 @@ use cogency_state::StateKey;
 use cogency_state_tests::page::Page;
 use tokio::task::spawn_blocking;
 
-use crate::{Outcome, open, tell};
+use crate::{Ended, open, tell};
 
-pub(crate) async fn hold(root: &str, user: &str) -> Outcome {
+pub(crate) async fn hold(root: &str, user: &str) -> Ended {
     let call = open(root)?.begin::<Page>(&StateKey::for_user(user)?).await?;
     println!("held");
     spawn_blocking(|| io::stdin().read_to_end(&mut Vec::new())).await??;
@@ -18,7 +18,7 @@ pub(crate) async fn hold(root: &str, user: &str) -> Outcome {
 
 /// Each call says `held`, waits for a line, and is saved; why it was not is told in a line `error`
 /// before the one that says that it failed.
-pub(crate) async fn step(root: &str, user: &str) -> Outcome {
+pub(crate) async fn step(root: &str, user: &str) -> Ended {
     let (manager, key) = (open(root)?, StateKey::for_user(user)?);
     loop {
         let mut call = manager.begin::<Page>(&key).await?;

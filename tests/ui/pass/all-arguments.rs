@@ -16,6 +16,7 @@ fn migrations() -> Migrations {
     ttl = "7d",
     version = 2,
     migrate = migrations,
+    on_outage = fail,
     crate = ::cogency_state,
 )]
 async fn count(state: &mut u32, tenant: &str, user_id: u64, session: &str) -> Result<u32, Error> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::Connection;
+use sqlx::error::DatabaseError;
 use tokio::sync::{self, oneshot};
 use tokio::time::timeout;
 
@@ -161,10 +162,15 @@ fn not_connected<DB: Dialect>(error: sqlx::Error) -> Miss {
         sqlx::Error::Database(refused) => match DB::meaning(&**refused) {
             Meaning::Passing | Meaning::Ending => Miss::NotYet(Problem::Unreachable(error)),
             Meaning::NoTable => Miss::Final(Problem::Unreachable(error)),
+            Meaning::ReadOnly => Miss::Final(read_only(&**refused).into()),
             Meaning::Refused(advice) => Miss::Final(Refusal::new(&**refused, advice).into()),
         },
         _ => Miss::Final(Problem::Unreachable(error)),
     }
+}
+
+fn read_only(refused: &dyn DatabaseError) -> Refusal {
+    Refusal::of_an_outage(refused, "it is read-only: connect to the primary")
 }
 
 /// Why a statement that went out gave no rows.
@@ -173,8 +179,9 @@ pub(super) fn not_done<DB: Dialect>(error: sqlx::Error) -> Miss {
         return Miss::Doubtful(Problem::Lost(error));
     };
     match DB::meaning(&**refused) {
-        Meaning::Passing => Miss::NotYet(Refusal::new(&**refused, "try again").into()),
-        Meaning::Ending => Miss::Doubtful(Refusal::new(&**refused, "see why").into()),
+        Meaning::Passing => Miss::NotYet(Refusal::of_an_outage(&**refused, "try again").into()),
+        Meaning::Ending => Miss::Doubtful(Refusal::of_an_outage(&**refused, "see why").into()),
+        Meaning::ReadOnly => Miss::Final(read_only(&**refused).into()),
         Meaning::NoTable => {
             let advice = "a table or function is missing: see who removed it, or restart this \
                           program, which makes them anew";

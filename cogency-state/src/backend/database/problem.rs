@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use sqlx::error::DatabaseError;
 
+use crate::error::Error;
+use crate::key::StateKey;
+
 /// What is wrong, and what to do about it. Holds nothing of what was sent.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Problem {
@@ -70,6 +73,37 @@ pub(super) enum Problem {
     NoFile(#[source] std::io::Error),
 }
 
+impl Problem {
+    /// As an error of the library's.
+    pub(super) fn into_error(
+        self,
+        key: Option<&StateKey>,
+        location: &str,
+        operation: &'static str,
+    ) -> Error {
+        if self.is_outage() {
+            return Error::out_of_reach(key, location, operation, self);
+        }
+        match self {
+            Self::NoRuntime => Error::NoRuntime,
+            problem => Error::backend(key, location, operation, problem),
+        }
+    }
+
+    /// Whether the database is out of reach, rather than unwilling.
+    fn is_outage(&self) -> bool {
+        match self {
+            Self::Unreachable(error) => {
+                matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut)
+                    || matches!(error, sqlx::Error::Database(_))
+            }
+            Self::NoConnection(_) | Self::Lost(_) | Self::TooSlow(_) => true,
+            Self::Refused(refusal) => refusal.is_outage,
+            _ => false,
+        }
+    }
+}
+
 /// An error that the database answered with.
 #[derive(Debug, thiserror::Error)]
 #[error("it answered {code} `{message}`: {advice}")]
@@ -77,12 +111,18 @@ pub(super) struct Refusal {
     code: String,
     message: String,
     advice: &'static str,
+    is_outage: bool,
 }
 
 impl Refusal {
     pub(super) fn new(error: &dyn DatabaseError, advice: &'static str) -> Self {
         let code = error.code().unwrap_or_default().into_owned();
-        Self { code, message: plain(error.message()), advice }
+        Self { code, message: plain(error.message()), advice, is_outage: false }
+    }
+
+    /// One that another server, or this one later, would not give.
+    pub(super) fn of_an_outage(error: &dyn DatabaseError, advice: &'static str) -> Self {
+        Self { is_outage: true, ..Self::new(error, advice) }
     }
 }
 
@@ -140,6 +180,8 @@ pub(super) enum Meaning {
     Ending,
     /// There is no such table.
     NoTable,
+    /// It is a server that only reads.
+    ReadOnly,
     /// It will not be done; what to do about it.
     Refused(&'static str),
 }

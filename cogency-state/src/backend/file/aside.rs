@@ -7,12 +7,12 @@ use std::io::{self, Read, Write as _};
 
 use bytes::Bytes;
 
-use super::folder::Folder;
 use super::held::Held;
-use super::names;
 use super::root::{KeyFolder, Root};
 use super::state_file::{self, NotReplaced, STATE_FILE};
 use crate::aside::{Aside, AsideId};
+use crate::disk::folder::Folder;
+use crate::disk::names;
 use crate::envelope;
 use crate::error::Error;
 use crate::key::{StateKey, valid_id};

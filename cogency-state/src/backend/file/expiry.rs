@@ -8,10 +8,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::folder::Folder;
-use super::names;
 use super::root::Root;
 use super::state_file::{self, STATE_FILE};
+use crate::disk::folder::Folder;
+use crate::disk::names;
 use crate::error::Error;
 use crate::holder::Holder;
 use crate::key::StateKey;

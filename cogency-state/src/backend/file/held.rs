@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use super::lock::Lock;
 use super::root::Root;
 use super::state_file::Fingerprint;
+use crate::disk::lock::Lock;
 use crate::key::StateKey;
 use crate::record::Revision;
 

@@ -2,10 +2,10 @@
 
 use std::io;
 
-use super::folder::Folder;
-use super::names;
 use super::root::Root;
 use crate::backend::KeyPage;
+use crate::disk::folder::Folder;
+use crate::disk::names;
 use crate::error::Error;
 use crate::key::StateKey;
 

@@ -13,11 +13,8 @@
 
 mod aside;
 mod expiry;
-mod folder;
 mod held;
 mod listing;
-mod lock;
-mod names;
 mod root;
 mod state_file;
 
@@ -32,6 +29,7 @@ use super::{
     Capabilities, Durability, KeyPage, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write,
 };
 use crate::aside::{Aside, AsideId};
+use crate::disk::names;
 use crate::error::{Error, stopped};
 use crate::holder::Holder;
 use crate::key::StateKey;

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use super::folder::{Folder, Identity};
 use super::held::{Held, HeldInner};
-use super::lock::{Attempt, LOCK_FILE, Lock};
-use super::names;
 use super::state_file::{self, Fingerprint, NotReplaced, STATE_FILE};
 use crate::backend::Write;
+use crate::disk::folder::{self, Folder, Identity};
+use crate::disk::lock::{Attempt, LOCK_FILE, Lock};
+use crate::disk::names;
 use crate::envelope::{self, Decoded};
 use crate::error::Error;
 use crate::expires_at::ExpiresAt;
@@ -373,15 +373,7 @@ impl Root {
         if *self.synced.lock().unwrap_or_else(PoisonError::into_inner) == root {
             return Ok(());
         }
-        for ancestor in self.path().ancestors().skip(1) {
-            match Folder::open(ancestor) {
-                Ok(Some(ancestor)) => ancestor.sync()?,
-                Ok(None) => return Err(io::ErrorKind::NotFound.into()),
-                // What we may not even read, we did not make.
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-                Err(error) => return Err(error),
-            }
-        }
+        folder::sync_above(&self.path())?;
         *self.synced.lock().unwrap_or_else(PoisonError::into_inner) = root;
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use rustix::fs::{FileType, Stat};
 
-use super::folder::Folder;
+use crate::disk::folder::Folder;
 use crate::envelope;
 use crate::expires_at::ExpiresAt;
 use crate::record::{Record, WriteId};

@@ -15,8 +15,8 @@
 
 use std::fmt::Display;
 
-use crate::backend::percent::decoded;
 use crate::key::StateKey;
+use crate::percent::decoded;
 
 /// Makes names below a prefix.
 #[derive(Debug)]

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use redis::{RedisError, ServerError, Value};
+use redis::{ErrorKind, RedisError, ServerError, ServerErrorKind, Value};
 
 use super::RedisDurability;
+use crate::error::Error;
+use crate::key::StateKey;
 
 /// A request that failed.
 #[derive(Debug)]
@@ -96,6 +98,22 @@ pub(super) enum Problem {
 }
 
 impl Problem {
+    /// As an error of the library's.
+    pub(super) fn into_error(
+        self,
+        key: Option<&StateKey>,
+        location: &str,
+        operation: &'static str,
+    ) -> Error {
+        if self.is_outage() {
+            return Error::out_of_reach(key, location, operation, self);
+        }
+        match self {
+            Self::NoRuntime => Error::NoRuntime,
+            problem => Error::backend(key, location, operation, problem),
+        }
+    }
+
     /// Whether it may be that of one command among others that were done. A server that is not
     /// ready does none.
     pub(super) fn is_of_a_part(&self) -> bool {
@@ -103,6 +121,36 @@ impl Problem {
             Self::Refused(refusal) => !refusal.is_passing() || refusal.is_of_a_moving_slot(),
             _ => false,
         }
+    }
+}
+
+impl Problem {
+    /// Whether the server is out of reach, rather than unwilling.
+    pub(super) fn is_outage(&self) -> bool {
+        match self {
+            Self::Unreachable(error) => is_of_the_network(error),
+            Self::NoConnection(_)
+            | Self::Lost(_)
+            | Self::TooSlow(_)
+            | Self::TooFewReplicas { .. }
+            | Self::NotMaster
+            | Self::NoMaster => true,
+            Self::Refused(refusal) => refusal.is_passing() || refusal.is_of_this_server(),
+            _ => false,
+        }
+    }
+}
+
+/// Not so a certificate that is not trusted, or what listens there and does not speak as it should.
+pub(super) fn is_of_the_network(error: &RedisError) -> bool {
+    use std::error::Error as _;
+    match error.kind() {
+        ErrorKind::Io => {
+            let io = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
+            io.is_none_or(|io| io.kind() != std::io::ErrorKind::InvalidData)
+        }
+        ErrorKind::Server(ServerErrorKind::BusyLoading) => true,
+        _ => false,
     }
 }
 

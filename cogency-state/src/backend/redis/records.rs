@@ -131,10 +131,7 @@ impl Records {
         operation: &'static str,
         failure: Failure,
     ) -> Error {
-        match failure.problem {
-            Problem::NoRuntime => Error::NoRuntime,
-            problem => Error::backend(key, self.location(), operation, problem),
-        }
+        failure.problem.into_error(key, self.location(), operation)
     }
 
     pub(super) fn lost(&self, lease: &Lease) -> Error {

@@ -158,7 +158,7 @@ impl Records {
         match problem {
             Problem::NoRuntime => Error::NoRuntime,
             problem if is_doubtful => self.in_doubt(save, problem),
-            problem => Error::backend(Some(save.lease.key()), self.location(), "save", problem),
+            problem => problem.into_error(Some(save.lease.key()), self.location(), "save"),
         }
     }
 

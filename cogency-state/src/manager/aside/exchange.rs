@@ -5,13 +5,14 @@
 //! new one. Who stops behind the first step leaves a key without a state, and the old state aside.
 
 use super::super::hold::Hold;
+use super::super::outage::Outcome;
 use super::super::to_the_end::ToTheEnd;
 use super::super::{StateManager, typed};
 use crate::aside::Aside;
 use crate::backend::LeaseAttempt;
 use crate::error::{Error, PANICKED};
 use crate::holder::Holder;
-use crate::record::{Metadata, Revision};
+use crate::record::Metadata;
 
 /// How often a step whose answer was lost is repeated: it is done once however often it arrives.
 const TRIES: usize = 3;
@@ -37,7 +38,7 @@ impl Exchange {
         hold: Hold,
         prepared: typed::Prepared,
         metadata: Metadata,
-    ) -> Result<Revision, Error> {
+    ) -> Result<Outcome, Error> {
         let (runtime, location) = (hold.runtime().clone(), manager.location().to_owned());
         let record = &prepared.write.record;
         let (key, write_id) = (record.key.clone(), record.revision.write_id);
@@ -53,7 +54,7 @@ impl Exchange {
         hold: Hold,
         prepared: typed::Prepared,
         metadata: Metadata,
-    ) -> Result<Revision, Error> {
+    ) -> Result<Outcome, Error> {
         if let Some(aside) = &self.leaves
             && let Err(error) = set_aside(&manager, &hold, aside).await
         {
@@ -110,7 +111,10 @@ async fn replace_under(
 }
 
 async fn set_aside(manager: &StateManager, hold: &Hold, aside: &Aside) -> Result<bool, Error> {
-    let Some(lease) = hold.lease() else { return Ok(false) };
+    let Some(lease) = hold.lease() else {
+        let reason = "nothing can be set aside while it is out of reach";
+        return Err(Error::out_of_reach(Some(&aside.key), manager.location(), "set aside", reason));
+    };
     let mut done = manager.backend().set_aside(lease, aside).await;
     for _ in 1..TRIES {
         if !matches!(done, Err(Error::OutcomeUnknown { .. })) {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::hold::Hold;
+use super::outage::Conduct;
 use super::{Loaded, StateManager};
 use crate::aside::{Aside, AsideReason};
 use crate::error::Error;
@@ -98,7 +99,8 @@ impl StateManager {
         expected: Revision,
     ) -> Result<bool, Error> {
         let key = &aside.key;
-        let (hold, found) = Hold::open(self, self.place(key), self.inner.wait).await?;
+        let (hold, found) =
+            Hold::open(self, self.place(key), self.inner.wait, Conduct::failing()).await?;
         let revision = found.as_ref().map(|found| found.revision);
         let Some(found) = found.filter(|found| found.revision == expected) else {
             hold.release().await;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::hold::Hold;
+use super::outage::Conduct;
 use super::{Loaded, StateManager, typed};
 use crate::backend::{Action, HistoryBackend, Verified, Write};
 use crate::error::Error;
@@ -118,7 +119,8 @@ impl History {
         self.backend()?;
         let (manager, key) = (&self.manager, &self.key);
         let ttl = manager.ttl(None)?;
-        let (hold, stored) = Hold::open(manager, manager.place(key), manager.inner.wait).await?;
+        let (hold, stored) =
+            Hold::open(manager, manager.place(key), manager.inner.wait, Conduct::failing()).await?;
         // Under the lease: nobody saves in between.
         let found = match self.record(moment.into()).await {
             Ok(found) => found,
@@ -132,7 +134,7 @@ impl History {
             .with_ttl(ttl)
             .with_action(Action::Restore)
             .with_replaced(replaced);
-        hold.save(Box::new(write)).await
+        hold.save(Box::new(write)).await.map(|saved| saved.revision())
     }
 
     /// Saves a copy of a version under another key, which must have no state.
@@ -149,7 +151,7 @@ impl History {
         let found = self.record(moment.into()).await?;
         let hold = Hold::acquire(manager, manager.place(to), manager.inner.wait).await?;
         let write = copy(found, to.clone(), None).with_ttl(ttl).with_action(Action::Fork);
-        hold.save(Box::new(write)).await
+        hold.save(Box::new(write)).await.map(|saved| saved.revision())
     }
 
     /// Whether the history is what was written, from its first entry to its last.

@@ -70,7 +70,7 @@ impl Dialect for MySql {
             1045 | 1698 => Meaning::Refused("look at the URL's user and password"),
             1046 => Meaning::Refused("name a database in the URL"),
             1049 => Meaning::Refused("create that database, or name another in the URL"),
-            1290 | 1792 | 1836 => Meaning::Refused("it is read-only: connect to the primary"),
+            1290 | 1792 | 1836 => Meaning::ReadOnly,
             1044 | 1142 | 1227 | 1370 => Meaning::Refused(
                 "grant the user the rights on the tables and procedures that the documentation of \
                  `DatabaseBackend` names",

@@ -69,7 +69,7 @@ impl Dialect for Postgres {
             "42P01" | "3F000" | "42883" => Meaning::NoTable,
             "28P01" | "28000" => Meaning::Refused("look at the URL's user and password"),
             "3D000" => Meaning::Refused("create that database, or name another in the URL"),
-            "25006" => Meaning::Refused("it is read-only: connect to the primary"),
+            "25006" => Meaning::ReadOnly,
             "42501" => Meaning::Refused(
                 "grant the user the rights on the tables and functions that the documentation of \
                  `DatabaseBackend` names",

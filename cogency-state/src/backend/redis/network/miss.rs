@@ -2,7 +2,7 @@
 
 use redis::{ErrorKind, RedisError};
 
-use crate::backend::redis::problem::{Problem, Refusal};
+use crate::backend::redis::problem::{Problem, Refusal, is_of_the_network};
 
 /// A try that failed.
 #[derive(Debug)]
@@ -27,9 +27,7 @@ impl Miss {
         match error.kind() {
             ErrorKind::AuthenticationFailed => Self::Final(Problem::NotLetIn(error)),
             // A certificate that is not trusted, or a server that does not speak TLS.
-            ErrorKind::Io if !is_io_of_the_network(&error) => {
-                Self::Final(Problem::Unreachable(error))
-            }
+            ErrorKind::Io if !is_of_the_network(&error) => Self::Final(Problem::Unreachable(error)),
             ErrorKind::Io => Self::NotYet(Problem::Unreachable(error)),
             ErrorKind::Server(redis::ServerErrorKind::BusyLoading) => {
                 Self::NotYet(Problem::Unreachable(error))
@@ -61,10 +59,4 @@ impl From<Problem> for Miss {
     fn from(problem: Problem) -> Self {
         Self::Final(problem)
     }
-}
-
-fn is_io_of_the_network(error: &RedisError) -> bool {
-    use std::error::Error as _;
-    let io = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
-    io.is_none_or(|io| io.kind() != std::io::ErrorKind::InvalidData)
 }

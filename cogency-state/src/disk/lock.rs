@@ -17,7 +17,7 @@ use super::folder::{Folder, same_file};
 use crate::holder::Holder;
 use crate::record::WriteId;
 
-pub(super) const LOCK_FILE: &str = "lock";
+pub(crate) const LOCK_FILE: &str = "lock";
 
 /// The file always has this length, so that a new text never leaves a rest of an old one behind.
 const LENGTH: usize = 512;
@@ -27,15 +27,15 @@ static RUN: LazyLock<WriteId> = LazyLock::new(WriteId::generate);
 
 /// A lock that is held.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub(crate) struct Lock {
     file: File,
-    pub(super) token: u64,
+    pub(crate) token: u64,
     /// Whether the holder before may have died: it was not this process, or is not known.
-    pub(super) may_have_died: bool,
+    pub(crate) may_have_died: bool,
 }
 
 #[derive(Debug)]
-pub(super) enum Attempt {
+pub(crate) enum Attempt {
     Locked(Lock),
     Held(Holder),
     /// The folder was removed at the same time.
@@ -52,7 +52,7 @@ struct Text {
 }
 
 impl Lock {
-    pub(super) fn try_acquire(folder: &Folder, holder: &Holder) -> io::Result<Attempt> {
+    pub(crate) fn try_acquire(folder: &Folder, holder: &Holder) -> io::Result<Attempt> {
         loop {
             let Some(file) = folder.open_or_create_file(LOCK_FILE)? else {
                 return Ok(Attempt::Gone);
@@ -88,7 +88,7 @@ impl Lock {
 
     /// Whether this is still the lock of the key whose folder this is, and nobody took a newer
     /// lease.
-    pub(super) fn is_newest(&self, folder: &Folder) -> io::Result<bool> {
+    pub(crate) fn is_newest(&self, folder: &Folder) -> io::Result<bool> {
         Ok(is_in(&self.file, folder)?
             && read(&self.file).is_some_and(|text| text.token == self.token))
     }

@@ -7,7 +7,7 @@
 
 use std::fmt::Write as _;
 
-use crate::backend::percent::decoded;
+use crate::percent::decoded;
 use sha2::{Digest, Sha256};
 
 /// Short enough for any file system, long enough for nearly any id.
@@ -17,7 +17,7 @@ const KEPT_BYTES: usize = 100;
 /// Between the two; no id's own byte is written so.
 const BEFORE_HASH: char = '~';
 
-pub(super) fn folder_name(id: &str) -> String {
+pub(crate) fn folder_name(id: &str) -> String {
     let mut name = String::with_capacity(id.len());
     for byte in id.bytes() {
         push(&mut name, byte);
@@ -31,18 +31,18 @@ pub(super) fn folder_name(id: &str) -> String {
 }
 
 /// The id that has this name; `None` if the name ends in a hash, or is no name that we give.
-pub(super) fn id_of(name: &str) -> Option<String> {
+pub(crate) fn id_of(name: &str) -> Option<String> {
     let id = decoded(name)?;
     (folder_name(&id) == name).then_some(id)
 }
 
 /// Whether the id of this name has to be looked up in the record below it.
-pub(super) fn is_shortened(name: &str) -> bool {
+pub(crate) fn is_shortened(name: &str) -> bool {
     name.contains(BEFORE_HASH)
 }
 
 /// Whether this is a name that we give.
-pub(super) fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     is_shortened(name) || id_of(name).is_some()
 }
 

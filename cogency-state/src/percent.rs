@@ -1,7 +1,7 @@
 //! Percent-encoding of ids (RFC 3986, section 2.1). What is encoded is up to each backend.
 
 /// What was encoded; `None` if that is no text, or `%` stands there without two digits.
-pub(super) fn decoded(name: &str) -> Option<String> {
+pub(crate) fn decoded(name: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(name.len());
     let mut rest = name.bytes();
     while let Some(byte) = rest.next() {

@@ -11,11 +11,11 @@ use rustix::io::Errno;
 
 /// A folder that is held open.
 #[derive(Debug)]
-pub(super) struct Folder(File);
+pub(crate) struct Folder(File);
 
 /// Tells a folder from one that was made in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(crate) struct Identity {
     device: u64,
     inode: u64,
     /// `None` where the file system does not tell.
@@ -26,13 +26,13 @@ const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 impl Folder {
     /// Opens a folder by its path, through links: this one is the user's choice.
-    pub(super) fn open(path: &Path) -> io::Result<Option<Self>> {
+    pub(crate) fn open(path: &Path) -> io::Result<Option<Self>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         found(rustix::fs::open(path, flags, Mode::empty())).map(|fd| fd.map(|fd| Self(fd.into())))
     }
 
     /// Opens a folder by its path, made with all that leads to it if it is not there.
-    pub(super) fn create(path: &Path) -> io::Result<Self> {
+    pub(crate) fn create(path: &Path) -> io::Result<Self> {
         if let Some(folder) = Self::open(path)? {
             return Ok(folder);
         }
@@ -41,13 +41,13 @@ impl Folder {
     }
 
     /// Opens the folder of this name in here.
-    pub(super) fn open_folder(&self, name: &str) -> io::Result<Option<Self>> {
+    pub(crate) fn open_folder(&self, name: &str) -> io::Result<Option<Self>> {
         found(self.try_open_folder(name)).map_err(|error| not_through(name, error))
     }
 
     /// Opens the folder of this name in here. `None` also where the name is a link's, or that of
     /// something else.
-    pub(super) fn open_if_folder(&self, name: &str) -> io::Result<Option<Self>> {
+    pub(crate) fn open_if_folder(&self, name: &str) -> io::Result<Option<Self>> {
         match self.try_open_folder(name) {
             Err(Errno::LOOP | Errno::NOTDIR) => Ok(None),
             opened => found(opened),
@@ -62,7 +62,7 @@ impl Folder {
 
     /// Opens the folder of this name in here, made if it is not there. `None` if this folder or
     /// the new one is removed at the same time.
-    pub(super) fn create_folder(&self, name: &str) -> io::Result<Option<Self>> {
+    pub(crate) fn create_folder(&self, name: &str) -> io::Result<Option<Self>> {
         if let Some(folder) = self.open_folder(name)? {
             return Ok(Some(folder));
         }
@@ -74,7 +74,7 @@ impl Folder {
     }
 
     /// Opens a file for reading, if it is there. Does not wait for the writer of a pipe.
-    pub(super) fn open_file(&self, name: &str) -> io::Result<Option<File>> {
+    pub(crate) fn open_file(&self, name: &str) -> io::Result<Option<File>> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = found(rustix::fs::openat(&self.0, name, flags, Mode::empty()))
             .map_err(|error| not_through(name, error))?;
@@ -83,7 +83,7 @@ impl Folder {
 
     /// Opens a file for reading and writing, made if it is not there. `None` if this folder was
     /// removed.
-    pub(super) fn open_or_create_file(&self, name: &str) -> io::Result<Option<File>> {
+    pub(crate) fn open_or_create_file(&self, name: &str) -> io::Result<Option<File>> {
         let flags =
             OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = found(rustix::fs::openat(&self.0, name, flags, PRIVATE_FILE))
@@ -92,33 +92,38 @@ impl Folder {
     }
 
     /// Makes a file that was not there, for writing.
-    pub(super) fn create_new_file(&self, name: &str) -> io::Result<File> {
+    pub(crate) fn create_new_file(&self, name: &str) -> io::Result<File> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(rustix::fs::openat(&self.0, name, flags, PRIVATE_FILE)?.into())
     }
 
-    pub(super) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+    pub(crate) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         Ok(rustix::fs::renameat(&self.0, from, &self.0, to)?)
     }
 
+    /// Moves a file to another folder of the same file system.
+    pub(crate) fn move_to(&self, name: &str, other: &Self, new_name: &str) -> io::Result<()> {
+        Ok(rustix::fs::renameat(&self.0, name, &other.0, new_name)?)
+    }
+
     /// Removes a file, or a link itself. `false` if there was none.
-    pub(super) fn remove_file(&self, name: &str) -> io::Result<bool> {
+    pub(crate) fn remove_file(&self, name: &str) -> io::Result<bool> {
         found(rustix::fs::unlinkat(&self.0, name, AtFlags::empty())).map(|gone| gone.is_some())
     }
 
     /// Removes a folder if it is empty.
-    pub(super) fn remove_empty_folder(&self, name: &str) -> io::Result<()> {
+    pub(crate) fn remove_empty_folder(&self, name: &str) -> io::Result<()> {
         Ok(rustix::fs::unlinkat(&self.0, name, AtFlags::REMOVEDIR)?)
     }
 
     /// What stands under a name, of a link the link.
-    pub(super) fn stat(&self, name: &str) -> io::Result<Option<Stat>> {
+    pub(crate) fn stat(&self, name: &str) -> io::Result<Option<Stat>> {
         found(rustix::fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW))
     }
 
     /// The names in here, in no order, without those that are not UTF-8: we give no such names.
-    pub(super) fn names(&self) -> io::Result<Vec<String>> {
+    pub(crate) fn names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in Dir::read_from(&self.0)? {
             match entry?.file_name().to_str() {
@@ -129,20 +134,34 @@ impl Folder {
         Ok(names)
     }
 
-    pub(super) fn identity(&self) -> io::Result<Identity> {
+    pub(crate) fn identity(&self) -> io::Result<Identity> {
         let folder = self.0.metadata()?;
         let (device, inode) = (folder.dev(), folder.ino());
         Ok(Identity { device, inode, born: folder.created().ok() })
     }
 
     /// Makes the names in here survive a power cut.
-    pub(super) fn sync(&self) -> io::Result<()> {
+    pub(crate) fn sync(&self) -> io::Result<()> {
         self.0.sync_all()
     }
 }
 
+/// Makes the names of a folder, and of those that lead to it, survive a power cut.
+pub(crate) fn sync_above(path: &Path) -> io::Result<()> {
+    for ancestor in path.ancestors().skip(1) {
+        match Folder::open(ancestor) {
+            Ok(Some(ancestor)) => ancestor.sync()?,
+            Ok(None) => return Err(io::ErrorKind::NotFound.into()),
+            // What we may not even read, we did not make.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// Whether two looks saw one and the same file.
-pub(super) fn same_file(a: &Stat, b: &Stat) -> bool {
+pub(crate) fn same_file(a: &Stat, b: &Stat) -> bool {
     a.st_dev == b.st_dev && a.st_ino == b.st_ino
 }
 

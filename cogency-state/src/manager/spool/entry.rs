@@ -1,0 +1,149 @@
+//! One save in the spool: a line about it, and the record as the file backend writes it.
+//!
+//! ```text
+//! {"spooled_at":"2026-01-31T12:00:00.000000Z","expected":{"version":3,"write_id":"..."},"ttl_ms":null,"action":"save","checksum":"<of all but itself>"}
+//! {
+//!   "schema_version": "1.0",
+//!   ...
+//! ```
+//!
+//! Two JSON values, which `jq` shows one after the other.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::backend::{Action, Write};
+use crate::envelope;
+use crate::error::Error;
+use crate::key::StateKey;
+use crate::record::{Checksum, Record, Revision, SavedAt};
+
+const BEFORE_CHECKSUM: &str = ",\"checksum\":\"";
+const BEHIND_CHECKSUM: &str = "\"}\n";
+
+/// What stands in the first line.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    spooled_at: SavedAt,
+    /// The record that the save replaces; `null` if there is to be none.
+    expected: Option<Revision>,
+    ttl_ms: Option<u64>,
+    action: Action,
+}
+
+/// A save that is read back.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) spooled_at: SavedAt,
+    pub(crate) write: Write,
+}
+
+/// A save as the text of a file.
+pub(super) fn encode(write: &Write) -> Result<Vec<u8>, Error> {
+    let line = Line {
+        spooled_at: SavedAt::now(),
+        expected: write.expected,
+        ttl_ms: write.ttl.map(millis),
+        action: write.action,
+    };
+    let failed =
+        |error| Error::backend(Some(&write.record.key), "the spool", "write the line about", error);
+    let mut line = serde_json::to_vec(&line).map_err(failed)?;
+    // The brace comes behind the checksum.
+    line.pop();
+    let document = write.record.to_json()?;
+    let checksum = checksum(&line, &document);
+    line.reserve(document.len() + 64);
+    line.extend_from_slice(format!("{BEFORE_CHECKSUM}{checksum}{BEHIND_CHECKSUM}").as_bytes());
+    line.extend_from_slice(&document);
+    Ok(line)
+}
+
+/// Reads the text of a file that was found among those of this key. What is damaged is told
+/// without any of the contents.
+pub(super) fn decode(key: &StateKey, text: &Bytes) -> Result<Entry, String> {
+    let damaged = || "it was cut off or changed".to_owned();
+    let end = text.iter().position(|byte| *byte == b'\n').ok_or_else(damaged)?;
+    let line = text.get(..=end).and_then(|line| std::str::from_utf8(line).ok());
+    let (head, said) =
+        line.and_then(|line| line.rsplit_once(BEFORE_CHECKSUM)).ok_or_else(damaged)?;
+    let document = text.slice(end + 1..);
+    let made = checksum(head.as_bytes(), &document).to_string();
+    if said.strip_suffix(BEHIND_CHECKSUM) != Some(&*made) {
+        return Err(damaged());
+    }
+    let line: Line = serde_json::from_str(&format!("{head}}}"))
+        .map_err(|_| "it is of another version of cogency-state".to_owned())?;
+    let record =
+        Record::from_json(key, "the spool", &document).map_err(|error| error.to_string())?;
+    let ttl = line.ttl_ms.map(Duration::from_millis);
+    let write = Write::new(record, line.expected).with_ttl(ttl).with_action(line.action);
+    Ok(Entry { spooled_at: line.spooled_at, write })
+}
+
+/// Whose save a file says that it is, also where the rest of it is damaged.
+pub(super) fn key_in(text: &[u8]) -> Option<StateKey> {
+    let end = text.iter().position(|byte| *byte == b'\n')?;
+    envelope::peek_key(text.get(end + 1..)?)
+}
+
+fn millis(ttl: Duration) -> u64 {
+    let rounded_up = ttl.saturating_add(Duration::from_nanos(999_999));
+    u64::try_from(rounded_up.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn checksum(line: &[u8], document: &[u8]) -> Checksum {
+    Checksum::of(&[line, document].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Metadata;
+
+    fn write() -> Write {
+        let key = StateKey::new("alice", "trip").unwrap();
+        let before = Revision::after(None);
+        let state = Bytes::from_static(b"{\"turns\":[\"\\u0000\"]}");
+        let revision = Revision::after(Some(before));
+        let record = Record::new(key, revision, None, Metadata::now(), state);
+        Write::new(record, Some(before)).with_ttl(Some(Duration::from_millis(1500)))
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let write = write();
+        let text = Bytes::from(encode(&write).unwrap());
+        let read = decode(&write.record.key, &text).unwrap().write;
+        assert_eq!(read.record, write.record);
+        assert_eq!(
+            (read.expected, read.ttl, read.action),
+            (write.expected, write.ttl, write.action)
+        );
+        let values = serde_json::Deserializer::from_slice(&text).into_iter::<serde_json::Value>();
+        assert_eq!(values.map(Result::unwrap).count(), 2);
+    }
+
+    #[test]
+    fn any_bit_that_is_flipped_and_any_end_that_is_missing_is_seen() {
+        let write = write();
+        let text = encode(&write).unwrap();
+        let is_damaged = |text: Vec<u8>| decode(&write.record.key, &text.into()).is_err();
+        for bit in 0..text.len() * 8 {
+            let mut text = text.clone();
+            text[bit / 8] ^= 1 << (bit % 8);
+            assert!(is_damaged(text), "bit {bit}");
+        }
+        for length in 0..text.len() {
+            assert!(is_damaged(text[..length].to_vec()), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn the_entry_of_another_key_is_not_taken_for_this_ones() {
+        let text = Bytes::from(encode(&write()).unwrap());
+        assert!(decode(&StateKey::for_user("bob").unwrap(), &text).is_err());
+    }
+}

@@ -1,0 +1,113 @@
+//! The circuit breaker: counted, not timed.
+
+use std::time::Duration;
+
+use cogency_state::{OnOutage, StateManager};
+use cogency_state_tests::switched::Mode;
+
+use crate::place::{Place, enter, settled};
+
+/// What is asked for by a task in the background within a time: after 50 ms, 100 ms, 200 ms and so
+/// on up to the period.
+const PROBES_OF_A_MINUTE: usize = 70;
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_calls_ask_a_server_that_is_away_once() {
+    let place = Place::new();
+    let manager = place.manager();
+    for user in 0..10 {
+        enter(&manager, &user.to_string(), 0).await.unwrap();
+    }
+    place.server.switch(Mode::Away);
+    let before = place.server.asked();
+    for call in 0..1000_u64 {
+        enter(&manager, &(call % 10).to_string(), call).await.unwrap();
+    }
+    let asked = place.server.asked() - before;
+    // The calls themselves take no time here, but for what the disk takes.
+    assert!(asked <= 1 + PROBES_OF_A_MINUTE, "{asked} requests");
+    let before = place.server.asked();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let probes = place.server.asked() - before;
+    assert!((50..=PROBES_OF_A_MINUTE).contains(&probes), "{probes} probes in a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_fail_do_not_ask_either() {
+    let place = Place::new();
+    let manager =
+        place.builder().on_outage(OnOutage::Fail).probe_every(Duration::from_secs(3600)).build();
+    place.server.switch(Mode::Away);
+    let before = place.server.asked();
+    for call in 0..100 {
+        let error = enter(&manager, "alice", call).await.unwrap_err();
+        assert!(error.is_outage(), "{error}");
+    }
+    assert!(place.server.asked() - before <= 2, "{}", place.server.asked());
+    let error = enter(&manager, "alice", 0).await.unwrap_err().to_string();
+    assert!(
+        error.contains("probed in the background") && error.contains("switched off"),
+        "{error}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_server_is_found_again_without_a_call() {
+    let place = Place::new();
+    let manager = place.manager();
+    enter(&manager, "alice", 1).await.unwrap();
+    place.server.switch(Mode::Away);
+    enter(&manager, "alice", 2).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(place.stored("alice").await, [1]);
+    place.server.switch(Mode::Up);
+    settled(&manager).await;
+    assert_eq!(place.stored("alice").await, [1, 2]);
+    // Nobody asks any more.
+    let before = place.server.asked();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(place.server.asked(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_breaker_every_call_asks() {
+    let place = Place::new();
+    let manager = place.builder().on_outage(OnOutage::Fail).probe_every(Duration::ZERO).build();
+    place.server.switch(Mode::Away);
+    let before = place.server.asked();
+    for call in 0..10 {
+        enter(&manager, "alice", call).await.unwrap_err();
+    }
+    assert_eq!(place.server.asked() - before, 10);
+    place.server.switch(Mode::Up);
+    enter(&manager, "alice", 10).await.unwrap();
+}
+
+#[test]
+fn a_runtime_that_ends_takes_no_recovery_with_it() {
+    let place = Place::new();
+    let run = |work: &mut dyn FnMut(&tokio::runtime::Runtime, &StateManager),
+               manager: &StateManager| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        work(&runtime, manager);
+    };
+    let manager = place.manager();
+    run(
+        &mut |runtime, manager| {
+            runtime.block_on(async { enter(manager, "alice", 1).await }).unwrap();
+            place.server.switch(Mode::Away);
+            runtime.block_on(async { enter(manager, "alice", 2).await }).unwrap();
+        },
+        &manager,
+    );
+    place.server.switch(Mode::Up);
+    run(
+        &mut |runtime, manager| {
+            // Either it replays, or it starts the task that does.
+            runtime.block_on(async { enter(manager, "alice", 3).await }).unwrap();
+            runtime.block_on(settled(manager));
+            assert_eq!(runtime.block_on(place.stored("alice")), [1, 2, 3]);
+        },
+        &manager,
+    );
+}

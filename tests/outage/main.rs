@@ -1,0 +1,15 @@
+//! Backends that are out of reach, and states that wait for them on this machine's disk.
+
+mod breaker;
+mod conflicts;
+#[path = "../file_crash/disk.rs"]
+mod disk;
+mod model;
+mod place;
+mod policies;
+mod power;
+#[path = "../file_crash/programs.rs"]
+mod programs;
+mod servers;
+mod space;
+mod spool;

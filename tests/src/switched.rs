@@ -1,0 +1,146 @@
+//! A backend in memory behind a switch: to the manager it is a server that can be out of reach.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use cogency_state::{
+    Capabilities, Error, Holder, Lease, LeaseAttempt, MemoryBackend, Record, Sharing, StateBackend,
+    StateKey, Write, WriteId,
+};
+
+/// How the server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Mode {
+    /// It answers.
+    Up,
+    /// It is out of reach.
+    Away,
+    /// It does what it is asked to, and its answers are lost.
+    Mute,
+    /// It gets nothing, and nobody knows.
+    Deaf,
+    /// It gives leases and takes no saves: its connections are lost at those.
+    Unsaving,
+}
+
+const MODES: [Mode; 5] = [Mode::Up, Mode::Away, Mode::Mute, Mode::Deaf, Mode::Unsaving];
+
+/// A clone is the same server.
+#[derive(Clone, Debug)]
+pub struct Switched {
+    records: MemoryBackend,
+    location: Arc<str>,
+    mode: Arc<AtomicU8>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Default for Switched {
+    fn default() -> Self {
+        Self {
+            records: MemoryBackend::new(),
+            location: format!("switched:{}", WriteId::generate()).into(),
+            mode: Arc::default(),
+            asked: Arc::default(),
+        }
+    }
+}
+
+impl Switched {
+    /// One that nobody ever reaches, the same for all processes.
+    #[must_use]
+    pub fn away() -> Self {
+        let away = Self { location: "switched:away".into(), ..Self::default() };
+        away.switch(Mode::Away);
+        away
+    }
+
+    /// From now on it is so.
+    pub fn switch(&self, mode: Mode) {
+        self.mode.store(mode as u8, Ordering::SeqCst);
+    }
+
+    /// How often it was asked for something, also while it was away.
+    #[must_use]
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// The same records without the switch, as somebody sees them whom it does not concern.
+    #[must_use]
+    pub fn direct(&self) -> MemoryBackend {
+        self.records.clone()
+    }
+
+    fn mode(&self) -> Mode {
+        MODES[usize::from(self.mode.load(Ordering::SeqCst))]
+    }
+
+    fn ask(&self, key: Option<&StateKey>, operation: &'static str) -> Result<Mode, Error> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        match self.mode() {
+            mode @ (Mode::Up | Mode::Unsaving) => Ok(mode),
+            mode @ (Mode::Mute | Mode::Deaf) if operation == "save" => Ok(mode),
+            _ => Err(Error::out_of_reach(key, &self.location, operation, "it is switched off")),
+        }
+    }
+}
+
+#[async_trait]
+impl StateBackend for Switched {
+    fn location(&self) -> &str {
+        &self.location
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.records.capabilities().with_sharing(Sharing::Network)
+    }
+
+    async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {
+        self.ask(Some(key), "lock")?;
+        self.records.acquire_lease(key, holder).await
+    }
+
+    async fn renew_lease(&self, lease: &Lease) -> Result<(), Error> {
+        self.ask(Some(lease.key()), "renew the lease of")?;
+        self.records.renew_lease(lease).await
+    }
+
+    async fn release_lease(&self, lease: &Lease) -> Result<(), Error> {
+        // What is not given back runs out.
+        let _ = self.records.release_lease(lease).await;
+        self.ask(Some(lease.key()), "release").map(drop)
+    }
+
+    async fn load_state(&self, key: &StateKey) -> Result<Option<Record>, Error> {
+        self.ask(Some(key), "load")?;
+        self.records.load_state(key).await
+    }
+
+    async fn save_state(&self, lease: &Lease, write: &Write) -> Result<(), Error> {
+        let (key, id) = (lease.key(), write.record.revision.write_id);
+        let lost = || Error::outcome_unknown(key, &self.location, Some(id), "it said nothing");
+        match self.ask(Some(key), "save")? {
+            Mode::Unsaving => {
+                Err(Error::out_of_reach(Some(key), &self.location, "save", "it is switched off"))
+            }
+            Mode::Deaf => Err(lost()),
+            Mode::Mute => {
+                self.records.save_state(lease, write).await?;
+                Err(lost())
+            }
+            _ => self.records.save_state(lease, write).await,
+        }
+    }
+
+    async fn delete_state(&self, lease: &Lease) -> Result<bool, Error> {
+        self.ask(Some(lease.key()), "delete")?;
+        self.records.delete_state(lease).await
+    }
+
+    async fn list_states(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
+        self.ask(None, "list")?;
+        self.records.list_states(user_id).await
+    }
+}
