@@ -1,5 +1,6 @@
 //! What differs between two states, for people to read.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde_json::{Map, Value};
@@ -66,13 +67,12 @@ fn objects(
     to: &Map<String, Value>,
     found: &mut Vec<Difference>,
 ) {
-    for (name, before) in from.iter().filter(|(name, _)| !to.contains_key(*name)) {
-        found.push(difference(field(path, name), Some(before), None));
-    }
-    for (name, after) in to {
-        match from.get(name) {
-            Some(before) => compare(field(path, name), before, after, found),
-            None => found.push(difference(field(path, name), None, Some(after))),
+    // By name: whether a map keeps its own order depends on what else is built into the program.
+    let names: BTreeSet<_> = from.keys().chain(to.keys()).collect();
+    for name in names {
+        match (from.get(name), to.get(name)) {
+            (Some(before), Some(after)) => compare(field(path, name), before, after, found),
+            (before, after) => found.push(difference(field(path, name), before, after)),
         }
     }
 }
@@ -117,9 +117,9 @@ mod tests {
         assert_eq!(
             told(from, to),
             [
-                "old: removed true",
                 "count: 1 -> 2",
                 "new: added null",
+                "old: removed true",
                 "turns[1].text: \"b\" -> \"c\"",
                 "turns[2]: added {\"text\":\"d\"}",
             ]

@@ -86,7 +86,7 @@ impl History {
         self.manager.read(record).await.map(Some)
     }
 
-    /// What is another in the second version than in the first, in the order of the second.
+    /// What is another in the second version than in the first, ordered by the names of fields.
     ///
     /// # Errors
     /// [`Error::NoSuchVersion`] if the history does not go there or there was no state,
