@@ -28,6 +28,7 @@
 //!
 //! - [`#[robust]`](macro@robust) makes one call of a function one step of its state;
 //! - [`StateManager`] loads and saves typed states by hand, over any backend;
+//! - [`query`] asks for states by what is in them, in a database;
 //! - [`StateBackend`] is the contract of a place that keeps [`Record`]s: [`MemoryBackend`],
 //!   [`FileBackend`], `RedisBackend` and `DatabaseBackend` (cargo features), or one of your own,
 //!   which the checks in `conformance` (another) try.
@@ -54,6 +55,7 @@ mod key;
 mod manager;
 #[doc(hidden)]
 pub mod private;
+pub mod query;
 mod record;
 mod rfc3339;
 
@@ -68,7 +70,7 @@ pub use backend::{RedisBackend, RedisBackendBuilder, RedisDurability};
 pub use error::{BoxError, Error};
 pub use holder::Holder;
 pub use key::{DEFAULT_SESSION, KeyProblem, MAX_ID_BYTES, StateKey};
-pub use manager::{Call, Loaded, StateManager, StateManagerBuilder};
+pub use manager::{Call, Loaded, Query, Rows, StateManager, StateManagerBuilder};
 pub use record::{Checksum, Metadata, Record, Revision, SCHEMA_VERSION, SavedAt, WriteId};
 
 #[doc = include_str!("robust.md")]

@@ -20,6 +20,8 @@ pub struct Capabilities {
     /// Whether a save with a [`ttl`](crate::Write::ttl) makes a record that expires. Where not,
     /// the manager refuses to begin a call that asks for one.
     pub expiry: bool,
+    /// Whether states can be [asked for](crate::StateManager::query) by what is in them.
+    pub queries: bool,
 }
 
 impl Capabilities {
@@ -32,6 +34,7 @@ impl Capabilities {
             lease_ttl: None,
             saves_survive_drop: false,
             expiry: false,
+            queries: false,
         }
     }
 
@@ -60,6 +63,13 @@ impl Capabilities {
     #[must_use]
     pub const fn with_saves_that_survive_drop(mut self) -> Self {
         self.saves_survive_drop = true;
+        self
+    }
+
+    /// With answers to queries.
+    #[must_use]
+    pub const fn with_queries(mut self) -> Self {
+        self.queries = true;
         self
     }
 

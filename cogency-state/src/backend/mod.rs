@@ -22,6 +22,7 @@ use bytes::Bytes;
 use crate::error::Error;
 use crate::holder::Holder;
 use crate::key::StateKey;
+use crate::query::{Filter, Page, Search};
 use crate::record::{Record, Revision};
 
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
@@ -103,6 +104,23 @@ pub trait StateBackend: fmt::Debug + Send + Sync + 'static {
     /// The keys of a user that have a record, in order, and no others.
     async fn list_states(&self, user_id: &str) -> Result<Vec<StateKey>, Error>;
 
+    /// A page of the states that a search means, where [`Capabilities::queries`] says that there
+    /// are queries. What they mean is said in [`query`](crate::query).
+    ///
+    /// # Errors
+    /// [`Error::Config`] where there are none.
+    async fn find_states(&self, _search: &Search) -> Result<Page, Error> {
+        Err(no_queries(self.location()))
+    }
+
+    /// How many states a filter means, likewise.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where there are no queries.
+    async fn count_states(&self, _filter: &Filter) -> Result<u64, Error> {
+        Err(no_queries(self.location()))
+    }
+
     /// [`acquire_lease`](Self::acquire_lease), then [`load_state`](Self::load_state) under it.
     ///
     /// If the load fails the lease is given back.
@@ -132,6 +150,15 @@ pub trait StateBackend: fmt::Debug + Send + Sync + 'static {
             tracing::warn!(key = %lease.key(), %error, "saved, but the lease was not given back");
         }
         Ok(())
+    }
+}
+
+pub(crate) fn no_queries(location: &str) -> Error {
+    Error::Config {
+        reason: format!(
+            "states in {location} cannot be asked for by what is in them: keep them in a database \
+             (cargo features `sqlite`, `postgres`, `mysql`), or list those of a user"
+        ),
     }
 }
 

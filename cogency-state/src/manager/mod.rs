@@ -4,6 +4,7 @@ mod call;
 mod held;
 mod hold;
 mod open_call;
+mod query;
 mod queue;
 mod renewal;
 mod to_the_end;
@@ -27,6 +28,7 @@ pub use call::Call;
 pub(crate) use held::HeldKeys;
 use hold::Hold;
 pub(crate) use open_call::{OpenCall, Terms};
+pub use query::{Query, Rows};
 pub(crate) use queue::Place;
 
 use self::renewal::Renewals;

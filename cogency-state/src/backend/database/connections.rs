@@ -15,8 +15,10 @@ use tokio::time::timeout;
 
 use super::dialect::{Dialect, Script};
 use super::migrations::{self, Migrate};
+use super::queries::sql::Database;
 use super::problem::{Meaning, Miss, Problem, Refusal};
 use super::statement::{Argument, Rows, Session};
+use crate::query::{Document, Path};
 
 /// A database, once it is known which: what the shared body sees of it.
 #[async_trait]
@@ -29,6 +31,17 @@ pub(super) trait Server: Send + Sync {
         within: Duration,
     ) -> Result<Rows, Miss>;
 
+    /// Runs a statement once.
+    async fn select(
+        &self,
+        text: &Arc<str>,
+        arguments: &[Argument<'_>],
+        within: Duration,
+    ) -> Result<Rows, Miss>;
+
+    /// The database, as queries see it.
+    fn database(&self) -> &Database;
+
     /// Sees to the tables.
     async fn migrate(&self, migrate: Migrate) -> Result<(), Miss>;
 }
@@ -39,8 +52,8 @@ pub(super) type Options<DB> = <<DB as sqlx::Database>::Connection as Connection>
 /// The ways to one database.
 pub(super) struct Connections<DB: Dialect> {
     pools: Arc<Pools<DB>>,
-    /// What names of tables begin with.
-    prefix: String,
+    /// With what names of tables begin with.
+    database: Database,
     texts: HashMap<&'static str, Arc<str>>,
     /// Whether statements stay prepared on a connection.
     keeps_statements: bool,
@@ -121,6 +134,7 @@ impl<DB: Dialect> Connections<DB> {
         source: Source<DB>,
         pool_size: u32,
         prefix: &str,
+        indexed: Vec<(Document, Path)>,
         keeps_statements: bool,
         connect_within: Duration,
     ) -> Self {
@@ -132,7 +146,7 @@ impl<DB: Dialect> Connections<DB> {
         let text = |script| (DB::sql(script), with_prefix(DB::sql(script), prefix).into());
         Self {
             pools: Arc::new(Pools { source, options, by_runtime: Mutex::default() }),
-            prefix: prefix.to_owned(),
+            database: Database { sql: DB::QUERIES, prefix: prefix.to_owned(), indexed },
             texts: Script::ALL.into_iter().map(text).collect(),
             keeps_statements,
             connect_within,
@@ -230,10 +244,19 @@ where
         // Before the connection: whoever writes has the only one, perhaps.
         let _writing =
             if DB::ONE_WRITER && script.writes() { Some(self.writing.lock().await) } else { None };
-        let mut connection = self.connection().await?;
         let Some(text) = self.texts.get(DB::sql(script)) else {
             return Err(Problem::Strange("there is no such script").into());
         };
+        self.select(text, arguments, within).await
+    }
+
+    async fn select(
+        &self,
+        text: &Arc<str>,
+        arguments: &[Argument<'_>],
+        within: Duration,
+    ) -> Result<Rows, Miss> {
+        let mut connection = self.connection().await?;
         let miss = match timeout(within, self.ask(&mut connection, text, arguments)).await {
             Ok(Ok(rows)) => return Ok(rows),
             Ok(Err(error)) => not_done::<DB>(error),
@@ -244,6 +267,10 @@ where
         Err(miss)
     }
 
+    fn database(&self) -> &Database {
+        &self.database
+    }
+
     async fn migrate(&self, migrate: Migrate) -> Result<(), Miss> {
         if let Source::Options(options) = &self.pools.source {
             let options = options.clone();
@@ -252,7 +279,7 @@ where
             prepared.map_err(Problem::NoFile)?;
         }
         let mut connection = self.connection().await?;
-        let migrated = migrations::see_to::<DB>(&mut connection, &self.prefix, migrate).await;
+        let migrated = migrations::see_to::<DB>(&mut connection, &self.database, migrate).await;
         if migrated.is_err() {
             connection.close_on_drop();
         }

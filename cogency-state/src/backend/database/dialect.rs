@@ -13,6 +13,7 @@ use sqlx::Connection;
 use sqlx::error::DatabaseError;
 
 use super::problem::Meaning;
+use super::queries::sql::QuerySql;
 
 /// Something that is asked of a database, by the file of its SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +81,8 @@ pub(super) trait Dialect: sqlx::Database {
     /// Whether only one statement may write at a time: the others wait here rather than there.
     const ONE_WRITER: bool = false;
     const MIGRATING: Migrating;
+    /// How it writes the parts of a query.
+    const QUERIES: &'static dyn QuerySql;
     /// Whether a statement that does not stay prepared has to be in a transaction: a pooler gives
     /// each transaction a connection, and what was prepared on one is not on another.
     const PREPARES_IN_TRANSACTIONS: bool = false;

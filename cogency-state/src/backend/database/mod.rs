@@ -20,6 +20,7 @@ mod place;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod problem;
+mod queries;
 mod records;
 mod row;
 mod saving;
@@ -39,6 +40,7 @@ use super::{Capabilities, Durability, Lease, LeaseAttempt, Opened, Sharing, Stat
 use crate::error::Error;
 use crate::holder::Holder;
 use crate::key::StateKey;
+use crate::query::{Filter, Page, Search};
 use crate::record::Record;
 
 pub use builder::DatabaseBackendBuilder;
@@ -150,6 +152,32 @@ impl DatabaseBackend {
         self.run(|records| async move { records.remove_expired().await }).await
     }
 
+    /// What the database would do to find this page, in its own words: whether an index is used.
+    ///
+    /// ```no_run
+    /// use cogency_state::DatabaseBackend;
+    /// use cogency_state::query::{Search, state};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cogency_state::Error> {
+    /// let backend = DatabaseBackend::builder("sqlite:agents.db")
+    ///     .index(state("$.stop_reason"))
+    ///     .connect()
+    ///     .await?;
+    /// let search = Search::new(state("$.stop_reason").eq("error"), 100);
+    /// println!("{}", backend.explain(&search).await?.join("\n"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the query cannot be run, [`Error::Backend`] if the database fails.
+    pub async fn explain(&self, search: &Search) -> Result<Vec<String>, Error> {
+        let search = search.clone();
+        search.check()?;
+        self.run(|records| async move { records.explain(&search).await }).await
+    }
+
     async fn find_durability(&self) -> Result<Durability, Error> {
         let found = self.run(|records| async move {
             records.connect().await?;
@@ -192,6 +220,7 @@ impl StateBackend for DatabaseBackend {
             .with_sharing(self.sharing)
             .with_lease_ttl(Some(self.records.lease_ttl))
             .with_expiry()
+            .with_queries()
     }
 
     async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {
@@ -229,6 +258,16 @@ impl StateBackend for DatabaseBackend {
     async fn list_states(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
         let user_id = user_id.to_owned();
         self.run(|records| async move { records.list(&user_id).await }).await
+    }
+
+    async fn find_states(&self, search: &Search) -> Result<Page, Error> {
+        let search = search.clone();
+        self.run(|records| async move { records.find(&search).await }).await
+    }
+
+    async fn count_states(&self, filter: &Filter) -> Result<u64, Error> {
+        let filter = filter.clone();
+        self.run(|records| async move { records.count(&filter).await }).await
     }
 
     async fn acquire_and_load(&self, key: &StateKey, holder: &Holder) -> Result<Opened, Error> {

@@ -25,6 +25,12 @@ pub(super) enum Problem {
     #[error("it gave no answer within {0:?}: see what keeps it busy, or allow more time")]
     TooSlow(Duration),
 
+    #[error(
+        "indexes on paths that this program declares are missing ({0}) and it may not make them: \
+         have an operator apply the SQL of `DatabaseBackendBuilder::migrations`, or declare none"
+    )]
+    NotIndexed(String),
+
     #[error("{0}")]
     Refused(#[from] Refusal),
 

@@ -1,24 +1,36 @@
 //! MariaDB and MySQL: scripts are procedures.
 
+mod query;
+
 use sqlx::MySql;
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
 
 use super::dialect::{Dialect, Migrating, Migration, Script};
 use super::problem::Meaning;
+use super::queries::sql::QuerySql;
 
 impl Dialect for MySql {
     /// Each change of a table commits by itself: what is held meanwhile is a lock with a name.
     const MIGRATING: Migrating = Migrating {
-        migrations: &[Migration {
-            version: 1,
-            about: "states and leases",
-            sql: include_str!("0001_states_and_leases.sql"),
-        }],
+        migrations: &[
+            Migration {
+                version: 1,
+                about: "states and leases",
+                sql: include_str!("0001_states_and_leases.sql"),
+            },
+            Migration {
+                version: 4,
+                about: "indexes for queries",
+                sql: include_str!("0004_query_indexes.sql"),
+            },
+        ],
         begin: include_str!("migrations_begin.sql"),
         table: include_str!("migrations_table.sql"),
         commit: include_str!("migrations_commit.sql"),
     };
+
+    const QUERIES: &'static dyn QuerySql = &query::Queries;
 
     fn sql(script: Script) -> &'static str {
         match script {

@@ -1,24 +1,36 @@
 //! PostgreSQL: scripts are functions.
 
+mod query;
+
 use sqlx::Postgres;
 use sqlx::error::DatabaseError;
 
 use super::dialect::{Dialect, Migrating, Migration, Script};
 use super::problem::Meaning;
+use super::queries::sql::QuerySql;
 
 impl Dialect for Postgres {
     const MIGRATING: Migrating = Migrating {
-        migrations: &[Migration {
-            version: 1,
-            about: "states and leases",
-            sql: include_str!("0001_states_and_leases.sql"),
-        }],
+        migrations: &[
+            Migration {
+                version: 1,
+                about: "states and leases",
+                sql: include_str!("0001_states_and_leases.sql"),
+            },
+            Migration {
+                version: 4,
+                about: "indexes for queries",
+                sql: include_str!("0004_query_indexes.sql"),
+            },
+        ],
         begin: include_str!("migrations_begin.sql"),
         table: include_str!("migrations_table.sql"),
         commit: "COMMIT",
     };
 
     const PREPARES_IN_TRANSACTIONS: bool = true;
+
+    const QUERIES: &'static dyn QuerySql = &query::Queries;
 
     fn sql(script: Script) -> &'static str {
         match script {

@@ -5,6 +5,7 @@
 //! it along.
 
 mod file;
+mod query;
 
 use std::io;
 
@@ -14,6 +15,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 use super::dialect::{Dialect, Migrating, Migration, Script};
 use super::problem::Meaning;
+use super::queries::sql::QuerySql;
 
 pub(super) use self::file::{location, options};
 
@@ -21,15 +23,24 @@ impl Dialect for Sqlite {
     const ONE_WRITER: bool = true;
 
     const MIGRATING: Migrating = Migrating {
-        migrations: &[Migration {
-            version: 1,
-            about: "states and leases",
-            sql: include_str!("0001_states_and_leases.sql"),
-        }],
+        migrations: &[
+            Migration {
+                version: 1,
+                about: "states and leases",
+                sql: include_str!("0001_states_and_leases.sql"),
+            },
+            Migration {
+                version: 4,
+                about: "indexes for queries",
+                sql: include_str!("0004_query_indexes.sql"),
+            },
+        ],
         begin: include_str!("migrations_begin.sql"),
         table: include_str!("migrations_table.sql"),
         commit: "COMMIT",
     };
+
+    const QUERIES: &'static dyn QuerySql = &query::Queries;
 
     fn sql(script: Script) -> &'static str {
         match script {
