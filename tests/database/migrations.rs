@@ -7,6 +7,9 @@ use crate::agents::start;
 use crate::places::Database;
 use crate::{all_of, key, save};
 
+/// How many there are.
+const MIGRATIONS: i64 = 2;
+
 #[test]
 fn ten_processes_that_connect_to_an_empty_database_at_once_make_its_tables_once() {
     for database in Database::each() {
@@ -18,7 +21,7 @@ fn ten_processes_that_connect_to_an_empty_database_at_once_make_its_tables_once(
         }
         let states = database.number("SELECT COUNT(*) FROM {p}states");
         assert_eq!(states, 10, "{}", database.name);
-        assert_eq!(database.number("SELECT COUNT(*) FROM {p}migrations"), 1, "{}", database.name);
+        assert_eq!(database.number("SELECT COUNT(*) FROM {p}migrations"), MIGRATIONS, "{}", database.name);
     }
 }
 
@@ -34,7 +37,7 @@ async fn as_do_ten_backends_of_one_process() {
         for backend in backends {
             backend.await.unwrap().load_state(&key("alice")).await.unwrap();
         }
-        assert_eq!(database.number("SELECT COUNT(*) FROM {p}migrations"), 1, "{}", database.name);
+        assert_eq!(database.number("SELECT COUNT(*) FROM {p}migrations"), MIGRATIONS, "{}", database.name);
     }
 }
 
@@ -50,7 +53,7 @@ async fn whoever_may_change_no_tables_is_told_what_is_missing_until_it_was_done_
         save(&backend, &key("alice"), "1").await;
         // Whoever may changes nothing now.
         database.connect().await.load_state(&key("alice")).await.unwrap().unwrap();
-        assert_eq!(database.number("SELECT COUNT(*) FROM {p}migrations"), 1, "{}", database.name);
+        assert_eq!(database.number("SELECT COUNT(*) FROM {p}migrations"), MIGRATIONS, "{}", database.name);
     }
 }
 
@@ -62,7 +65,7 @@ async fn a_database_of_the_future_is_refused_and_left() {
         let error = database.builder().connect().await.unwrap_err();
         let said = error.to_string();
         assert!(said.contains("version 7") && said.contains("upgrade cogency-state"), "{said}");
-        assert_eq!(database.number("SELECT COUNT(*) FROM {p}migrations"), 2, "{}", database.name);
+        assert_eq!(database.number("SELECT COUNT(*) FROM {p}migrations"), 1 + MIGRATIONS, "{}", database.name);
     }
 }
 

@@ -37,7 +37,9 @@ pub struct OrderBy {
 }
 
 impl OrderBy {
-    pub(crate) fn new(field: Field, descending: bool) -> Self {
+    /// By a field.
+    #[must_use]
+    pub fn new(field: Field, descending: bool) -> Self {
         Self { field, descending }
     }
 }

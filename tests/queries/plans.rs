@@ -1,0 +1,1 @@
+//! Indexes are used, where there is enough to look through.
