@@ -98,7 +98,7 @@ impl QuerySql for Queries {
 
     /// Its indexes are of columns: they hold nothing by themselves.
     fn index(&self, at: &At<'_>) -> String {
-        let Json { kind, key, number, rest, .. } = of(&value(at));
+        let Json { kind, key, number, rest, .. } = of(&value_of(&valid(at), at.path));
         format!(
             "ALTER TABLE {p}states \
              ADD COLUMN IF NOT EXISTS {name}_kind TINYINT AS ({kind}) VIRTUAL INVISIBLE, \
@@ -116,14 +116,24 @@ impl QuerySql for Queries {
 /// What stands at the path. MariaDB takes anything for an array of one element: so what is to be
 /// an array is looked at before.
 fn value(at: &At<'_>) -> String {
+    value_of(&at.column(), at.path)
+}
+
+/// What is no JSON to MariaDB, or too deep for it, has nothing in it. In a query that is so by
+/// itself; in a column it would keep the state from being saved.
+fn valid(at: &At<'_>) -> String {
     let column = at.column();
-    let extract = |path: &Path| format!("JSON_EXTRACT({column}, {})", literal(path));
-    let steps = at.path.steps().iter().enumerate();
+    format!("CASE WHEN JSON_VALID({column}) THEN {column} END")
+}
+
+fn value_of(document: &str, at: &Path) -> String {
+    let extract = |path: &Path| format!("JSON_EXTRACT({document}, {})", literal(path));
+    let steps = at.steps().iter().enumerate();
     let elements = steps.filter(|(_, step)| matches!(step, Step::Element(_)));
     let arrays: Vec<_> = elements
-        .map(|(nth, _)| format!("JSON_TYPE({}) = 'ARRAY'", extract(&at.path.beginning(nth))))
+        .map(|(nth, _)| format!("JSON_TYPE({}) = 'ARRAY'", extract(&at.beginning(nth))))
         .collect();
-    let value = extract(at.path);
+    let value = extract(at);
     if arrays.is_empty() {
         return value;
     }

@@ -88,7 +88,8 @@ fn of_column(
             let by_index = (comparison == Comparison::Equal)
                 .then(|| equal_by_index(binder, column, text))
                 .flatten();
-            let exact = format!("{expression} {sign} {}", binder.text(text));
+            // As it is: it has no NUL, and neither has a column.
+            let exact = format!("{expression} {sign} {}", binder.held(text.clone()));
             by_index.map_or(exact.clone(), |by_index| format!("({by_index} AND {exact})"))
         }
         Value::Bool(_) | Value::NotANumber => FALSE.to_owned(),
@@ -170,8 +171,12 @@ fn of_text(
         return format!("({is_text} AND {key} {} {argument})", sign(comparison));
     }
     let or_equal = if comparison == Comparison::Equal { "=" } else { signs(comparison).0 };
-    let beginning = binder.held(held.chars().take(KEY_CHARS).collect());
-    let by_key = format!("{key} {or_equal} {beginning}");
+    let by_key = if key == whole {
+        TRUE.to_owned()
+    } else {
+        let beginning = binder.held(held.chars().take(KEY_CHARS).collect());
+        format!("{key} {or_equal} {beginning}")
+    };
     let argument = binder.held(held);
     format!("({is_text} AND {by_key} AND {whole} {} {argument})", sign(comparison))
 }
@@ -188,7 +193,7 @@ fn contains(binder: &mut Binder<'_>, field: &Field, value: &Value) -> String {
     let sql = binder.database.sql;
     if let Of::Column(column) = &field.0 {
         let Value::Text(text) = value else { return FALSE.to_owned() };
-        let part = binder.text(text);
+        let part = binder.held(text.clone());
         return sql.contains(&sql.column(*column), &part);
     }
     let Some(at) = at(binder, field) else { return FALSE.to_owned() };

@@ -3,9 +3,6 @@
 //! They are made as the tables are: by whoever connects first, while others wait, and noted in a
 //! table. One that nobody declares any more stays until an operator drops it.
 
-use std::collections::HashSet;
-
-use super::super::row;
 use super::super::statement::Session;
 use super::sql::{At, Database, quoted};
 use crate::query::Document;
@@ -71,12 +68,15 @@ pub(crate) async fn missing(
     session: &mut dyn Session,
     database: &Database,
 ) -> Result<Vec<Index>, sqlx::Error> {
-    if database.indexed.is_empty() {
-        return Ok(Vec::new());
+    let mut missing = Vec::new();
+    for index in database.indexes() {
+        let (prefix, name) = (&database.prefix, quoted(&index.name));
+        let noted = format!("SELECT 1 FROM {prefix}indexes WHERE name = {name}");
+        if session.run(noted).await?.is_empty() {
+            missing.push(index);
+        }
     }
-    let rows = session.run(format!("SELECT name FROM {}indexes", database.prefix)).await?;
-    let there: HashSet<_> = rows.iter().filter_map(|row| row::text(&**row, 0).ok()?).collect();
-    Ok(database.indexes().filter(|index| !there.contains(&index.name)).collect())
+    Ok(missing)
 }
 
 /// Their paths, for messages.
