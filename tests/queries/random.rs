@@ -39,7 +39,7 @@ fn text() -> impl Strategy<Value = String> {
 
 /// Texts that differ only behind what is sorted by.
 fn long_text() -> impl Strategy<Value = String> {
-    let fixed = [254, 255, 256, 300].map(|length| "é".repeat(length));
+    let fixed = [239, 240, 241, 300].map(|length| "é".repeat(length));
     (prop::sample::select(fixed.to_vec()), prop::sample::select(vec!["", "x", "\0", " "]))
         .prop_map(|(text, end)| text + end)
 }

@@ -14,7 +14,7 @@ use super::search::{Found, OrderBy};
 use super::value::Value;
 
 /// A state that a query is asked about.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Candidate {
     found: Found,
     metadata: Json,
@@ -56,6 +56,13 @@ impl Candidate {
                 }
             },
         }
+    }
+}
+
+/// States are private.
+impl std::fmt::Debug for Candidate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Candidate").field("found", &self.found).finish_non_exhaustive()
     }
 }
 

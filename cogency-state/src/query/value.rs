@@ -8,7 +8,7 @@ use serde_json::Number;
 /// What a [`Field`](super::Field) is compared with: made of the types of Rust by `into()`.
 ///
 /// Shown, it tells only its kind: it may be a secret, as states are.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Value {
     /// JSON's `null`; of a column, that it holds nothing.
@@ -26,7 +26,6 @@ pub enum Value {
     NotANumber,
 }
 
-#[cfg(any())]
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -102,13 +102,14 @@ impl QuerySql for Queries {
         format!(
             "ALTER TABLE {p}states \
              ADD COLUMN IF NOT EXISTS {name}_kind TINYINT AS ({kind}) VIRTUAL INVISIBLE, \
-             ADD COLUMN IF NOT EXISTS {name}_key VARBINARY(1020) AS ({key}) VIRTUAL INVISIBLE, \
+             ADD COLUMN IF NOT EXISTS {name}_key VARBINARY({bytes}) AS ({key}) VIRTUAL INVISIBLE, \
              ADD COLUMN IF NOT EXISTS {name}_number DOUBLE AS ({number}) VIRTUAL INVISIBLE, \
              ADD COLUMN IF NOT EXISTS {name}_rest SMALLINT AS ({rest}) VIRTUAL INVISIBLE; \
              CREATE INDEX IF NOT EXISTS {name} ON {p}states \
              ({name}_kind, {name}_key, {name}_number, {name}_rest)",
             p = at.prefix,
             name = at.name(),
+            bytes = 4 * KEY_CHARS,
         )
     }
 }

@@ -37,8 +37,9 @@ pub(crate) struct Json {
     pub(crate) is_indexed: bool,
 }
 
-/// How many characters of a text a [`Json::key`] has.
-pub(crate) const KEY_CHARS: usize = 255;
+/// How many characters of a text a [`Json::key`] has. On MariaDB an index has room for these and
+/// for two ids of 1,024 bytes.
+pub(crate) const KEY_CHARS: usize = 240;
 
 /// The types, in the order in which they are sorted.
 #[derive(Clone, Copy)]
@@ -47,7 +48,6 @@ pub(crate) enum Kind {
     Bool = 2,
     Number = 3,
     Text = 4,
-    Array = 5,
 }
 
 impl fmt::Display for Kind {
