@@ -38,10 +38,13 @@
 //!
 //! # Cargo features
 //!
+//! - `archive`: states that nobody touched for long, in files; `archive-s3`: in an object store.
 //! - `conformance`: the suite for authors of backends. Not needed by a program that keeps states.
 //! - `redis`: `RedisBackend`, for states that many processes and hosts share.
 //! - `sqlite`, `postgres`, `mysql`: `DatabaseBackend`, for states in a database.
 
+#[cfg(feature = "archive")]
+pub mod archive;
 mod backend;
 mod codec;
 mod config;
