@@ -21,7 +21,12 @@ fn ten_processes_that_connect_to_an_empty_database_at_once_make_its_tables_once(
         }
         let states = database.number("SELECT COUNT(*) FROM {p}states");
         assert_eq!(states, 10, "{}", database.name);
-        assert_eq!(database.number("SELECT COUNT(*) FROM {p}migrations"), MIGRATIONS, "{}", database.name);
+        assert_eq!(
+            database.number("SELECT COUNT(*) FROM {p}migrations"),
+            MIGRATIONS,
+            "{}",
+            database.name
+        );
     }
 }
 
@@ -37,7 +42,12 @@ async fn as_do_ten_backends_of_one_process() {
         for backend in backends {
             backend.await.unwrap().load_state(&key("alice")).await.unwrap();
         }
-        assert_eq!(database.number("SELECT COUNT(*) FROM {p}migrations"), MIGRATIONS, "{}", database.name);
+        assert_eq!(
+            database.number("SELECT COUNT(*) FROM {p}migrations"),
+            MIGRATIONS,
+            "{}",
+            database.name
+        );
     }
 }
 
@@ -53,7 +63,12 @@ async fn whoever_may_change_no_tables_is_told_what_is_missing_until_it_was_done_
         save(&backend, &key("alice"), "1").await;
         // Whoever may changes nothing now.
         database.connect().await.load_state(&key("alice")).await.unwrap().unwrap();
-        assert_eq!(database.number("SELECT COUNT(*) FROM {p}migrations"), MIGRATIONS, "{}", database.name);
+        assert_eq!(
+            database.number("SELECT COUNT(*) FROM {p}migrations"),
+            MIGRATIONS,
+            "{}",
+            database.name
+        );
     }
 }
 
@@ -65,7 +80,12 @@ async fn a_database_of_the_future_is_refused_and_left() {
         let error = database.builder().connect().await.unwrap_err();
         let said = error.to_string();
         assert!(said.contains("version 7") && said.contains("upgrade cogency-state"), "{said}");
-        assert_eq!(database.number("SELECT COUNT(*) FROM {p}migrations"), 1 + MIGRATIONS, "{}", database.name);
+        assert_eq!(
+            database.number("SELECT COUNT(*) FROM {p}migrations"),
+            1 + MIGRATIONS,
+            "{}",
+            database.name
+        );
     }
 }
 

@@ -98,7 +98,12 @@ async fn texts_with_nul_and_half_surrogates_fail_no_query_and_are_found() {
 async fn missing_is_not_null_and_not_is_all_others() {
     let a = || state("$.a");
     found(
-        &[("1 null", "{\"a\":null}"), ("2 missing", "{}"), ("3 false", "{\"a\":false}"), ("4", "[]")],
+        &[
+            ("1 null", "{\"a\":null}"),
+            ("2 missing", "{}"),
+            ("3 false", "{\"a\":false}"),
+            ("4", "[]"),
+        ],
         &[
             (a().exists(), &["1 null", "3 false"]),
             (a().exists().not(), &["2 missing", "4"]),

@@ -121,7 +121,8 @@ async fn a_state_that_cannot_be_read_is_an_error_in_its_place_and_the_next_ones_
     for database in Database::each() {
         let backend = database.connect().await;
         numbered(&backend, 5).await;
-        database.run("UPDATE {p}states SET checksum = '0000000000000000' WHERE session_id = '0002'");
+        database
+            .run("UPDATE {p}states SET checksum = '0000000000000000' WHERE session_id = '0002'");
         let query = manager(&backend).query().filter(user().eq("alice"));
         let mut rows = query.states::<serde_json::Value>();
         let mut seen = Vec::new();

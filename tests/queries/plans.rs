@@ -57,7 +57,9 @@ fn looks_at_all(database: &Database, plan: &str) -> bool {
     match database.name {
         "sqlite" => plan.contains("SCAN s\n") || plan.ends_with("SCAN s"),
         "postgres" => plan.contains(&format!("Seq Scan on {}states s", database.prefix)),
-        _ => plan.contains("\"access_type\": \"ALL\"") || plan.contains("\"access_type\": \"index\""),
+        _ => {
+            plan.contains("\"access_type\": \"ALL\"") || plan.contains("\"access_type\": \"index\"")
+        }
     }
 }
 

@@ -29,10 +29,44 @@ const PATHS: [&str; 13] = [
 
 fn text() -> impl Strategy<Value = String> {
     let fixed = [
-        "", "a", "A", "b", "ab", "a ", " a", "a\t", "é", "e\u{301}", "z", "\u{ffff}", "😀", "%",
-        "_", "a'b", "\\", "\"", "\\u0000", "1", "true", "null", "{p}", "[1]", "\0", "a\0", "a\0b",
-        "\u{1}", "\u{2}", "\u{3}", "\u{4}", "\u{1}\u{2}", "\u{1}\u{2}\u{2}", "\\\0", "\n", "\u{10}",
-        "\u{1f}", "\u{7f}",
+        "",
+        "a",
+        "A",
+        "b",
+        "ab",
+        "a ",
+        " a",
+        "a\t",
+        "é",
+        "e\u{301}",
+        "z",
+        "\u{ffff}",
+        "😀",
+        "%",
+        "_",
+        "a'b",
+        "\\",
+        "\"",
+        "\\u0000",
+        "1",
+        "true",
+        "null",
+        "{p}",
+        "[1]",
+        "\0",
+        "a\0",
+        "a\0b",
+        "\u{1}",
+        "\u{2}",
+        "\u{3}",
+        "\u{4}",
+        "\u{1}\u{2}",
+        "\u{1}\u{2}\u{2}",
+        "\\\0",
+        "\n",
+        "\u{10}",
+        "\u{1f}",
+        "\u{7f}",
     ];
     prop_oneof![8 => prop::sample::select(fixed.to_vec()).prop_map(str::to_owned), 1 => any::<String>()]
 }
@@ -46,14 +80,38 @@ fn long_text() -> impl Strategy<Value = String> {
 
 fn number() -> impl Strategy<Value = Number> {
     let whole = [
-        0, 1, -1, 2, 9_007_199_254_740_991, 9_007_199_254_740_992, 9_007_199_254_740_993,
-        -9_007_199_254_740_993, i64::MIN, i64::MIN + 1, i64::MAX, i64::MAX - 1,
-        9_223_372_036_854_774_784, 4_611_686_018_427_387_905,
+        0,
+        1,
+        -1,
+        2,
+        9_007_199_254_740_991,
+        9_007_199_254_740_992,
+        9_007_199_254_740_993,
+        -9_007_199_254_740_993,
+        i64::MIN,
+        i64::MIN + 1,
+        i64::MAX,
+        i64::MAX - 1,
+        9_223_372_036_854_774_784,
+        4_611_686_018_427_387_905,
     ];
     let large = [u64::MAX, u64::MAX - 1, 1 << 63, (1 << 63) + 1, u64::MAX - 1024, u64::MAX - 1023];
     let floats = [
-        0.0, -0.0, 1.0, 1.5, -1.5, 0.1, 1e-7, 9_007_199_254_740_992.0, 9_223_372_036_854_775_808.0,
-        18_446_744_073_709_551_616.0, 1e300, -1e300, f64::MAX, f64::MIN_POSITIVE, 5e-324,
+        0.0,
+        -0.0,
+        1.0,
+        1.5,
+        -1.5,
+        0.1,
+        1e-7,
+        9_007_199_254_740_992.0,
+        9_223_372_036_854_775_808.0,
+        18_446_744_073_709_551_616.0,
+        1e300,
+        -1e300,
+        f64::MAX,
+        f64::MIN_POSITIVE,
+        5e-324,
     ];
     prop_oneof![
         prop::sample::select(whole.to_vec()).prop_map(Number::from),
@@ -152,8 +210,7 @@ fn path() -> impl Strategy<Value = Field> {
 }
 
 fn text_column() -> impl Strategy<Value = Field> {
-    let fields =
-        vec![user(), session(), state_type(), provider(), model(), phase(), saved_by()];
+    let fields = vec![user(), session(), state_type(), provider(), model(), phase(), saved_by()];
     prop::sample::select(fields)
 }
 

@@ -11,7 +11,9 @@ async fn refusal(manager: &StateManager, filter: Filter) -> String {
     let counted = query.count().await.unwrap_err();
     let Error::Config { reason, .. } = counted else { panic!("{counted:?}") };
     let mut rows = query.rows();
-    let Some(Err(Error::Config { reason: again, .. })) = rows.next().await else { panic!("{reason}") };
+    let Some(Err(Error::Config { reason: again, .. })) = rows.next().await else {
+        panic!("{reason}")
+    };
     assert_eq!(reason, again);
     assert!(rows.next().await.is_none());
     reason

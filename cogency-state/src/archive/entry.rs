@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::problem::Problem;
@@ -52,11 +52,17 @@ struct Line<'a> {
     metadata: Metadata,
     checksum: Option<String>,
     /// The state, byte for byte.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<&'a RawValue>,
     /// The same as a text, where it has line breaks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     state_text: Option<Cow<'a, str>>,
+}
+
+/// What is there counts, also if it is `null`.
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
+    Deserialize::deserialize(value).map(Some)
 }
 
 impl Entry {

@@ -73,6 +73,8 @@ pub use self::entry::Archived;
 
 /// The folder in a place: files of another format would be in another.
 const FOLDER: &str = "v1";
+/// How many states a file has at most, unless told.
+const PER_FILE: usize = 1_000;
 
 /// A place for states that nobody touched for long: a folder, or any object store.
 ///
@@ -112,7 +114,8 @@ impl Archive {
     /// Moves states here that nobody saved for so long, by this host's clock.
     pub fn states<'a>(&'a self, manager: &'a StateManager, untouched: Duration) -> Move<'a> {
         let told = Box::new(|_: &Progress| ());
-        Move { archive: self, manager, untouched, filter: Filter::all(), told }
+        let (filter, per_file) = (Filter::all(), PER_FILE);
+        Move { archive: self, manager, untouched, filter, per_file, told }
     }
 }
 
@@ -135,6 +138,7 @@ pub struct Move<'a> {
     manager: &'a StateManager,
     untouched: Duration,
     filter: Filter,
+    per_file: usize,
     told: Box<dyn Fn(&Progress) + Send + Sync + 'a>,
 }
 
@@ -142,6 +146,13 @@ impl<'a> Move<'a> {
     /// Only those: of some users, or of runs that are over.
     pub fn only(mut self, filter: Filter) -> Self {
         self.filter = self.filter.and(filter);
+        self
+    }
+
+    /// At most so many in one file, 1,000 unless told. All of them are in memory at once, and a
+    /// restore reads a whole file; a file has no more than some 16 MiB in any case.
+    pub fn per_file(mut self, states: usize) -> Self {
+        self.per_file = states.max(1);
         self
     }
 
@@ -171,7 +182,7 @@ impl<'a> Move<'a> {
         let before = SystemTime::now().checked_sub(self.untouched);
         let before = before.unwrap_or(SystemTime::UNIX_EPOCH);
         let mut states = States::new(Arc::clone(backend), before, self.filter);
-        Run::new(&self.archive.place, &mut states, &*self.told).to_end().await
+        Run::new(&self.archive.place, &mut states, self.per_file, &*self.told).to_end().await
     }
 }
 

@@ -128,9 +128,7 @@ impl Place {
     async fn objects(&self) -> Result<Vec<ObjectMeta>, Problem> {
         let mut listed = self.store.list(Some(&self.folder));
         let mut objects = Vec::new();
-        while let Some(object) =
-            poll_fn(|context| Pin::new(&mut listed).poll_next(context)).await
-        {
+        while let Some(object) = poll_fn(|context| Pin::new(&mut listed).poll_next(context)).await {
             objects.push(object?);
         }
         Ok(objects)

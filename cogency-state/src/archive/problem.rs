@@ -12,7 +12,9 @@ pub(super) enum Problem {
     #[error("a file is damaged ({0}): restore it from a backup; no row was removed for it")]
     Damaged(&'static str),
 
-    #[error("what was read back of a file is not what was written: see what ails that place; no row was removed")]
+    #[error(
+        "what was read back of a file is not what was written: see what ails that place; no row was removed"
+    )]
     NotTheSame,
 
     #[error("a state is no text, so it was left where it is")]

@@ -52,7 +52,10 @@ impl Archive {
         let id = listed.id()?;
         let entries = checked(&self.place, name, manifest).await?;
         let entry = entries.iter().find(|entry| entry.id == id);
-        entry.ok_or(Problem::Damaged("it has not all that its manifest lists"))?.archived().map(Some)
+        entry
+            .ok_or(Problem::Damaged("it has not all that its manifest lists"))?
+            .archived()
+            .map(Some)
     }
 
     /// Brings the last state of a key back, as a new version. It stays in the archive too. `None`

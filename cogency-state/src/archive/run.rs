@@ -9,10 +9,12 @@
 //! Killed before 4, a run leaves a file that nobody heeds; killed after it, its rows are removed by
 //! the next.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
-use super::entry::Entry;
+use super::entry::{Entry, Id};
 use super::file;
 use super::manifest::Manifest;
 use super::place::Place;
@@ -21,14 +23,17 @@ use super::source::{Removed, Source};
 use super::{Progress, Report, Step};
 use crate::error::Error;
 
-/// A file has no more than this, but for its last row.
-const MAX_ENTRIES: usize = 1_000;
+/// A file has no more than this, before it is compressed, but for its last rows.
 const MAX_BYTES: usize = 16 << 20;
 
 pub(super) struct Run<'a> {
     place: &'a Place,
     source: &'a mut dyn Source,
+    /// How many rows a file has at most.
+    entries: usize,
     told: &'a (dyn Fn(&Progress) + Send + Sync),
+    /// What is archived, and could not be removed yet.
+    busy: HashSet<Id>,
     report: Report,
 }
 
@@ -36,9 +41,10 @@ impl<'a> Run<'a> {
     pub(super) fn new(
         place: &'a Place,
         source: &'a mut dyn Source,
+        entries: usize,
         told: &'a (dyn Fn(&Progress) + Send + Sync),
     ) -> Self {
-        Self { place, source, told, report: Report::default() }
+        Self { place, source, entries, told, busy: HashSet::new(), report: Report::default() }
     }
 
     pub(super) async fn to_end(mut self) -> Result<Report, Error> {
@@ -65,12 +71,14 @@ impl<'a> Run<'a> {
     /// The rows of the next file.
     async fn read(&mut self) -> Result<Option<Vec<Entry>>, Error> {
         let (mut entries, mut bytes) = (Vec::new(), 0);
-        while entries.len() < MAX_ENTRIES && bytes < MAX_BYTES && !self.report.is_over {
-            let due = self.source.next().await?;
+        while entries.len() < self.entries && bytes < MAX_BYTES && !self.report.is_over {
+            let due = self.source.next(self.entries - entries.len()).await?;
             self.report.unreadable += due.unreadable;
             self.report.is_over = due.is_last;
             bytes += due.entries.iter().map(|entry| entry.line.len()).sum::<usize>();
-            entries.extend(due.entries);
+            // What an earlier run archived is not archived again.
+            let fresh = due.entries.into_iter().filter(|entry| !self.busy.contains(&entry.id));
+            entries.extend(fresh);
         }
         if entries.is_empty() {
             return Ok(None);
@@ -118,10 +126,12 @@ impl<'a> Run<'a> {
         let (ids, others): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| id.kind == kind);
         let Removed { gone, changed, busy } = self.source.remove(ids).await?;
         self.report.removed += gone;
-        self.report.kept += changed + busy;
+        self.report.kept += changed + busy.len() as u64;
+        let are_gone = busy.is_empty() && others.is_empty();
+        self.busy.extend(busy);
         self.tell(Step::Removed);
         // What somebody is at work on may be left as it was: the next run looks again.
-        if busy == 0 && others.is_empty() {
+        if are_gone {
             let done = self.place.write_done(name).await;
             done.map_err(|problem| self.failed(problem))?;
             self.tell(Step::Done);

@@ -24,8 +24,8 @@ pub(super) trait Source: Send {
     /// The kind of its rows.
     fn kind(&self) -> Kind;
 
-    /// The next rows; none at the end. A row comes once.
-    async fn next(&mut self) -> Result<Due, Error>;
+    /// The next rows, at most so many. A row comes once.
+    async fn next(&mut self, limit: usize) -> Result<Due, Error>;
 
     /// Removes these rows, as far as they are as they were archived. It may be asked again for
     /// some that are gone.
@@ -42,14 +42,14 @@ pub(super) struct Due {
 }
 
 /// What became of rows.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Removed {
     /// They are gone.
     pub(super) gone: u64,
     /// They were saved since: what is archived is an earlier version.
     pub(super) changed: u64,
     /// Somebody is at work on them.
-    pub(super) busy: u64,
+    pub(super) busy: Vec<Id>,
 }
 
 /// The states that were not saved since a time.
@@ -71,8 +71,8 @@ impl Source for States {
         Kind::State
     }
 
-    async fn next(&mut self) -> Result<Due, Error> {
-        let mut search = Search::new(self.filter.clone(), PAGE);
+    async fn next(&mut self, limit: usize) -> Result<Due, Error> {
+        let mut search = Search::new(self.filter.clone(), limit.min(PAGE));
         (search.order, search.with_states) = (vec![OrderBy::new(saved_at(), false)], true);
         search.after = self.after.take();
         let page = self.backend.find_states(&search).await?;
@@ -96,14 +96,16 @@ impl Source for States {
                 && let Some(row) = rows.pop_front()
             {
                 let backend = Arc::clone(&self.backend);
-                running.spawn(async move { remove(&*backend, &row).await });
+                running.spawn(async move { (remove(&*backend, &row).await, row) });
             }
             let Some(ended) = running.join_next().await else { return Ok(removed) };
-            let stopped = |_| Error::backend(None, self.backend.location(), "archive", Problem::Stopped);
-            match ended.map_err(stopped)?? {
+            let stopped =
+                |_| Error::backend(None, self.backend.location(), "archive", Problem::Stopped);
+            let (outcome, row) = ended.map_err(stopped)?;
+            match outcome? {
                 Outcome::Gone => removed.gone += 1,
                 Outcome::Changed => removed.changed += 1,
-                Outcome::Busy => removed.busy += 1,
+                Outcome::Busy => removed.busy.push(row),
             }
         }
     }

@@ -78,13 +78,17 @@ fn path(field: &Field) -> Result<(), Error> {
 fn fits(field: &Field, value: &Value) -> Result<(), Error> {
     let Of::Column(column) = &field.0 else {
         return match value {
-            Value::Time(_) => wrong("only `saved_at` and `expires_at` are times: what stands in JSON is compared as the text that it is"),
+            Value::Time(_) => wrong(
+                "only `saved_at` and `expires_at` are times: what stands in JSON is compared as the text that it is",
+            ),
             Value::NotANumber => wrong("NaN and infinity are no numbers of JSON"),
             _ => Ok(()),
         };
     };
     let fits = match (column, value) {
-        (Column::SavedAt | Column::ExpiresAt, value) => matches!(value, Value::Time(_) | Value::Null),
+        (Column::SavedAt | Column::ExpiresAt, value) => {
+            matches!(value, Value::Time(_) | Value::Null)
+        }
         (Column::Version, Value::Number(number)) => number.as_i64().is_some(),
         (Column::Version, value) => matches!(value, Value::Null),
         (_, Value::Text(text)) => !text.contains('\0'),

@@ -81,9 +81,8 @@ pub fn compare(order: &[OrderBy], one: &Candidate, other: &Candidate) -> Orderin
     let turned = |descending: bool, ordering: Ordering| {
         if descending { ordering.reverse() } else { ordering }
     };
-    let mut differing = order.iter().map(|by| {
-        turned(by.descending, one.at(&by.field).order(&other.at(&by.field)))
-    });
+    let mut differing =
+        order.iter().map(|by| turned(by.descending, one.at(&by.field).order(&other.at(&by.field))));
     let first = differing.find(|ordering| ordering.is_ne());
     let is_descending = order.last().is_some_and(|by| by.descending);
     first.unwrap_or_else(|| turned(is_descending, by_key()))
@@ -220,7 +219,9 @@ fn text(text: Option<&str>) -> Thing<'_> {
 fn walk<'a>(document: &'a Json, path: &Path) -> Thing<'a> {
     let found = path.steps().iter().try_fold(document, |at, step| match (step, at) {
         (Step::Field(name), Json::Object(fields)) => fields.get(name),
-        (Step::Element(index), Json::Array(elements)) => elements.get(usize::try_from(*index).ok()?),
+        (Step::Element(index), Json::Array(elements)) => {
+            elements.get(usize::try_from(*index).ok()?)
+        }
         _ => None,
     });
     found.map_or(Thing::Missing, Thing::of)

@@ -60,12 +60,14 @@ pub use self::search::{Found, Hit, OrderBy, Page, Position, Search};
 pub use self::value::Value;
 
 pub(crate) use self::check::filter as check_filter;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) use self::path::Step;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub(crate) use self::{
     evaluate::{micros, time},
     field::{Column, Document, Of},
     filter::{Comparison, Node},
     number::Exact,
-    path::{Path, Step},
+    path::Path,
     search::Part,
 };

@@ -75,7 +75,9 @@ mod tests {
         for pair in ascending.windows(2) {
             assert_eq!(exact(pair[0]).cmp(exact(pair[1])), Ordering::Less, "{pair:?}");
         }
-        for (one, same) in [("1", "1.0"), ("0", "-0.0"), ("9223372036854775808", "9223372036854775808.0")] {
+        for (one, same) in
+            [("1", "1.0"), ("0", "-0.0"), ("9223372036854775808", "9223372036854775808.0")]
+        {
             assert_eq!(exact(one).cmp(exact(same)), Ordering::Equal, "{one}");
         }
     }

@@ -13,6 +13,8 @@
 //! agent step <root> <user>             calls, each saved when a line comes; until its stdin ends
 //! agent enter <root> <agent> <calls> <user>...
 //!                                      so many entries in the users' ledgers, whatever happens
+//! agent archive <root> <folder>        a run of an archive, 10 states a file: `step`, and on
+//!                                      with each line that comes; until its stdin ends
 //! agent find (<root> <user>)...        a call without a save on each: `found <number>`, or why not
 //! ```
 //! A root is a folder, or the URL of a Redis server or a database.
@@ -21,6 +23,7 @@
 //! `saved ...` as soon as that was acknowledged, `failed ...` if it was refused, `unknown ...` if
 //! its answer was lost; `forget ...` and `forgotten ...` before and after a deletion.
 
+mod archive;
 mod ledgers;
 mod pages;
 mod steps;
@@ -50,6 +53,7 @@ async fn main() -> Outcome {
         ["enter", root, agent, calls, users @ ..] => {
             ledgers::enter(root, agent.parse()?, calls.parse()?, users).await
         }
+        ["archive", root, folder] => archive::run(&open(root)?, folder).await,
         ["find", keys @ ..] => pages::find(keys).await,
         other => Err(format!("there is no such command: {other:?}").into()),
     }

@@ -15,8 +15,8 @@ use tokio::time::timeout;
 
 use super::dialect::{Dialect, Script};
 use super::migrations::{self, Migrate};
-use super::queries::sql::Database;
 use super::problem::{Meaning, Miss, Problem, Refusal};
+use super::queries::sql::Database;
 use super::statement::{Argument, Rows, Session};
 use crate::query::{Document, Path};
 

@@ -143,9 +143,8 @@ fn value_of(document: &str, at: &Path) -> String {
 
 fn of(value: &str) -> Json {
     let kind = format!("JSON_TYPE({value})");
-    let text = |text: &str| {
-        format!("CASE WHEN {kind} = 'STRING' THEN CAST({text} AS BINARY) ELSE '' END")
-    };
+    let text =
+        |text: &str| format!("CASE WHEN {kind} = 'STRING' THEN CAST({text} AS BINARY) ELSE '' END");
     let unquoted = format!("JSON_UNQUOTE({value})");
     let number = format!(
         "CASE {kind} WHEN 'BOOLEAN' THEN CASE WHEN {value} = 'true' THEN 1e0 ELSE 0e0 END \

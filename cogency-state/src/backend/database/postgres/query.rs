@@ -4,9 +4,7 @@
 
 use std::borrow::Cow;
 
-use crate::backend::database::queries::sql::{
-    At, Bound, Json, KEY_CHARS, QuerySql, name, quoted,
-};
+use crate::backend::database::queries::sql::{At, Bound, Json, KEY_CHARS, QuerySql, name, quoted};
 use crate::query::{Column, Path, Step};
 
 pub(super) struct Queries;
@@ -51,11 +49,7 @@ impl QuerySql for Queries {
     fn column(&self, column: Column) -> String {
         let is_text = matches!(
             column,
-            Column::StateType
-                | Column::Provider
-                | Column::Model
-                | Column::Phase
-                | Column::SavedBy
+            Column::StateType | Column::Provider | Column::Model | Column::Phase | Column::SavedBy
         );
         format!("s.{}{}", name(column), if is_text { " COLLATE \"C\"" } else { "" })
     }
@@ -63,9 +57,8 @@ impl QuerySql for Queries {
     /// A long text fits no index.
     fn indexed(&self, column: Column, argument: &str) -> Option<String> {
         let is_text = !matches!(column, Column::User | Column::Session);
-        is_text.then(|| {
-            format!("left(s.{}, 200) COLLATE \"C\" = left({argument}, 200)", name(column))
-        })
+        is_text
+            .then(|| format!("left(s.{}, 200) COLLATE \"C\" = left({argument}, 200)", name(column)))
     }
 
     fn beginning(&self, text: &str) -> String {

@@ -104,12 +104,7 @@ fn equal_by_index(binder: &mut Binder<'_>, column: Column, text: &str) -> Option
     sql.indexed(column, &argument)
 }
 
-fn of_json(
-    binder: &mut Binder<'_>,
-    json: &Json,
-    comparison: Comparison,
-    value: &Value,
-) -> String {
+fn of_json(binder: &mut Binder<'_>, json: &Json, comparison: Comparison, value: &Value) -> String {
     let Json { kind, number, .. } = json;
     match value {
         Value::Null => format!("{kind} = {}", Kind::Null),
@@ -156,12 +151,7 @@ fn of_number(
     )
 }
 
-fn of_text(
-    binder: &mut Binder<'_>,
-    json: &Json,
-    comparison: Comparison,
-    text: &str,
-) -> String {
+fn of_text(binder: &mut Binder<'_>, json: &Json, comparison: Comparison, text: &str) -> String {
     let Json { kind, text: whole, key, .. } = json;
     let is_text = format!("{kind} = {}", Kind::Text);
     let held = binder.database.sql.held(text).into_owned();
@@ -182,10 +172,8 @@ fn of_text(
 }
 
 fn is_in(binder: &mut Binder<'_>, field: &Field, values: &[Value]) -> String {
-    let parts: Vec<_> = values
-        .iter()
-        .map(|value| compare(binder, field, Comparison::Equal, value))
-        .collect();
+    let parts: Vec<_> =
+        values.iter().map(|value| compare(binder, field, Comparison::Equal, value)).collect();
     if parts.is_empty() { FALSE.to_owned() } else { format!("({})", parts.join(" OR ")) }
 }
 

@@ -132,11 +132,7 @@ fn as_row(
 }
 
 /// `a > 1 OR a = 1 AND (b > 2 OR ..)`
-fn in_turn(
-    binder: &mut Binder<'_>,
-    terms: &[Term],
-    parts: &[Part],
-) -> Result<String, Problem> {
+fn in_turn(binder: &mut Binder<'_>, terms: &[Term], parts: &[Part]) -> Result<String, Problem> {
     let (Some((term, terms)), Some((part, parts))) = (terms.split_first(), parts.split_first())
     else {
         return Ok("1 = 0".to_owned());
