@@ -1,5 +1,6 @@
 //! A file of an archive: lines of JSON, compressed by gzip.
 
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 
 use bytes::Bytes;
@@ -59,5 +60,10 @@ pub(super) fn unpack(file: &Bytes) -> Result<Vec<Entry>, Problem> {
 
 /// The SHA-256 of a file, in hexadecimal digits.
 pub(super) fn sha256(file: &[u8]) -> String {
-    Sha256::digest(file).iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut digits = String::with_capacity(64);
+    for byte in Sha256::digest(file) {
+        // Writing to a string cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+    }
+    digits
 }

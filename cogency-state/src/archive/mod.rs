@@ -182,7 +182,7 @@ impl<'a> Move<'a> {
         let before = SystemTime::now().checked_sub(self.untouched);
         let before = before.unwrap_or(SystemTime::UNIX_EPOCH);
         let mut states = States::new(Arc::clone(backend), before, self.filter);
-        Run::new(&self.archive.place, &mut states, self.per_file, &*self.told).to_end().await
+        Run::new(&self.archive.place, &mut states, self.per_file, &*self.told).go().await
     }
 }
 

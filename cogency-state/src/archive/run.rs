@@ -47,7 +47,7 @@ impl<'a> Run<'a> {
         Self { place, source, entries, told, busy: HashSet::new(), report: Report::default() }
     }
 
-    pub(super) async fn to_end(mut self) -> Result<Report, Error> {
+    pub(super) async fn go(mut self) -> Result<Report, Error> {
         self.finish_earlier().await?;
         while let Some(entries) = self.read().await? {
             self.archive(entries).await?;

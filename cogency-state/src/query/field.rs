@@ -92,62 +92,52 @@ fn json(document: Document, path: &str) -> Field {
 impl Field {
     /// Equal. A value of another type never is; [`Value::Null`] is what a column has that holds
     /// nothing, and JSON's `null`, not what is missing from JSON.
-    #[must_use]
     pub fn eq(self, value: impl Into<Value>) -> Filter {
         self.compare(Comparison::Equal, value)
     }
 
     /// Not equal: also what is missing, or of another type. The same as `eq(value).not()`.
-    #[must_use]
     pub fn ne(self, value: impl Into<Value>) -> Filter {
         self.eq(value).not()
     }
 
     /// Less, of the same type.
-    #[must_use]
     pub fn lt(self, value: impl Into<Value>) -> Filter {
         self.compare(Comparison::Less, value)
     }
 
     /// Less or equal, of the same type.
-    #[must_use]
     pub fn le(self, value: impl Into<Value>) -> Filter {
         self.compare(Comparison::LessOrEqual, value)
     }
 
     /// Greater, of the same type.
-    #[must_use]
     pub fn gt(self, value: impl Into<Value>) -> Filter {
         self.compare(Comparison::Greater, value)
     }
 
     /// Greater or equal, of the same type.
-    #[must_use]
     pub fn ge(self, value: impl Into<Value>) -> Filter {
         self.compare(Comparison::GreaterOrEqual, value)
     }
 
     /// From the first on, and before the second: a week, a page of names.
-    #[must_use]
     pub fn between(self, from: impl Into<Value>, before: impl Into<Value>) -> Filter {
         self.clone().ge(from).and(self.lt(before))
     }
 
     /// Equal to one of these.
-    #[must_use]
     pub fn is_in<V: Into<Value>>(self, values: impl IntoIterator<Item = V>) -> Filter {
         let values = values.into_iter().map(Into::into).collect();
         Filter(Node::In(self, values))
     }
 
     /// A text that has this text in it, or an array one of whose elements is equal to this.
-    #[must_use]
     pub fn contains(self, value: impl Into<Value>) -> Filter {
         Filter(Node::Contains(self, value.into()))
     }
 
     /// There is something: in JSON also `null`.
-    #[must_use]
     pub fn exists(self) -> Filter {
         Filter(Node::Exists(self))
     }

@@ -72,7 +72,7 @@ fn step(text: &str) -> Result<(Step, &str), PathProblem> {
     let rest = text.strip_prefix('[').ok_or(PathProblem::NoStep)?;
     let (index, rest) = rest.split_once(']').ok_or(PathProblem::NoIndex)?;
     let is_number = index.bytes().all(|byte| byte.is_ascii_digit());
-    let index = index.parse().ok().filter(|index| is_number && *index <= i32::MAX as u32);
+    let index = index.parse().ok().filter(|index| is_number && i32::try_from(*index).is_ok());
     Ok((Step::Element(index.ok_or(PathProblem::NoIndex)?), rest))
 }
 

@@ -122,7 +122,7 @@ impl Records {
     /// Sees to it that the tables are there. What fails here was not begun.
     pub(super) async fn connected(&self) -> Result<(), Miss> {
         let ready = self.ready.get_or_try_init(|| self.server.migrate(self.migrate)).await;
-        ready.map(|_| ()).map_err(|miss| match miss {
+        ready.copied().map_err(|miss| match miss {
             Miss::Doubtful(problem) => Miss::NotYet(problem),
             miss => miss,
         })

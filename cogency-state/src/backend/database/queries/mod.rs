@@ -39,7 +39,7 @@ impl Records {
     /// How many states are meant.
     pub(super) async fn count(&self, filter: &Filter) -> Result<u64, Error> {
         let counted = async {
-            let statement = statement::count(self.server.database(), filter)?;
+            let statement = statement::count(self.server.database(), filter);
             let answer = self.select(&statement).await?;
             let count = answer.last().ok_or(Problem::Strange("no row"))?.int(0)?;
             Ok::<_, Failure>(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))

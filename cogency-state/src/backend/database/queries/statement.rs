@@ -87,17 +87,18 @@ pub(super) fn select(
     } else {
         "NULL, 'null'".to_owned()
     };
-    let order_values: String = terms.iter().map(|term| format!(", {}", term.selected)).collect();
+    let order_values: Vec<_> = terms.iter().map(|term| &*term.selected).collect();
     let order_by: Vec<_> = terms.iter().map(order::Term::to_sql).collect();
     let text = format!(
         "{before}{explain}SELECT s.user_id, s.session_id, s.version, s.write_id, s.schema_version, \
-         s.state_type, {metadata}, {state}, {saved_at}, s.saved_by, {expires_at}{order_values} \
+         s.state_type, {metadata}, {state}, {saved_at}, s.saved_by, {expires_at}, {order_values} \
          FROM {prefix}states s WHERE {conditions} ORDER BY {order_by} LIMIT {limit}",
         before = sql.before(),
         metadata = sql.as_text("s.metadata"),
         saved_at = sql.micros(&format!("s.{}", name(Column::SavedAt))),
         expires_at = sql.micros(&format!("s.{}", name(Column::ExpiresAt))),
         prefix = database.prefix,
+        order_values = order_values.join(", "),
         conditions = conditions.join(" AND "),
         order_by = order_by.join(", "),
         limit = search.limit,
@@ -107,11 +108,11 @@ pub(super) fn select(
 }
 
 /// How many there are.
-pub(super) fn count(database: &Database, filter: &Filter) -> Result<Statement, Problem> {
+pub(super) fn count(database: &Database, filter: &Filter) -> Statement {
     let mut binder = Binder::new(database);
     let conditions = conditions(&mut binder, filter).join(" AND ");
     let text = format!("SELECT count(*) FROM {}states s WHERE {conditions}", database.prefix);
-    Ok(Statement { text, bound: binder.bound, order: Vec::new() })
+    Statement { text, bound: binder.bound, order: Vec::new() }
 }
 
 fn conditions(binder: &mut Binder<'_>, filter: &Filter) -> Vec<String> {

@@ -44,7 +44,7 @@ impl QuerySql for Queries {
         let (document, path) = (document(at), literal(at.path));
         let value = Value {
             kind: format!("json_type({document}, {path})"),
-            value: format!("json_extract({document}, {path})"),
+            content: format!("json_extract({document}, {path})"),
             digits: format!("({document} -> {path})"),
         };
         Json { is_indexed: at.is_indexed, ..value.json() }
@@ -57,7 +57,7 @@ impl QuerySql for Queries {
             format!("json_each(CASE WHEN {is_array} THEN {document} ELSE '[]' END, {path}) e");
         let value = Value {
             kind: "e.type".to_owned(),
-            value: "e.value".to_owned(),
+            content: "e.value".to_owned(),
             digits: format!("({document} -> e.fullkey)"),
         };
         (from, value.json())
@@ -96,15 +96,15 @@ fn document(at: &At<'_>) -> String {
 /// A value of JSON, as SQLite's functions tell it.
 struct Value {
     kind: String,
-    value: String,
+    content: String,
     /// The text of a number.
     digits: String,
 }
 
 impl Value {
     fn json(&self) -> Json {
-        let Self { kind, value, .. } = self;
-        let text = format!("CASE WHEN {kind} = 'text' THEN {value} ELSE '' END");
+        let Self { kind, content, .. } = self;
+        let text = format!("CASE WHEN {kind} = 'text' THEN {content} ELSE '' END");
         Json {
             kind: format!(
                 "CASE {kind} WHEN 'null' THEN 1 WHEN 'false' THEN 2 WHEN 'true' THEN 2 \
@@ -114,8 +114,8 @@ impl Value {
             key: text.clone(),
             text,
             number: format!(
-                "CASE {kind} WHEN 'true' THEN 1.0 WHEN 'integer' THEN CAST({value} AS REAL) \
-                 WHEN 'real' THEN CAST({value} AS REAL) ELSE 0.0 END"
+                "CASE {kind} WHEN 'true' THEN 1.0 WHEN 'integer' THEN CAST({content} AS REAL) \
+                 WHEN 'real' THEN CAST({content} AS REAL) ELSE 0.0 END"
             ),
             rest: self.rest(),
             is_indexed: false,
@@ -125,12 +125,12 @@ impl Value {
     /// What the nearest `f64` lacks of a whole number. From 2^63 on that is no number of SQLite's:
     /// the difference is small, so its last digits tell it.
     fn rest(&self) -> String {
-        let Self { kind, value, digits } = self;
-        let nearest = format!("CAST({value} AS REAL)");
+        let Self { kind, content, digits } = self;
+        let nearest = format!("CAST({content} AS REAL)");
         format!(
             "CASE WHEN {kind} <> 'integer' OR {kind} IS NULL THEN 0 \
              WHEN abs({nearest}) < 9007199254740992.0 THEN 0 \
-             WHEN {nearest} < 9223372036854775808.0 THEN {value} - CAST({nearest} AS INTEGER) \
+             WHEN {nearest} < 9223372036854775808.0 THEN {content} - CAST({nearest} AS INTEGER) \
              WHEN {nearest} <= 18446744073709551616.0 THEN \
              (CAST(substr({digits}, -4) AS INTEGER) \
              - 4 * (CAST({nearest} / 4 AS INTEGER) % 2500) + 15000) % 10000 - 5000 \
