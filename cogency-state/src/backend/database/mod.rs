@@ -73,7 +73,7 @@ pub use place::DatabasePool;
 /// `cogency_states` has a row for each state, with typed columns for what is known about it, and
 /// the state's own text: `state->'turns'` on PostgreSQL, `JSON_EXTRACT(state, '$.turns')` on
 /// MariaDB and SQLite. Beside it are `cogency_leases`, which has a row for each state that somebody
-/// is at work on, and `cogency_migrations`. To edit a state by hand, set its `checksum` to null,
+/// is at work on, `cogency_migrations`, and `cogency_indexes`, which has the paths that are indexed. To edit a state by hand, set its `checksum` to null,
 /// and its `write_id` to another one.
 ///
 /// # Who makes the tables

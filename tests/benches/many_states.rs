@@ -1,8 +1,8 @@
 //! What queries and archives cost over 100,000 states, on each database, with the plans.
 //!
 //! ```text
-//! cargo bench -p cogency-state-tests --bench queries
-//! COGENCY_STATES=1000000 cargo bench -p cogency-state-tests --bench queries -- postgres
+//! cargo bench -p cogency-state-tests --bench many_states
+//! COGENCY_STATES=1000000 cargo bench -p cogency-state-tests --bench many_states -- postgres
 //! ```
 //!
 //! Each question is asked three times; the least time is shown.
