@@ -56,7 +56,7 @@ pub use self::field::{
     state_type, user, version,
 };
 pub use self::filter::Filter;
-pub use self::search::{Found, Hit, OrderBy, Page, Position, Search};
+pub use self::search::{Found, Hit, OrderBy, Page, Part, Position, Search};
 pub use self::value::Value;
 
 pub(crate) use self::check::filter as check_filter;
@@ -69,5 +69,4 @@ pub(crate) use self::{
     filter::{Comparison, Node},
     number::Exact,
     path::Path,
-    search::Part,
 };

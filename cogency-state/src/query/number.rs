@@ -2,9 +2,6 @@
 
 use std::cmp::Ordering;
 
-/// From here on not every whole number is an `f64`.
-const FIRST_INEXACT: f64 = 9_007_199_254_740_992.0;
-
 /// A number of JSON: an `f64`, and for a whole one what the nearest `f64` lacks of it. As the
 /// nearest never jumps back, numbers compare as these pairs do.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,11 +26,6 @@ impl Exact {
     fn whole(whole: i128) -> Self {
         let nearest = whole as f64;
         Self { nearest, rest: (whole - nearest as i128) as i64 }
-    }
-
-    /// Whether others may have the same `f64`.
-    pub(crate) fn is_crowded(self) -> bool {
-        self.nearest.abs() >= FIRST_INEXACT
     }
 
     pub(crate) fn cmp(self, other: Self) -> Ordering {

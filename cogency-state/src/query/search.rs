@@ -64,13 +64,31 @@ impl Search {
 /// A place in an ordered result: that of one row. It means something only to the backend that gave
 /// it, for the same query.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Position(pub(crate) Vec<Part>);
+pub struct Position(Vec<Part>);
+
+impl Position {
+    /// The place of a row, as a backend tells it from others.
+    #[must_use]
+    pub fn new(parts: Vec<Part>) -> Self {
+        Self(parts)
+    }
+
+    /// What the backend said.
+    #[must_use]
+    pub fn parts(&self) -> &[Part] {
+        &self.0
+    }
+}
 
 /// One part of a position.
 #[derive(Clone, PartialEq)]
-pub(crate) enum Part {
+#[non_exhaustive]
+pub enum Part {
+    /// A whole number.
     Int(i64),
+    /// A number.
     Float(f64),
+    /// A text.
     Text(String),
 }
 

@@ -11,6 +11,9 @@ use crate::query::{Column, Comparison, Exact, Field, Filter, Node, Of, Value, mi
 const TRUE: &str = "1 = 1";
 const FALSE: &str = "1 = 0";
 
+/// From here on not every whole number is an `f64`: several have the same nearest one.
+const FIRST_INEXACT: f64 = 9_007_199_254_740_992.0;
+
 /// The condition of a filter.
 pub(super) fn of(binder: &mut Binder<'_>, filter: &Filter) -> String {
     node(binder, &filter.0)
@@ -134,7 +137,7 @@ fn of_number(
     let Json { number, rest, .. } = json;
     let is_number = is_kind(json, Kind::Number);
     let argument = binder.float(value);
-    if !exact.is_crowded() {
+    if exact.nearest.abs() < FIRST_INEXACT {
         return format!("({is_number} AND {number} {} {argument})", sign(comparison));
     }
     let whole = exact.rest;

@@ -41,7 +41,7 @@ fn position(statement: &Statement, row: &dyn Cells) -> Result<Position, Problem>
             Holds::Text => Part::Text(row::text(row, column)?.ok_or(NULL)?),
         })
     });
-    parts.collect::<Result<_, Problem>>().map(Position)
+    parts.collect::<Result<_, Problem>>().map(Position::new)
 }
 
 fn hit(location: &str, search: &Search, row: &dyn Cells) -> Result<Hit, Error> {

@@ -6,7 +6,7 @@ use super::super::problem::Problem;
 use super::super::statement::Argument;
 use super::sql::{Bound, Database, name};
 use super::{condition, order};
-use crate::query::{Column, Filter, Position, Search};
+use crate::query::{Column, Filter, Search};
 
 /// Columns that are selected before those of the order.
 pub(super) const COLUMNS: usize = 12;
@@ -78,8 +78,8 @@ pub(super) fn select(
     let terms = order::terms(database, &search.order);
     let mut binder = Binder::new(database);
     let mut conditions = conditions(&mut binder, &search.filter);
-    if let Some(Position(parts)) = &search.after {
-        conditions.push(order::behind(&mut binder, &terms, parts)?);
+    if let Some(position) = &search.after {
+        conditions.push(order::behind(&mut binder, &terms, position.parts())?);
     }
     // Without the state a row is read as one whose state is null.
     let state = if search.with_states {
