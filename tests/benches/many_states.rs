@@ -20,18 +20,18 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const SQLITE: &str = "WITH RECURSIVE numbers(n) AS
    (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {n})
  INSERT INTO cogency_states
- SELECT 'user ' || n % 1000, 'run ' || n, 1,
-   printf('00000000-0000-4000-8000-%012d', n), '1.0', NULL, 'openai', 'model ' || n % 20, NULL,
+ SELECT 'user ' || (n % 1000), 'run ' || n, 1,
+   printf('00000000-0000-4000-8000-%012d', n), '1.0', NULL, 'openai', 'model ' || (n % 20), NULL,
    strftime('%Y-%m-%d %H:%M:%f', 'now', -n || ' minutes'), 'host:1', NULL, NULL, '{}',
    '{\"stop_reason\":\"' || CASE WHEN n % 100 = 0 THEN 'error' ELSE 'done' END
-   || '\",\"turns\":' || n % 50 || ',\"text\":\"' || substr(hex(randomblob(480)), 1, 940) || '\"}'
+   || '\",\"turns\":' || (n % 50) || ',\"text\":\"' || substr(hex(randomblob(480)), 1, 940) || '\"}'
  FROM numbers; ANALYZE";
 const POSTGRES: &str = "INSERT INTO cogency_states
- SELECT 'user ' || n % 1000, 'run ' || n, 1,
+ SELECT 'user ' || (n % 1000), 'run ' || n, 1,
    '00000000-0000-4000-8000-' || lpad(n::text, 12, '0'), '1.0', NULL, 'openai',
-   'model ' || n % 20, NULL, now() - n * interval '1 minute', 'host:1', NULL, NULL, '{}',
+   'model ' || (n % 20), NULL, now() - n * interval '1 minute', 'host:1', NULL, NULL, '{}',
    ('{\"stop_reason\":\"' || CASE WHEN n % 100 = 0 THEN 'error' ELSE 'done' END
-   || '\",\"turns\":' || n % 50 || ',\"text\":\"' || repeat(md5(n::text), 29) || '\"}')::json
+   || '\",\"turns\":' || (n % 50) || ',\"text\":\"' || repeat(md5(n::text), 29) || '\"}')::json
  FROM generate_series(1, {n}) n; ANALYZE cogency_states";
 const MARIADB: &str = "INSERT INTO cogency_states (
    user_id, session_id, version, write_id, schema_version, provider, model, saved_at, saved_by,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cogency_state::query::{Field, Filter, OrderBy, Search, session, state, user};
 use cogency_state::{DatabaseBackend, Error, StateBackend as _, StateKey};
+use cogency_state_tests::database::{PgBouncer, shared_postgres};
 use futures_core::Stream;
 
 use crate::places::Database;
@@ -135,4 +136,17 @@ async fn a_state_that_cannot_be_read_is_an_error_in_its_place_and_the_next_ones_
         // Of what is known without it there is nothing wrong.
         assert_eq!(query.rows().all().await.unwrap().len(), 5);
     }
+}
+
+#[tokio::test]
+async fn behind_a_pooler_that_keeps_no_sessions_queries_work_too() {
+    let pooler = PgBouncer::before(shared_postgres());
+    let database = Database::postgres();
+    let url = format!("{}?prefix={}&statement_cache=off", pooler.url(), database.prefix);
+    let builder = DatabaseBackend::builder(&url).index(state("$.number"));
+    let backend = builder.connect().await.unwrap();
+    numbered(&backend, 20).await;
+    let query = manager(&backend).query().filter(state("$.number").ge(15));
+    assert_eq!(query.count().await.unwrap(), 5);
+    assert_eq!(sessions(&query).await.len(), 5);
 }

@@ -16,24 +16,24 @@ const ROWS: [(&str, &str); 3] = [
         "sqlite",
         "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 20000)
          INSERT INTO {p}states
-         SELECT 'user ' || n % 500, 'session ' || n, n, 'id', '1.0', 'type ' || n % 400,
-           'provider ' || n % 400, 'model ' || n % 400, 'phase ' || n % 400,
-           strftime('%Y-%m-%d %H:%M:%f', 'now', -n || ' minutes'), 'process ' || n % 400,
+         SELECT 'user ' || (n % 500), 'session ' || n, n, 'id', '1.0', 'type ' || (n % 400),
+           'provider ' || (n % 400), 'model ' || (n % 400), 'phase ' || (n % 400),
+           strftime('%Y-%m-%d %H:%M:%f', 'now', -n || ' minutes'), 'process ' || (n % 400),
            CASE WHEN n % 400 = 0
              THEN strftime('%Y-%m-%d %H:%M:%f', 'now', n || ' minutes') END,
-           NULL, '{\"tag\":\"tag ' || n % 400 || '\"}',
-           '{\"reason\":\"reason ' || n % 400 || '\",\"count\":' || n || '}'
+           NULL, '{\"tag\":\"tag ' || (n % 400) || '\"}',
+           '{\"reason\":\"reason ' || (n % 400) || '\",\"count\":' || n || '}'
          FROM numbers; ANALYZE",
     ),
     (
         "postgres",
         "INSERT INTO {p}states
-         SELECT 'user ' || n % 500, 'session ' || n, n, 'id', '1.0', 'type ' || n % 400,
-           'provider ' || n % 400, 'model ' || n % 400, 'phase ' || n % 400,
-           now() - n * interval '1 minute', 'process ' || n % 400,
+         SELECT 'user ' || (n % 500), 'session ' || n, n, 'id', '1.0', 'type ' || (n % 400),
+           'provider ' || (n % 400), 'model ' || (n % 400), 'phase ' || (n % 400),
+           now() - n * interval '1 minute', 'process ' || (n % 400),
            CASE WHEN n % 400 = 0 THEN now() + n * interval '1 minute' END,
-           NULL, ('{\"tag\":\"tag ' || n % 400 || '\"}')::json,
-           ('{\"reason\":\"reason ' || n % 400 || '\",\"count\":' || n || '}')::json
+           NULL, ('{\"tag\":\"tag ' || (n % 400) || '\"}')::json,
+           ('{\"reason\":\"reason ' || (n % 400) || '\",\"count\":' || n || '}')::json
          FROM generate_series(1, 20000) n; ANALYZE {p}states",
     ),
     (
