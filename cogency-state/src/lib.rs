@@ -28,6 +28,7 @@
 //!
 //! - [`#[robust]`](macro@robust) makes one call of a function one step of its state;
 //! - [`StateManager`] loads and saves typed states by hand, over any backend;
+//! - [`query`] asks for states by what is in them, in a database;
 //! - [`StateBackend`] is the contract of a place that keeps [`Record`]s: [`MemoryBackend`],
 //!   [`FileBackend`], `RedisBackend` and `DatabaseBackend` (cargo features), or one of your own,
 //!   which the checks in `conformance` (another) try.
@@ -37,12 +38,15 @@
 //!
 //! # Cargo features
 //!
+//! - `archive`: states that nobody touched for long, in files; `archive-s3`: in an object store.
 //! - `conformance`: the suite for authors of backends. Not needed by a program that keeps states.
 //! - `redis`: `RedisBackend`, for states that many processes and hosts share.
 //! - `rig`, `async-openai`: what these clients call with is an [`Llm`].
 //! - `sqlite`, `postgres`, `mysql`: `DatabaseBackend`, for states in a database.
 
 mod agent_state;
+#[cfg(feature = "archive")]
+pub mod archive;
 mod aside;
 mod backend;
 mod codec;
@@ -64,6 +68,7 @@ mod manager;
 mod percent;
 #[doc(hidden)]
 pub mod private;
+pub mod query;
 mod record;
 mod rfc3339;
 mod spool_problem;
@@ -87,8 +92,8 @@ pub use key::{DEFAULT_SESSION, KeyProblem, MAX_ID_BYTES, StateKey};
 pub use manager::{
     Call, CheckFailure, CheckReport, CurrentCall, Difference, Health, History, ImportOutcome,
     ImportReport, ImportedFile, Llm, LlmChange, LlmMatch, LlmMigration, LlmName, Loaded,
-    Migrations, OnLlmChange, OnOutage, OnUnreadable, Outcome, Resolution, Spooled, SpooledKind,
-    StateManager, StateManagerBuilder, current, is_enabled, set_enabled,
+    Migrations, OnLlmChange, OnOutage, OnUnreadable, Outcome, Query, Resolution, Rows, Spooled,
+    SpooledKind, StateManager, StateManagerBuilder, current, is_enabled, set_enabled,
 };
 pub use record::{Checksum, Metadata, Record, Revision, SCHEMA_VERSION, SavedAt, WriteId};
 pub use spool_problem::SpoolProblem;

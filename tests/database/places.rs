@@ -33,6 +33,15 @@ impl Database {
         [Self::sqlite(), Self::postgres(), Self::mariadb()]
     }
 
+    /// Another one of its kind; of a server the same one, with other tables.
+    pub(crate) fn afresh(&self) -> Self {
+        match self.name {
+            "sqlite" => Self::sqlite(),
+            "postgres" => Self::postgres(),
+            _ => Self::mariadb(),
+        }
+    }
+
     pub(crate) fn builder(&self) -> DatabaseBackendBuilder {
         DatabaseBackend::builder(&self.url).prefix(&self.prefix)
     }

@@ -29,6 +29,8 @@ pub struct Capabilities {
     /// Whether what is stored can be set aside. Where not, the manager refuses to begin a call
     /// that may need it.
     pub aside: bool,
+    /// Whether states can be [asked for](crate::StateManager::query) by what is in them.
+    pub queries: bool,
 }
 
 impl Capabilities {
@@ -44,6 +46,7 @@ impl Capabilities {
             history: false,
             lists_all: false,
             aside: false,
+            queries: false,
         }
     }
 
@@ -72,6 +75,13 @@ impl Capabilities {
     #[must_use]
     pub const fn with_saves_that_survive_drop(mut self) -> Self {
         self.saves_survive_drop = true;
+        self
+    }
+
+    /// With answers to queries.
+    #[must_use]
+    pub const fn with_queries(mut self) -> Self {
+        self.queries = true;
         self
     }
 

@@ -25,6 +25,7 @@ use crate::aside::{Aside, AsideId};
 use crate::error::Error;
 use crate::holder::Holder;
 use crate::key::StateKey;
+use crate::query::{Filter, Page, Search};
 use crate::record::{Record, Revision};
 
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
@@ -174,6 +175,23 @@ pub trait StateBackend: fmt::Debug + Send + Sync + 'static {
         Err(Error::no_aside(self.location()))
     }
 
+    /// A page of the states that a search means, where [`Capabilities::queries`] says that there
+    /// are queries. What they mean is said in [`query`](crate::query).
+    ///
+    /// # Errors
+    /// [`Error::Config`] where there are none.
+    async fn find_states(&self, _search: &Search) -> Result<Page, Error> {
+        Err(no_queries(self.location()))
+    }
+
+    /// How many states a filter means, likewise.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where there are no queries.
+    async fn count_states(&self, _filter: &Filter) -> Result<u64, Error> {
+        Err(no_queries(self.location()))
+    }
+
     /// [`acquire_lease`](Self::acquire_lease), then [`load_state`](Self::load_state) under it.
     ///
     /// If the load fails the lease is given back.
@@ -203,6 +221,15 @@ pub trait StateBackend: fmt::Debug + Send + Sync + 'static {
             tracing::warn!(key = %lease.key(), %error, "saved, but the lease was not given back");
         }
         Ok(())
+    }
+}
+
+pub(crate) fn no_queries(location: &str) -> Error {
+    Error::Config {
+        reason: format!(
+            "states in {location} cannot be asked for by what is in them: keep them in a database \
+             (cargo features `sqlite`, `postgres`, `mysql`), or list those of a user"
+        ),
     }
 }
 

@@ -14,6 +14,8 @@
 //! agent enter <root> <agent> <calls> <user>...
 //!                                      so many entries in the users' ledgers, whatever happens
 //! agent change <root> <user> <llm>...  calls of these LLMs in turn, without end: `begin <number> <llm>`
+//! agent archive <root> <folder>        a run of an archive, 10 states a file: `step`, and on
+//!                                      with each line that comes; until its stdin ends
 //! agent find (<root> <user>)...        a call without a save on each: `found <number>`, or why not
 //! ```
 //! A root is a folder, the URL of a Redis server or a database, or `away:`, a server that nobody
@@ -24,6 +26,7 @@
 //! `saved ...` as soon as that was acknowledged, `failed ...` if it was refused, `unknown ...` if
 //! its answer was lost; `forget ...` and `forgotten ...` before and after a deletion.
 
+mod archive;
 mod ledgers;
 mod llms;
 mod pages;
@@ -62,6 +65,7 @@ async fn main() -> Ended {
             ledgers::enter(root, agent.parse()?, calls.parse()?, users).await
         }
         ["change", root, user, llms @ ..] => llms::change(root, user, llms).await,
+        ["archive", root, folder] => archive::run(&open(root)?, folder).await,
         ["find", keys @ ..] => pages::find(keys).await,
         other => Err(format!("there is no such command: {other:?}").into()),
     }

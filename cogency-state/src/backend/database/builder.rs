@@ -1,5 +1,6 @@
 //! Settings of a `DatabaseBackend`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use super::url::{self, Keeps, Options, Target};
 use crate::backend::{Durability, Sharing};
 use crate::error::Error;
 use crate::history::Retention;
+use crate::query::{Document, Field, Of, Path};
 
 const PREFIX: &str = "cogency_";
 const POOL_SIZE: u32 = 10;
@@ -52,6 +54,7 @@ pub struct DatabaseBackendBuilder {
     from: From,
     options: Options,
     patience: Patience,
+    indexed: Vec<Field>,
 }
 
 enum From {
@@ -69,7 +72,7 @@ impl DatabaseBackendBuilder {
     }
 
     fn from(from: From) -> Self {
-        Self { from, options: Options::default(), patience: PATIENCE }
+        Self { from, options: Options::default(), patience: PATIENCE, indexed: Vec::new() }
     }
 
     /// What the names of all tables begin with, `cogency_` unless told: up to 32 lower-case
@@ -105,6 +108,17 @@ impl DatabaseBackendBuilder {
     /// with the next save that keeps one.
     pub fn without_history(mut self) -> Self {
         self.options.history = Some(Keeps::Nothing);
+        self
+    }
+
+    /// Has an index on a path that [queries](crate::query) ask about often, made when it connects
+    /// unless it is there: `.index(state("$.stop_reason"))`. The typed columns have theirs. Each
+    /// index makes a save a little dearer; one that is not wanted any more an operator may drop.
+    ///
+    /// # Errors
+    /// Of [`build`](Self::build): [`Error::Config`] if that is no path.
+    pub fn index(mut self, field: Field) -> Self {
+        self.indexed.push(field);
         self
     }
 
@@ -149,14 +163,14 @@ impl DatabaseBackendBuilder {
     /// # Errors
     /// [`Error::Config`] if the URL or a setting is wrong.
     pub fn migrations(self) -> Result<String, Error> {
-        let Settings { place, prefix, .. } = self.settings()?;
+        let Settings { place, prefix, indexed, .. } = self.settings()?;
         Ok(match place {
             #[cfg(feature = "sqlite")]
-            Place::Sqlite(_) => migrations::text::<sqlx::Sqlite>(&prefix),
+            Place::Sqlite(_) => migrations::text::<sqlx::Sqlite>(&prefix, indexed),
             #[cfg(feature = "postgres")]
-            Place::Postgres(_) => migrations::text::<sqlx::Postgres>(&prefix),
+            Place::Postgres(_) => migrations::text::<sqlx::Postgres>(&prefix, indexed),
             #[cfg(feature = "mysql")]
-            Place::MySql(_) => migrations::text::<sqlx::MySql>(&prefix),
+            Place::MySql(_) => migrations::text::<sqlx::MySql>(&prefix, indexed),
         })
     }
 
@@ -200,6 +214,7 @@ impl DatabaseBackendBuilder {
             retention: options.history.unwrap_or_default().retention(),
             keeps_statements: options.keeps_statements.unwrap_or(true),
             patience: self.patience,
+            indexed: valid_indexes(self.indexed)?,
             place,
         })
     }
@@ -215,6 +230,7 @@ struct Settings {
     retention: Option<Retention>,
     keeps_statements: bool,
     patience: Patience,
+    indexed: Vec<(Document, Path)>,
 }
 
 impl Settings {
@@ -240,18 +256,20 @@ impl Settings {
 
     fn server(self) -> Box<dyn Server> {
         let (size, prefix, keeps) = (self.pool_size, &*self.prefix, self.keeps_statements);
-        let within = self.patience.connect;
+        let (indexed, within) = (self.indexed, self.patience.connect);
         match self.place {
             #[cfg(feature = "sqlite")]
             Place::Sqlite(source) => {
-                Box::new(Connections::new(source, size, prefix, keeps, within))
+                Box::new(Connections::new(source, size, prefix, indexed, keeps, within))
             }
             #[cfg(feature = "postgres")]
             Place::Postgres(source) => {
-                Box::new(Connections::new(source, size, prefix, keeps, within))
+                Box::new(Connections::new(source, size, prefix, indexed, keeps, within))
             }
             #[cfg(feature = "mysql")]
-            Place::MySql(source) => Box::new(Connections::new(source, size, prefix, keeps, within)),
+            Place::MySql(source) => {
+                Box::new(Connections::new(source, size, prefix, indexed, keeps, within))
+            }
         }
     }
 }
@@ -275,6 +293,20 @@ fn valid_prefix(prefix: Option<String>) -> Result<String, Error> {
     Err(config(
         "the prefix of its tables is not up to 32 lower-case letters, digits and underscores,          perhaps behind a schema and a dot",
     ))
+}
+
+fn valid_indexes(fields: Vec<Field>) -> Result<Vec<(Document, Path)>, Error> {
+    let paths = fields.into_iter().map(|field| match field.0 {
+        Of::Json(document, Ok(path)) => Ok((document, path)),
+        Of::Json(_, Err((path, problem))) => {
+            Err(config(&format!("there can be no index on {path:?}, which is no path: {problem}")))
+        }
+        Of::Column(_) => Err(config("a column has its index already")),
+    });
+    let mut paths = paths.collect::<Result<Vec<_>, _>>()?;
+    let mut seen = HashSet::new();
+    paths.retain(|path| seen.insert(path.clone()));
+    Ok(paths)
 }
 
 fn valid_ttl(ttl: Option<Duration>) -> Result<Duration, Error> {

@@ -18,7 +18,9 @@ use super::migrations::{self, Migrate};
 use super::pool::NoConnection;
 use super::pools::{Lent, Pools, Source};
 use super::problem::{Meaning, Miss, Problem, Refusal};
+use super::queries::sql::Database;
 use super::statement::{Argument, Rows, Session};
+use crate::query::{Document, Path};
 
 /// What an argument takes beside its bytes, of all of them together.
 const MARGIN: usize = 1 << 10;
@@ -36,6 +38,17 @@ pub(super) trait Server: Send + Sync {
         within: Duration,
     ) -> Result<Rows, Miss>;
 
+    /// Runs a statement once.
+    async fn select(
+        &self,
+        text: &Arc<str>,
+        arguments: &[Argument<'_>],
+        within: Duration,
+    ) -> Result<Rows, Miss>;
+
+    /// The database, as queries see it.
+    fn database(&self) -> &Database;
+
     /// Sees to the tables.
     async fn migrate(&self, migrate: Migrate) -> Result<(), Miss>;
 }
@@ -43,8 +56,8 @@ pub(super) trait Server: Send + Sync {
 /// The ways to one database.
 pub(super) struct Connections<DB: Dialect> {
     pools: Pools<DB>,
-    /// What names of tables begin with.
-    prefix: String,
+    /// With what names of tables begin with.
+    database: Database,
     texts: HashMap<Script, Arc<str>>,
     /// Whether statements stay prepared on a connection.
     keeps_statements: bool,
@@ -59,13 +72,14 @@ impl<DB: Dialect> Connections<DB> {
         source: Source<DB>,
         pool_size: u32,
         prefix: &str,
+        indexed: Vec<(Document, Path)>,
         keeps_statements: bool,
         connect_within: Duration,
     ) -> Self {
         let text = |script| (script, with_prefix(DB::sql(script), prefix).into());
         Self {
             pools: Pools::new(source, pool_size, connect_within),
-            prefix: prefix.to_owned(),
+            database: Database { sql: DB::QUERIES, prefix: prefix.to_owned(), indexed },
             texts: Script::ALL.into_iter().map(text).collect(),
             keeps_statements,
             is_strict: AtomicBool::new(false),
@@ -205,10 +219,19 @@ where
         // Before the connection: whoever writes has the only one, perhaps.
         let _writing =
             if DB::ONE_WRITER && script.writes() { Some(self.writing.lock().await) } else { None };
-        let mut lent = self.connection().await?;
         let Some(text) = self.texts.get(&script) else {
             return Err(Problem::Strange("there is no such script").into());
         };
+        self.select(text, arguments, within).await
+    }
+
+    async fn select(
+        &self,
+        text: &Arc<str>,
+        arguments: &[Argument<'_>],
+        within: Duration,
+    ) -> Result<Rows, Miss> {
+        let mut lent = self.connection().await?;
         let connection = lent.connection();
         let miss = match self.fits(connection, arguments).await {
             Ok(()) => match timeout(within, self.ask(connection, text, arguments)).await {
@@ -225,13 +248,17 @@ where
         Err(miss)
     }
 
+    fn database(&self) -> &Database {
+        &self.database
+    }
+
     async fn migrate(&self, migrate: Migrate) -> Result<(), Miss> {
         if let Source::Options(options) = self.pools.source() {
             prepare::<DB>(options).await.map_err(Problem::NoFile)?;
         }
         let mut lent = self.connection().await?;
         let migrated = match self.look(lent.connection()).await {
-            Ok(()) => migrations::see_to::<DB>(lent.connection(), &self.prefix, migrate).await,
+            Ok(()) => migrations::see_to::<DB>(lent.connection(), &self.database, migrate).await,
             Err(miss) => Err(miss),
         };
         match &migrated {

@@ -13,6 +13,7 @@ use sqlx::Connection;
 use sqlx::error::DatabaseError;
 
 use super::problem::Meaning;
+use super::queries::sql::QuerySql;
 
 /// Something that is asked of a database, by the file of its SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -147,6 +148,9 @@ pub(super) trait Dialect: sqlx::Database {
     /// How many bytes a server takes at once; of more it reads nothing, and hangs up. `None` where
     /// no such bound is below what a state may have.
     const LARGEST: Option<&'static str> = None;
+
+    /// How it writes the parts of a query.
+    const QUERIES: &'static dyn QuerySql;
 
     /// The SQL of a script.
     fn sql(script: Script) -> &'static str;

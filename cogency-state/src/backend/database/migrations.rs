@@ -6,7 +6,10 @@
 use super::connections::{not_done, with_prefix};
 use super::dialect::{Dialect, Migration};
 use super::problem::{Meaning, Miss, Problem};
+use super::queries::indexes;
+use super::queries::sql::Database;
 use super::statement::{Rows, Session};
+use crate::query::{Document, Path};
 
 /// Who applies the migrations that are missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,8 +22,9 @@ pub(super) enum Migrate {
 }
 
 /// The SQL of all migrations, to be applied by hand.
-pub(super) fn text<DB: Dialect>(prefix: &str) -> String {
+pub(super) fn text<DB: Dialect>(prefix: &str, indexed: Vec<(Document, Path)>) -> String {
     let migrating = DB::MIGRATING;
+    let database = Database { sql: DB::QUERIES, prefix: prefix.to_owned(), indexed };
     let mut text = format!("{};\n", with_prefix(migrating.table.trim_end(), prefix));
     for migration in migrating.migrations {
         let sql = with_prefix(migration.sql, prefix);
@@ -28,15 +32,16 @@ pub(super) fn text<DB: Dialect>(prefix: &str) -> String {
         let (Migration { version, about, .. }, noted) = (migration, noted(migration, prefix));
         text.extend(["\n-- ", &version.to_string(), ": ", about, "\n", sql, ";\n", &noted, ";\n"]);
     }
-    text
+    text + &database.indexes_text()
 }
 
 /// Sees to it that the tables are as they have to be.
 pub(super) async fn see_to<DB: Dialect>(
     session: &mut dyn Session,
-    prefix: &str,
+    database: &Database,
     migrate: Migrate,
 ) -> Result<(), Miss> {
+    let prefix = &*database.prefix;
     let migrating = DB::MIGRATING;
     let needed = migrating.migrations.last().map_or(0, |migration| migration.version);
     let found = match version(session, prefix).await {
@@ -49,13 +54,19 @@ pub(super) async fn see_to<DB: Dialect>(
         return Err(Problem::OfTheFuture { found, known }.into());
     }
     if found == needed {
-        return Ok(());
+        let missing = indexes::missing(session, database).await.map_err(not_done::<DB>)?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        if migrate == Migrate::Never {
+            return Err(Problem::NotIndexed(indexes::named(&missing)).into());
+        }
     }
     if migrate == Migrate::Never {
         let missing = missing(migrating.migrations, found);
         return Err(Problem::NotMigrated { found, needed, missing }.into());
     }
-    let applied = apply::<DB>(session, prefix).await;
+    let applied = apply::<DB>(session, database).await;
     applied.map_err(|error| error.map_or(Miss::NotYet(Problem::BeingMigrated), not_done::<DB>))
 }
 
@@ -73,8 +84,9 @@ async fn version(session: &mut dyn Session, prefix: &str) -> Result<i64, sqlx::E
 /// Applies what is missing. `None` if others did not let it for a long time.
 async fn apply<DB: Dialect>(
     session: &mut dyn Session,
-    prefix: &str,
+    database: &Database,
 ) -> Result<(), Option<sqlx::Error>> {
+    let prefix = &*database.prefix;
     let migrating = DB::MIGRATING;
     let begun = session.run(with_prefix(migrating.begin, prefix)).await?;
     if last_number(&begun) != 1 {
@@ -87,6 +99,9 @@ async fn apply<DB: Dialect>(
         session.run(with_prefix(migration.sql, prefix)).await?;
         session.run(noted(migration, prefix)).await?;
         tracing::info!(version = migration.version, "the tables were migrated");
+    }
+    for index in indexes::missing(session, database).await? {
+        index.make(session, prefix).await?;
     }
     session.run(with_prefix(migrating.commit, prefix)).await?;
     Ok(())

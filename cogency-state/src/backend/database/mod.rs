@@ -6,9 +6,9 @@
 //! `deleting`, `records`, `row`), and what a history is (`history`, `entry`, `standing`). It sees a
 //! database as an object that runs scripts (`connections::Server`), which is written once,
 //! generically, over sqlx's connections (`pool`, `pools`); what sqlx wants to know of a database for
-//! that stands in one place (`statement::Session`). sqlx's own `Any` driver would do the same with less of each
-//! database (no `json`, no types, no codes of errors), and a trait with a method for each step would
-//! repeat for each database what binds arguments and reads rows.
+//! that stands in one place (`statement::Session`). sqlx's own `Any` driver would do the same with
+//! less of each database (no `json`, no types, no codes of errors), and a trait with a method for
+//! each step would repeat for each database what binds arguments and reads rows.
 
 mod aside;
 mod builder;
@@ -27,6 +27,7 @@ mod pools;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod problem;
+mod queries;
 mod records;
 mod row;
 mod saving;
@@ -50,6 +51,7 @@ use crate::aside::{Aside, AsideId};
 use crate::error::Error;
 use crate::holder::Holder;
 use crate::key::StateKey;
+use crate::query::{Filter, Page, Search};
 use crate::record::Record;
 use crate::to_its_end::ToItsEnd;
 
@@ -65,8 +67,8 @@ pub use place::DatabasePool;
 /// | `mysql://user:password@host:3306/agents`, `mariadb://…` | `mysql` | MariaDB 10.6 or newer |
 ///
 /// Behind a `?` may stand `prefix=name`, `lease_ttl=5s`, `pool_size=4`, `migrate=never`,
-/// `statement_cache=off` and `history=off`, `history=100` or `history=90d`, as in [`DatabaseBackendBuilder`], and what sqlx knows of, such as
-/// `sslmode=verify-full`.
+/// `statement_cache=off` and `history=off`, `history=100` or `history=90d`, as in
+/// [`DatabaseBackendBuilder`], and what sqlx knows of, such as `sslmode=verify-full`.
 ///
 /// # What it promises
 /// A save is one transaction of the database's, fenced and compared with the record's version and
@@ -83,10 +85,10 @@ pub use place::DatabasePool;
 /// `cogency_states` has a row for each state, with typed columns for what is known about it, and
 /// the state's own text: `state->'turns'` on PostgreSQL, `JSON_EXTRACT(state, '$.turns')` on
 /// MariaDB and SQLite. Beside it are `cogency_leases`, which has a row for each state that somebody
-/// is at work on, and `cogency_migrations`. `cogency_history` has a row for each thing that
-/// happened to a state, with its versions, and `cogency_heads` says where each history stands. To
-/// edit a state by hand, set its `checksum` to null,
-/// is at work on, `cogency_aside` with the states that were set aside, and `cogency_migrations`. To edit a state by hand, set its `checksum` to null,
+/// is at work on; `cogency_history`, a row for each thing that happened to a state, with its
+/// versions; `cogency_heads`, where each history stands; `cogency_aside`, the states that were set
+/// aside; `cogency_indexes`, the paths that are indexed; and `cogency_migrations`. To edit a state
+/// by hand, set its `checksum` to null,
 /// and its `write_id` to another one.
 ///
 /// # Who makes the tables
@@ -165,6 +167,32 @@ impl DatabaseBackend {
         self.run(|records| async move { records.remove_expired().await }).await
     }
 
+    /// What the database would do to find this page, in its own words: whether an index is used.
+    ///
+    /// ```no_run
+    /// use cogency_state::DatabaseBackend;
+    /// use cogency_state::query::{Search, state};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cogency_state::Error> {
+    /// let backend = DatabaseBackend::builder("sqlite:agents.db")
+    ///     .index(state("$.stop_reason"))
+    ///     .connect()
+    ///     .await?;
+    /// let search = Search::new(state("$.stop_reason").eq("error"), 100);
+    /// println!("{}", backend.explain(&search).await?.join("\n"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the query cannot be run, [`Error::Backend`] if the database fails.
+    pub async fn explain(&self, search: &Search) -> Result<Vec<String>, Error> {
+        let search = search.clone();
+        search.check()?;
+        self.run(|records| async move { records.explain(&search).await }).await
+    }
+
     async fn find_durability(&self) -> Result<Durability, Error> {
         let found = self.run(|records| async move {
             records.connect().await?;
@@ -208,7 +236,8 @@ impl StateBackend for DatabaseBackend {
             .with_lease_ttl(Some(self.records.lease_ttl))
             .with_expiry()
             .with_list_of_all()
-            .with_aside();
+            .with_aside()
+            .with_queries();
         if self.records.retention.is_some() { capabilities.with_history() } else { capabilities }
     }
 
@@ -284,6 +313,16 @@ impl StateBackend for DatabaseBackend {
     async fn drop_aside(&self, key: &StateKey, id: AsideId) -> Result<bool, Error> {
         let key = key.clone();
         self.run(|records| async move { records.drop_aside(&key, id).await }).await
+    }
+
+    async fn find_states(&self, search: &Search) -> Result<Page, Error> {
+        let search = search.clone();
+        self.run(|records| async move { records.find(&search).await }).await
+    }
+
+    async fn count_states(&self, filter: &Filter) -> Result<u64, Error> {
+        let filter = filter.clone();
+        self.run(|records| async move { records.count(&filter).await }).await
     }
 
     async fn acquire_and_load(&self, key: &StateKey, holder: &Holder) -> Result<Opened, Error> {

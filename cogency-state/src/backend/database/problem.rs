@@ -34,6 +34,12 @@ pub(super) enum Problem {
     )]
     TooLarge { bytes: usize, largest: i64 },
 
+    #[error(
+        "indexes on paths that this program declares are missing ({0}) and it may not make them: \
+         have an operator apply the SQL of `DatabaseBackendBuilder::migrations`, or declare none"
+    )]
+    NotIndexed(String),
+
     #[error("{0}")]
     Refused(#[from] Refusal),
 

@@ -19,8 +19,8 @@ use crate::key::{StateKey, valid_id};
 use crate::record::Record;
 
 /// Between two tries.
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
-const LAST_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(5);
+pub(super) const LAST_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long things may take.
 #[derive(Clone, Copy, Debug)]
@@ -118,13 +118,17 @@ impl Records {
         arguments: &[Argument<'_>],
         within: Duration,
     ) -> Result<Rows, Miss> {
-        // What fails here was not begun.
+        self.connected().await?;
+        self.server.run(script, arguments, within).await
+    }
+
+    /// Sees to it that the tables are there. What fails here was not begun.
+    pub(super) async fn connected(&self) -> Result<(), Miss> {
         let ready = self.ready.get_or_try_init(|| self.server.migrate(self.migrate)).await;
-        ready.map_err(|miss| match miss {
+        ready.copied().map_err(|miss| match miss {
             Miss::Doubtful(problem) => Miss::NotYet(problem),
             miss => miss,
-        })?;
-        self.server.run(script, arguments, within).await
+        })
     }
 
     pub(super) async fn load(&self, key: &StateKey) -> Result<Option<Record>, Error> {
@@ -202,7 +206,7 @@ impl Records {
 pub(super) const LARGE: usize = 10 << 20;
 
 /// A large state has another second for each MiB.
-fn allowance(bytes: usize) -> Duration {
+pub(super) fn allowance(bytes: usize) -> Duration {
     Duration::from_secs((bytes >> 20) as u64)
 }
 

@@ -16,6 +16,7 @@ use super::problem::Problem;
 pub(super) enum Argument<'a> {
     Text(Option<&'a str>),
     Int(Option<i64>),
+    Float(Option<f64>),
 }
 
 impl Argument<'_> {
@@ -23,7 +24,7 @@ impl Argument<'_> {
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Text(text) => text.map_or(0, str::len),
-            Self::Int(_) => size_of::<i64>(),
+            Self::Int(_) | Self::Float(_) => size_of::<i64>(),
         }
     }
 }
@@ -61,6 +62,7 @@ impl From<bool> for Argument<'_> {
 /// A row that came back.
 pub(super) trait Cells: Send {
     fn int(&self, column: usize) -> Result<Option<i64>, Problem>;
+    fn float(&self, column: usize) -> Result<Option<f64>, Problem>;
     /// The bytes of a text, whatever they are.
     fn bytes(&self, column: usize) -> Result<Option<Vec<u8>>, Problem>;
 }
@@ -71,9 +73,14 @@ where
     R: Row,
     usize: ColumnIndex<R>,
     Option<i64>: for<'r> Decode<'r, R::Database>,
+    Option<f64>: for<'r> Decode<'r, R::Database>,
     Option<Vec<u8>>: for<'r> Decode<'r, R::Database>,
 {
     fn int(&self, column: usize) -> Result<Option<i64>, Problem> {
+        self.try_get_unchecked(column).map_err(|_| Problem::Strange("a column is no number"))
+    }
+
+    fn float(&self, column: usize) -> Result<Option<f64>, Problem> {
         self.try_get_unchecked(column).map_err(|_| Problem::Strange("a column is no number"))
     }
 
@@ -110,6 +117,7 @@ where
     for<'c> &'c mut C: Executor<'c, Database = DB>,
     for<'q> Option<&'q str>: Encode<'q, DB> + Type<DB>,
     for<'q> Option<i64>: Encode<'q, DB> + Type<DB> + Decode<'q, DB>,
+    for<'q> Option<f64>: Encode<'q, DB> + Type<DB> + Decode<'q, DB>,
     for<'q> Option<Vec<u8>>: Decode<'q, DB>,
     usize: ColumnIndex<DB::Row>,
 {
@@ -125,6 +133,7 @@ where
             query = match argument {
                 Argument::Text(text) => query.bind(*text),
                 Argument::Int(number) => query.bind(*number),
+                Argument::Float(number) => query.bind(*number),
             };
         }
         Ok(boxed(query.fetch_all(&mut *self).await?))

@@ -1,11 +1,14 @@
 //! MariaDB and MySQL: scripts are procedures.
 
+mod query;
+
 use sqlx::MySql;
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
 
 use super::dialect::{Dialect, Migrating, Migration, Script};
 use super::problem::Meaning;
+use super::queries::sql::QuerySql;
 
 impl Dialect for MySql {
     /// Each change of a table commits by itself: what is held meanwhile is a lock with a name.
@@ -22,6 +25,11 @@ impl Dialect for MySql {
                 about: "states that were set aside",
                 sql: include_str!("0003_aside.sql"),
             },
+            Migration {
+                version: 4,
+                about: "indexes for queries",
+                sql: include_str!("0004_query_indexes.sql"),
+            },
         ],
         begin: include_str!("migrations_begin.sql"),
         table: include_str!("migrations_table.sql"),
@@ -29,6 +37,7 @@ impl Dialect for MySql {
     };
 
     const LARGEST: Option<&'static str> = Some("SELECT CAST(@@max_allowed_packet AS SIGNED)");
+    const QUERIES: &'static dyn QuerySql = &query::Queries;
 
     fn sql(script: Script) -> &'static str {
         match script {

@@ -1,10 +1,13 @@
 //! PostgreSQL: scripts are functions.
 
+mod query;
+
 use sqlx::Postgres;
 use sqlx::error::DatabaseError;
 
 use super::dialect::{Dialect, Migrating, Migration, Script};
 use super::problem::Meaning;
+use super::queries::sql::QuerySql;
 
 impl Dialect for Postgres {
     const MIGRATING: Migrating = Migrating {
@@ -20,6 +23,11 @@ impl Dialect for Postgres {
                 about: "states that were set aside",
                 sql: include_str!("0003_aside.sql"),
             },
+            Migration {
+                version: 4,
+                about: "indexes for queries",
+                sql: include_str!("0004_query_indexes.sql"),
+            },
         ],
         begin: include_str!("migrations_begin.sql"),
         table: include_str!("migrations_table.sql"),
@@ -29,6 +37,8 @@ impl Dialect for Postgres {
     const LOOK: Option<&'static str> = Some(include_str!("look.sql"));
 
     const BEGIN: Option<&'static str> = Some("BEGIN ISOLATION LEVEL READ COMMITTED");
+
+    const QUERIES: &'static dyn QuerySql = &query::Queries;
 
     fn sql(script: Script) -> &'static str {
         match script {

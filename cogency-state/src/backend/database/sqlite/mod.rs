@@ -5,6 +5,7 @@
 //! it along.
 
 mod file;
+mod query;
 
 use std::io;
 
@@ -14,6 +15,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 use super::dialect::{Dialect, Migrating, Migration, Script};
 use super::problem::Meaning;
+use super::queries::sql::QuerySql;
 
 pub(super) use self::file::{location, options};
 
@@ -33,11 +35,18 @@ impl Dialect for Sqlite {
                 about: "states that were set aside",
                 sql: include_str!("0003_aside.sql"),
             },
+            Migration {
+                version: 4,
+                about: "indexes for queries",
+                sql: include_str!("0004_query_indexes.sql"),
+            },
         ],
         begin: include_str!("migrations_begin.sql"),
         table: include_str!("migrations_table.sql"),
         commit: "COMMIT",
     };
+
+    const QUERIES: &'static dyn QuerySql = &query::Queries;
 
     fn sql(script: Script) -> &'static str {
         match script {

@@ -1,0 +1,96 @@
+//! What a file holds, and that it is whole: no row is removed before its file has this.
+
+use serde::{Deserialize, Serialize};
+
+use super::entry::{Entry, Id, Kind};
+use super::file::{self, FORMAT, VERSION};
+use super::problem::Problem;
+use crate::key::StateKey;
+use crate::record::{Revision, WriteId};
+
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    format: String,
+    version: u64,
+    pub(super) file: String,
+    pub(super) bytes: u64,
+    pub(super) sha256: String,
+    pub(super) entries: Vec<Listed>,
+}
+
+/// An entry, as its manifest lists it.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Listed {
+    kind: Kind,
+    pub(super) user_id: String,
+    pub(super) session_id: String,
+    pub(super) version: u64,
+    write_id: WriteId,
+    /// RFC 3339 in UTC: later times sort behind earlier ones.
+    pub(super) saved_at: String,
+}
+
+impl Manifest {
+    pub(super) fn new(file: String, content: &[u8], entries: &[Entry]) -> Self {
+        Self {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            file,
+            bytes: content.len() as u64,
+            sha256: file::sha256(content),
+            entries: entries.iter().map(Listed::of).collect(),
+        }
+    }
+
+    pub(super) fn to_json(&self) -> Result<Vec<u8>, Problem> {
+        serde_json::to_vec(self).map_err(Problem::NotJson)
+    }
+
+    pub(super) fn parse(json: &[u8]) -> Result<Self, Problem> {
+        #[derive(Deserialize)]
+        struct Only {
+            version: u64,
+        }
+        // A newer one may differ in any field.
+        let Only { version } = serde_json::from_slice(json).map_err(Problem::NotJson)?;
+        if version != VERSION {
+            return Err(Problem::OfTheFuture(version));
+        }
+        serde_json::from_slice(json).map_err(Problem::NotJson)
+    }
+
+    /// The rows that were archived with it.
+    pub(super) fn ids(&self) -> Result<Vec<Id>, Problem> {
+        self.entries.iter().map(Listed::id).collect()
+    }
+
+    /// Whether a file is the one that this is of.
+    pub(super) fn is_of(&self, content: &[u8]) -> bool {
+        self.bytes == content.len() as u64 && self.sha256 == file::sha256(content)
+    }
+}
+
+impl Listed {
+    fn of(entry: &Entry) -> Self {
+        let Id { kind, key, revision } = &entry.id;
+        Self {
+            kind: *kind,
+            user_id: key.user_id().to_owned(),
+            session_id: key.session_id().to_owned(),
+            version: revision.version,
+            write_id: revision.write_id,
+            saved_at: entry.saved_at.clone(),
+        }
+    }
+
+    pub(super) fn id(&self) -> Result<Id, Problem> {
+        let key = StateKey::new(&self.user_id, &self.session_id);
+        let key = key.map_err(|_| Problem::Damaged("a manifest lists what is no key"))?;
+        let revision = Revision { version: self.version, write_id: self.write_id };
+        Ok(Id { kind: self.kind, key, revision })
+    }
+
+    pub(super) fn is_of(&self, key: &StateKey) -> bool {
+        self.user_id == key.user_id() && self.session_id == key.session_id()
+    }
+}
