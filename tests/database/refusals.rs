@@ -3,7 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use cogency_state::{DatabaseBackend, Error, StateBackend as _};
+use cogency_state::{
+    Aside, AsideReason, DatabaseBackend, Error, HistoryBackend as _, Retention, StateBackend as _,
+};
 use cogency_state_tests::database::{DatabaseServer, SqliteFile, shared_mariadb, shared_postgres};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Executor as _};
@@ -96,15 +98,17 @@ async fn on_postgres_whoever_has_no_rights_is_told_and_the_documented_ones_are_e
     let builder = || DatabaseBackend::builder(&url).prefix(&database.prefix).never_migrate();
     let rights = "grant the user the rights";
     refused(builder().connect().await, rights);
-    database.run("GRANT SELECT ON {p}migrations TO guarded");
+    database.run("GRANT SELECT ON {p}migrations, {p}indexes TO guarded");
     let backend = builder().connect().await.unwrap();
     let holder = cogency_state::Holder::current();
     refused(backend.acquire_lease(&key("alice"), &holder).await, rights);
     refused(backend.load_state(&key("alice")).await, rights);
     refused(backend.list_states("alice").await, rights);
-    database.run("GRANT SELECT, INSERT, UPDATE, DELETE ON {p}states, {p}leases TO guarded");
-    save(&backend, &key("alice"), "1").await;
-    backend.remove_expired().await.unwrap();
+    database.run(
+        "GRANT SELECT, INSERT, UPDATE, DELETE \
+         ON {p}states, {p}leases, {p}history, {p}heads, {p}aside TO guarded",
+    );
+    works_with_all_tables(&backend).await;
     // Who may not make tables is told so, too.
     let fresh = DatabaseBackend::builder(&url).prefix("fresh_").connect().await;
     refused(fresh, rights);
@@ -155,7 +159,8 @@ async fn mariadbs_documented_rights_are_enough() {
     drop(database.connect().await);
     server.run(format!(
         "CREATE OR REPLACE USER plain@'%' IDENTIFIED BY 'open sesame'; \
-         GRANT SELECT ON cogency.{0}migrations TO plain@'%'",
+         GRANT SELECT ON cogency.{0}migrations TO plain@'%'; \
+         GRANT SELECT ON cogency.{0}indexes TO plain@'%'",
         database.prefix
     ));
     let url = server.url_of("plain:open%20sesame");
@@ -165,19 +170,47 @@ async fn mariadbs_documented_rights_are_enough() {
     refused(backend.load_state(&key("alice")).await, rights);
     let holder = cogency_state::Holder::current();
     refused(backend.acquire_lease(&key("alice"), &holder).await, rights);
-    let tables = ["states", "leases"].map(|table| {
+    let tables = ["states", "leases", "history", "heads", "aside"].map(|table| {
         let prefix = &database.prefix;
         format!("GRANT SELECT, INSERT, UPDATE, DELETE ON cogency.{prefix}{table} TO plain@'%'")
     });
-    let procedures = ["take", "renew", "save", "delete", "remove_expired"].map(|procedure| {
+    let procedures = [
+        "take",
+        "renew",
+        "save",
+        "delete",
+        "enter",
+        "prune",
+        "set_aside",
+        "restore_aside",
+        "drop_aside",
+        "remove_expired",
+    ]
+    .map(|procedure| {
         format!("GRANT EXECUTE ON PROCEDURE cogency.{}{procedure} TO plain@'%'", database.prefix)
     });
     server.run(tables.into_iter().chain(procedures).collect::<Vec<_>>().join("; "));
     let backend = builder().connect().await.unwrap();
-    save(&backend, &key("alice"), "1").await;
-    backend.remove_expired().await.unwrap();
-    let held = lease(&backend, &key("alice")).await;
+    works_with_all_tables(&backend).await;
+}
+
+/// Does what needs each table and each right.
+async fn works_with_all_tables(backend: &DatabaseBackend) {
+    let alice = key("alice");
+    save(backend, &alice, "1").await;
+    save(backend, &alice, "2").await;
+    let held = lease(backend, &alice).await;
+    let aside = Aside::new(alice.clone(), AsideReason::Corrupt);
+    assert!(backend.set_aside(&held, &aside).await.unwrap());
+    assert_eq!(backend.list_aside(None).await.unwrap().len(), 1);
+    assert!(backend.restore_aside(&held, aside.id).await.unwrap());
+    assert!(!backend.drop_aside(&alice, aside.id).await.unwrap());
+    backend.renew_lease(&held).await.unwrap();
     assert!(backend.delete_state(&held).await.unwrap());
+    backend.release_lease(&held).await.unwrap();
+    backend.verify_history(&alice).await.unwrap();
+    backend.prune_history(&alice, Retention::Versions(1)).await.unwrap();
+    backend.remove_expired().await.unwrap();
 }
 
 #[tokio::test]

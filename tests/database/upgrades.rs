@@ -2,19 +2,31 @@
 
 use cogency_state::{HistoryBackend, Holder, Moment, Opened, StateBackend as _, WriteId};
 
+use crate::migrations::MIGRATIONS;
 use crate::places::Database;
 use crate::{key, save, write};
 
-const SQLITE: &str =
-    include_str!("../../cogency-state/src/backend/database/sqlite/0001_states_and_leases.sql");
-const POSTGRES: &str =
-    include_str!("../../cogency-state/src/backend/database/postgres/0001_states_and_leases.sql");
-const MARIADB: &str =
-    include_str!("../../cogency-state/src/backend/database/mysql/0001_states_and_leases.sql");
+/// The migrations of a database's folder, in their order, but for the last.
+macro_rules! earlier {
+    ($folder:literal) => {
+        [
+            earlier!($folder, "0001_states_and_leases.sql"),
+            earlier!($folder, "0002_history.sql"),
+            earlier!($folder, "0003_aside.sql"),
+        ]
+    };
+    ($folder:literal, $file:literal) => {
+        include_str!(concat!("../../cogency-state/src/backend/database/", $folder, "/", $file))
+    };
+}
 
-/// A database as its first migration made it, with a state of each of these users.
-fn first_version(database: &Database, users: &[&str]) {
-    let (tables, at) = match database.name {
+const SQLITE: [&str; 3] = earlier!("sqlite");
+const POSTGRES: [&str; 3] = earlier!("postgres");
+const MARIADB: [&str; 3] = earlier!("mysql");
+
+/// A database as its first migrations made it, with a state of each of these users.
+fn of_version(version: usize, database: &Database, users: &[&str]) {
+    let (migrations, at) = match database.name {
         "sqlite" => (SQLITE, "TEXT"),
         "postgres" => (POSTGRES, "timestamptz"),
         _ => (MARIADB, "DATETIME(6)"),
@@ -25,8 +37,10 @@ fn first_version(database: &Database, users: &[&str]) {
     database.run(&format!(
         "CREATE TABLE {{p}}migrations (version BIGINT PRIMARY KEY, applied_at {at})"
     ));
-    database.run(tables);
-    database.run("INSERT INTO {p}migrations (version) VALUES (1)");
+    for (nth, migration) in migrations.into_iter().take(version).enumerate() {
+        database.run(migration);
+        database.run(&format!("INSERT INTO {{p}}migrations (version) VALUES ({})", nth + 1));
+    }
     for user in users {
         database.run(&format!(
             "INSERT INTO {{p}}states (user_id, session_id, version, write_id, schema_version, \
@@ -38,11 +52,28 @@ fn first_version(database: &Database, users: &[&str]) {
 }
 
 #[tokio::test]
+async fn states_of_each_earlier_version_are_kept_and_saved_over() {
+    assert_eq!(i64::try_from(SQLITE.len()).unwrap() + 1, MIGRATIONS);
+    for version in 1..=SQLITE.len() {
+        for database in Database::each() {
+            of_version(version, &database, &["alice"]);
+            let backend = database.connect().await;
+            let record = backend.load_state(&key("alice")).await.unwrap().unwrap();
+            assert_eq!(record.revision.version, 7, "{} {version}", database.name);
+            save(&backend, &key("alice"), "[]").await;
+            let record = backend.load_state(&key("alice")).await.unwrap().unwrap();
+            assert_eq!(record.revision.version, 8, "{} {version}", database.name);
+            backend.verify_history(&key("alice")).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
 async fn states_without_a_history_are_kept_and_get_one_with_their_next_save() {
     for database in Database::each() {
-        first_version(&database, &["alice", "bob"]);
+        of_version(1, &database, &["alice", "bob"]);
         let backend = database.connect().await;
-        assert_eq!(database.number("SELECT MAX(version) FROM {p}migrations"), 2);
+        assert_eq!(database.number("SELECT MAX(version) FROM {p}migrations"), MIGRATIONS);
         let alice = key("alice");
         let opened = backend.acquire_and_load(&alice, &Holder::current()).await.unwrap();
         let Opened::Acquired { lease, record: Some(record) } = opened else { panic!("{opened:?}") };
@@ -71,7 +102,7 @@ async fn states_without_a_history_are_kept_and_get_one_with_their_next_save() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_backends_that_meet_an_earlier_version_upgrade_it_once() {
     for database in Database::each() {
-        first_version(&database, &["alice"]);
+        of_version(1, &database, &["alice"]);
         let backends: Vec<_> = (0..10)
             .map(|_| {
                 let builder = database.builder();
@@ -81,6 +112,7 @@ async fn ten_backends_that_meet_an_earlier_version_upgrade_it_once() {
         for backend in backends {
             assert!(backend.await.unwrap().load_state(&key("alice")).await.unwrap().is_some());
         }
-        assert_eq!(database.number("SELECT COUNT(*) FROM {p}migrations"), 2, "{}", database.name);
+        let migrations = database.number("SELECT COUNT(*) FROM {p}migrations");
+        assert_eq!(migrations, MIGRATIONS, "{}", database.name);
     }
 }

@@ -36,7 +36,7 @@ async fn stored(manager: &StateManager, user: &str) -> Option<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn promise_10_a_full_disk_is_a_clear_error_and_leaves_the_old_record_on_sqlite() {
-    let disk = Disk::new(16);
+    let disk = Disk::new(64);
     let manager = manager(&disk).await;
     call(&manager, "alice", "small").await.unwrap();
     let filler = disk.fill();
