@@ -23,6 +23,7 @@ mod places;
 mod pools;
 mod processes;
 mod refusals;
+mod set_aside;
 mod stored_format;
 mod texts;
 mod tls;
