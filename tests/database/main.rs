@@ -20,6 +20,7 @@ mod ledgers;
 mod migrations;
 mod outages;
 mod places;
+mod plans;
 mod pools;
 mod processes;
 mod refusals;

@@ -141,7 +141,8 @@ async fn on_sqlite_a_migration_waits_for_somebody_who_writes() {
     let file = SqliteFile::default();
     drop(DatabaseBackend::connect(&file.url()).await.unwrap());
     file.run(
-        "DROP TABLE cogency_states; DROP TABLE cogency_leases; DELETE FROM cogency_migrations",
+        "DROP TABLE cogency_states; DROP TABLE cogency_leases; DROP TABLE cogency_history; \
+         DROP TABLE cogency_heads; DROP TABLE cogency_aside; DELETE FROM cogency_migrations",
     );
     let mut writer = SqliteConnectOptions::new().filename(file.path()).connect().await.unwrap();
     writer.execute("BEGIN IMMEDIATE").await.unwrap();

@@ -102,7 +102,10 @@ async fn on_postgres_whoever_has_no_rights_is_told_and_the_documented_ones_are_e
     refused(backend.acquire_lease(&key("alice"), &holder).await, rights);
     refused(backend.load_state(&key("alice")).await, rights);
     refused(backend.list_states("alice").await, rights);
-    database.run("GRANT SELECT, INSERT, UPDATE, DELETE ON {p}states, {p}leases TO guarded");
+    database.run(
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON {p}states, {p}leases, {p}history, {p}heads, \
+         {p}aside TO guarded",
+    );
     save(&backend, &key("alice"), "1").await;
     backend.remove_expired().await.unwrap();
     // Who may not make tables is told so, too.
@@ -165,11 +168,23 @@ async fn mariadbs_documented_rights_are_enough() {
     refused(backend.load_state(&key("alice")).await, rights);
     let holder = cogency_state::Holder::current();
     refused(backend.acquire_lease(&key("alice"), &holder).await, rights);
-    let tables = ["states", "leases"].map(|table| {
+    let tables = ["states", "leases", "history", "heads", "aside"].map(|table| {
         let prefix = &database.prefix;
         format!("GRANT SELECT, INSERT, UPDATE, DELETE ON cogency.{prefix}{table} TO plain@'%'")
     });
-    let procedures = ["take", "renew", "save", "delete", "remove_expired"].map(|procedure| {
+    let procedures = [
+        "take",
+        "renew",
+        "save",
+        "enter",
+        "delete",
+        "prune",
+        "remove_expired",
+        "set_aside",
+        "restore_aside",
+        "drop_aside",
+    ];
+    let procedures = procedures.map(|procedure| {
         format!("GRANT EXECUTE ON PROCEDURE cogency.{}{procedure} TO plain@'%'", database.prefix)
     });
     server.run(tables.into_iter().chain(procedures).collect::<Vec<_>>().join("; "));
