@@ -35,6 +35,7 @@ mod saving;
 mod sqlite;
 mod standing;
 mod statement;
+mod together;
 mod url;
 
 use std::sync::Arc;

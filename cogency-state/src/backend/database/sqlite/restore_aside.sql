@@ -3,8 +3,6 @@
 -- Its entry in the history: 5 sequence number, or null if there is none, 6 hash of the one before,
 -- 7 hash, 8 when, in microseconds, 9 event, 10 process, 11 host, 12 actor, 13 size, 14 checksum,
 -- 15 metadata
-PRAGMA synchronous = FULL;
-BEGIN IMMEDIATE;
 -- What had expired when the lease was taken makes room.
 DELETE FROM {p}states
 WHERE user_id = $1 AND session_id = $2
@@ -52,5 +50,4 @@ SELECT
   EXISTS (SELECT 1 FROM {p}states WHERE user_id = $1 AND session_id = $2),
   CASE WHEN $5 IS NULL THEN 0 WHEN h.hash IS $7 THEN 1 WHEN h.hash IS $6 THEN 0 ELSE 2 END
 FROM (SELECT 1)
-LEFT JOIN {p}heads h ON h.user_id = $1 AND h.session_id = $2;
-COMMIT
+LEFT JOIN {p}heads h ON h.user_id = $1 AND h.session_id = $2

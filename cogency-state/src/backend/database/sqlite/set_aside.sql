@@ -2,8 +2,6 @@
 --
 -- Its entry in the history: 6 sequence number, or null if there is none, 7 hash of the one before,
 -- 8 hash, 9 when, in microseconds, 10 event, 11 process, 12 host, 13 version
-PRAGMA synchronous = FULL;
-BEGIN IMMEDIATE;
 INSERT INTO {p}aside (
   id, user_id, session_id, about, set_aside_at, version, write_id, schema_version, state_type,
   provider, model, phase, saved_at, saved_by, checksum, metadata, state
@@ -44,5 +42,4 @@ SELECT
   EXISTS (SELECT 1 FROM {p}aside WHERE id = $4),
   CASE WHEN $6 IS NULL THEN 0 WHEN h.hash IS $8 THEN 1 WHEN h.hash IS $7 THEN 0 ELSE 2 END
 FROM (SELECT 1)
-LEFT JOIN {p}heads h ON h.user_id = $1 AND h.session_id = $2;
-COMMIT
+LEFT JOIN {p}heads h ON h.user_id = $1 AND h.session_id = $2
