@@ -32,6 +32,16 @@ fn it_finds_the_failed_runs_of_a_user_and_the_dearest_of_all_on_each_database() 
             assert_eq!(lines[2], "  invoices (2 turns): the tool `pay` answered 503");
             assert_eq!(lines[4], "  \"alice\"/\"tax report\" by gpt-5", "{text}");
         }
+        let output = past_runs(&url, &["--restore", "tax report"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[0], "The history of \"alice\"/\"tax report\", the newest first:");
+        assert!(lines[1].starts_with("  version 2: save at 2"), "{text}");
+        assert!(lines[2].ends_with(" by gpt-5"), "{text}");
+        assert!(text.contains("  stop_reason: null -> \"error\""), "{text}");
+        let output = past_runs(&url, &[]);
+        assert!(String::from_utf8(output.stdout).unwrap().starts_with("1 of alice's agents"));
         let output = past_runs(&url, &["--user", "bob", "--model", "claude-5"]);
         assert!(String::from_utf8(output.stdout).unwrap().starts_with("0 of bob's agents"));
     }

@@ -1,8 +1,9 @@
 //! Questions about past runs: which agents of alice used a model last week and stopped with an
-//! error?
+//! error? What happened to one of them, and what was it before that?
 //!
 //! ```console
 //! cargo run --example past_runs --features sqlite
+//! cargo run --example past_runs --features sqlite -- --restore "tax report"
 //! cargo run --example past_runs --features postgres -- --url postgres://localhost/agents
 //! ```
 
@@ -12,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
 use cogency_state::query::{model, saved_at, state, user};
-use cogency_state::{DatabaseBackend, StateManager};
+use cogency_state::{DatabaseBackend, Moment, StateKey, StateManager};
 use lexopt::prelude::*;
 
 use crate::runs::Run;
@@ -23,6 +24,7 @@ Answers questions about past runs of agents. Makes some up if there are none.
   --url URL      where they are kept (default: sqlite:past_runs.db)
   --user USER    whose agents (default: alice)
   --model MODEL  the model that they used (default: gpt-5)
+  --restore RUN  shows the history of a run of that user, and undoes what was saved last
 ";
 
 const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -31,6 +33,7 @@ struct Args {
     url: String,
     user: String,
     model: String,
+    restore: Option<String>,
 }
 
 #[tokio::main]
@@ -45,10 +48,11 @@ async fn main() -> anyhow::Result<()> {
     runs::make_up(&backend).await?;
     let manager = StateManager::new(backend);
 
+    if let Some(run) = &args.restore {
+        return undo(&manager, &StateKey::new(&*args.user, &**run)?).await;
+    }
     failed(&manager, &args).await?;
-    dearest(&manager).await?;
-    // The history of one of these, and how it is restored, would follow here.
-    Ok(())
+    dearest(&manager).await
 }
 
 /// Which agents of a user used a model in the last week and stopped with an error?
@@ -86,12 +90,33 @@ async fn dearest(manager: &StateManager) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Shows what happened to a run, and makes the version before the last one the newest again.
+async fn undo(manager: &StateManager, key: &StateKey) -> anyhow::Result<()> {
+    let history = manager.history(key);
+    let entries = history.list(None, 20).await?;
+    println!("The history of {key}, the newest first:");
+    for entry in &entries {
+        let at = humantime::format_rfc3339_seconds(entry.at);
+        let model = entry.model.as_deref().unwrap_or("unknown");
+        println!("  version {}: {} at {at} by {model}", entry.version, entry.event);
+    }
+    let [last, before, ..] = &*entries else { bail!("there is nothing to undo") };
+    let (last, before) = (Moment::Entry(last.sequence), Moment::Entry(before.sequence));
+    println!("Undone:");
+    for difference in history.diff(before, last).await? {
+        println!("  {difference}");
+    }
+    history.restore(before).await?;
+    Ok(())
+}
+
 /// `None` if help is asked for.
 fn parse() -> anyhow::Result<Option<Args>> {
     let mut args = Args {
         url: "sqlite:past_runs.db".to_owned(),
         user: "alice".to_owned(),
         model: "gpt-5".to_owned(),
+        restore: None,
     };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
@@ -99,6 +124,7 @@ fn parse() -> anyhow::Result<Option<Args>> {
             Long("url") => args.url = parser.value()?.string()?,
             Long("user") => args.user = parser.value()?.string()?,
             Long("model") => args.model = parser.value()?.string()?,
+            Long("restore") => args.restore = Some(parser.value()?.string()?),
             Long("help") | Short('h') => return Ok(None),
             other => bail!("{}\n\n{HELP}", other.unexpected()),
         }

@@ -21,9 +21,11 @@ mod migrations;
 mod outages;
 #[expect(dead_code, reason = "other tests need more of it")]
 mod places;
+mod plans;
 mod pools;
 mod processes;
 mod refusals;
+mod set_aside;
 mod stored_format;
 mod texts;
 mod tls;

@@ -10,12 +10,14 @@ pub enum Event {
     Save,
     /// A state was begun anew in the place of one that another LLM wrote.
     Reset,
-    /// A state came back that was there before.
+    /// A state came back that was there before: an earlier version, or one that was set aside.
     Restore,
     /// A copy of another key's state was saved.
     Fork,
     /// The state was deleted.
     Delete,
+    /// The state was set aside, as it was: it could not be read, or made room for another one.
+    Quarantine,
     /// Entries of the history were removed. The state is what it was.
     Prune,
     /// Something that this version of the library does not know.
@@ -32,6 +34,7 @@ impl Event {
             Self::Restore => "restore",
             Self::Fork => "fork",
             Self::Delete => "delete",
+            Self::Quarantine => "quarantine",
             Self::Prune => "prune",
             Self::Other(name) => name,
         }
@@ -46,6 +49,7 @@ impl From<&str> for Event {
             "restore" => Self::Restore,
             "fork" => Self::Fork,
             "delete" => Self::Delete,
+            "quarantine" => Self::Quarantine,
             "prune" => Self::Prune,
             name => Self::Other(name.to_owned()),
         }

@@ -34,7 +34,7 @@ pub(crate) use head::{Anchor, Head, Origin};
 pub use moment::Moment;
 pub(crate) use rebuild::rebuild;
 pub use retention::Retention;
-pub(crate) use step::{Next, Saved};
+pub(crate) use step::{Back, Next, Saved};
 
 #[cfg(test)]
 mod tests;

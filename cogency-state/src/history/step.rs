@@ -21,6 +21,21 @@ pub(crate) struct Next {
     pub(crate) head: Head,
 }
 
+/// A state that comes back as it was: what is stored of it.
+#[derive(Clone)]
+pub(crate) struct Back {
+    pub(crate) version: u64,
+    pub(crate) write_id: String,
+    pub(crate) schema_version: String,
+    pub(crate) state_type: Option<String>,
+    pub(crate) provider: Option<String>,
+    pub(crate) model: Option<String>,
+    pub(crate) phase: Option<String>,
+    pub(crate) actor: Option<String>,
+    pub(crate) metadata: Option<String>,
+    pub(crate) state: Bytes,
+}
+
 /// A state that is saved.
 pub(crate) struct Saved<'a> {
     pub(crate) event: Event,
@@ -55,21 +70,56 @@ impl Next {
             metadata: Some(serde_json::to_string(metadata).unwrap_or_default()),
             kind,
             content,
-            ..empty(head, &saved.event, record.revision.write_id, origin)
+            ..empty(head, &saved.event, &record.revision.write_id.to_string(), origin)
         };
         Self::of(head, &record.key, entry)
     }
 
-    /// The entry of an event that leaves no state, such as a delete.
+    /// The entry of an event that leaves no state, such as a delete, by an id that no other has.
     pub(crate) fn gone(
         head: Option<&Head>,
         key: &StateKey,
         event: &Event,
-        id: WriteId,
+        id: &str,
         origin: Origin<'_>,
     ) -> Self {
-        let version = head.map_or(0, |head| head.version);
-        let entry = Entry { version, kind: Kind::Gone, ..empty(head, event, id, origin) };
+        Self::of(head, key, gone(head, event, id, origin))
+    }
+
+    /// The entry of a state that is set aside. It keeps what is known of that.
+    pub(crate) fn aside(
+        head: Option<&Head>,
+        key: &StateKey,
+        id: &str,
+        about: String,
+        origin: Origin<'_>,
+    ) -> Self {
+        let entry = gone(head, &Event::Quarantine, id, origin);
+        Self::of(head, key, Entry { metadata: Some(about), ..entry })
+    }
+
+    /// The entry of a state that comes back as it was, readable or not.
+    pub(crate) fn back(
+        head: Option<&Head>,
+        key: &StateKey,
+        back: Back,
+        origin: Origin<'_>,
+    ) -> Self {
+        let entry = Entry {
+            version: back.version,
+            actor: back.actor,
+            phase: back.phase,
+            provider: back.provider,
+            model: back.model,
+            state_type: back.state_type,
+            schema_version: Some(back.schema_version),
+            size: back.state.len() as u64,
+            checksum: Some(Checksum::of(&back.state).to_string()),
+            metadata: back.metadata,
+            kind: Kind::Keyframe,
+            content: back.state,
+            ..empty(head, &Event::Restore, &back.write_id, origin)
+        };
         Self::of(head, key, entry)
     }
 
@@ -78,7 +128,7 @@ impl Next {
         let entry = Entry {
             version: head.version,
             content: pruned.note().into(),
-            ..empty(Some(head), &Event::Prune, WriteId::generate(), origin)
+            ..empty(Some(head), &Event::Prune, &WriteId::generate().to_string(), origin)
         };
         let mut next = Self::of(Some(head), key, entry);
         next.head.pruned = pruned;
@@ -93,12 +143,17 @@ impl Next {
     }
 }
 
-fn empty(head: Option<&Head>, event: &Event, id: WriteId, origin: Origin<'_>) -> Entry {
+fn gone(head: Option<&Head>, event: &Event, id: &str, origin: Origin<'_>) -> Entry {
+    let version = head.map_or(0, |head| head.version);
+    Entry { version, kind: Kind::Gone, ..empty(head, event, id, origin) }
+}
+
+fn empty(head: Option<&Head>, event: &Event, id: &str, origin: Origin<'_>) -> Entry {
     Entry {
         sequence: head.map_or(0, |head| head.sequence) + 1,
         event: event.as_str().to_owned(),
         version: 0,
-        write_id: id.to_string(),
+        write_id: id.to_owned(),
         // A clock that was set back does not turn the order round.
         at: head.map_or(0, |head| head.at).max(origin.at),
         process: origin.process,

@@ -1,67 +1,19 @@
-//! Rows that were set aside: moved to a table of their own, as one step of the server's.
+//! Rows that were set aside: listed, loaded, deleted. What moves them is `moving`.
 
 use super::dialect::Script;
-use super::leases::Attempt;
 use super::problem::Problem;
 use super::records::{Answer, LARGE, Records};
 use super::row;
 use crate::aside::{Aside, AsideId};
-use crate::backend::Lease;
 use crate::error::{BoxError, Error};
 use crate::key::{StateKey, valid_id};
-use crate::record::{Record, version_of};
+use crate::record::Record;
 
-const SET: &str = "set aside the record of";
 const LIST: &str = "list what was set aside";
 const LOAD: &str = "load what was set aside of";
-const RESTORE: &str = "restore what was set aside of";
 const DROP: &str = "delete what was set aside of";
 
 impl Records {
-    pub(super) async fn set_aside(&self, lease: &Lease, aside: &Aside) -> Result<bool, Error> {
-        let key = lease.key();
-        let attempt = Attempt::of(lease).ok_or_else(|| self.lost(lease))?;
-        let (id, about) = (aside.id.to_string(), aside.to_json()?);
-        let arguments = [
-            key.user_id().into(),
-            key.session_id().into(),
-            attempt.id.as_str().into(),
-            id.as_str().into(),
-            about.as_str().into(),
-        ];
-        let answer = self.moved(key, Script::SetAside, &arguments, SET).await?;
-        let found = answer.row().and_then(|row| Ok((row.int(0)?, row.int(1)?)));
-        match found.map_err(|problem| self.doubt(key, problem))? {
-            // It may have been an earlier try that did it.
-            (_, Some(1)) => Ok(true),
-            (Some(1), _) => Ok(false),
-            _ => Err(self.lost(lease)),
-        }
-    }
-
-    pub(super) async fn restore_aside(&self, lease: &Lease, id: AsideId) -> Result<bool, Error> {
-        let key = lease.key();
-        let attempt = Attempt::of(lease).ok_or_else(|| self.lost(lease))?;
-        let (id, was_there) = (id.to_string(), self.is_aside(key, id).await?);
-        let arguments = [
-            key.user_id().into(),
-            key.session_id().into(),
-            attempt.id.as_str().into(),
-            id.as_str().into(),
-        ];
-        let answer = self.moved(key, Script::RestoreAside, &arguments, RESTORE).await?;
-        let found = answer.row().and_then(|row| Ok((row.int(0)?, row.int(1)?, row.int(2)?)));
-        match found.map_err(|problem| self.doubt(key, problem))? {
-            (Some(1), Some(0), _) => Ok(was_there),
-            (Some(1), _, _) => {
-                let found = self.load(key).await?.map(|record| record.revision);
-                Err(Error::conflict(key, &self.location, 0, version_of(found)))
-            }
-            _ if answer.is_doubtful => Err(self.doubt(key, self.lost(lease))),
-            _ => Err(self.lost(lease)),
-        }
-    }
-
     pub(super) async fn drop_aside(&self, key: &StateKey, id: AsideId) -> Result<bool, Error> {
         let id = id.to_string();
         let arguments = [key.user_id().into(), key.session_id().into(), id.as_str().into()];
@@ -89,11 +41,7 @@ impl Records {
         rows.map(|aside| aside.ok_or_else(strange)).collect()
     }
 
-    async fn is_aside(&self, key: &StateKey, id: AsideId) -> Result<bool, Error> {
-        Ok(!self.aside_row(key, id).await?.rows.is_empty())
-    }
-
-    async fn aside_row(&self, key: &StateKey, id: AsideId) -> Result<Answer, Error> {
+    pub(super) async fn aside_row(&self, key: &StateKey, id: AsideId) -> Result<Answer, Error> {
         let id = id.to_string();
         let arguments = [key.user_id().into(), key.session_id().into(), id.as_str().into()];
         let answer = self.ask(Script::LoadAside, &arguments, LARGE).await;
@@ -101,7 +49,7 @@ impl Records {
     }
 
     /// Runs a script that moves a row. It may be a large one.
-    async fn moved(
+    pub(super) async fn moved(
         &self,
         key: &StateKey,
         script: Script,
@@ -116,7 +64,7 @@ impl Records {
         })
     }
 
-    fn doubt(&self, key: &StateKey, source: impl Into<BoxError>) -> Error {
+    pub(super) fn doubt(&self, key: &StateKey, source: impl Into<BoxError>) -> Error {
         Error::outcome_unknown(key, &self.location, None, source)
     }
 }

@@ -10,16 +10,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::Connection;
 use sqlx::error::DatabaseError;
-use tokio::sync::{self, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::dialect::{Dialect, Script};
+use super::dialect::{Dialect, Script, Ways};
 use super::migrations::{self, Migrate};
 use super::pool::NoConnection;
 use super::pools::{Lent, Pools, Source};
 use super::problem::{Meaning, Miss, Problem, Refusal};
 use super::queries::sql::Database;
 use super::statement::{Argument, Rows, Session};
+use super::together::Line;
 use crate::query::{Document, Path};
 
 /// What an argument takes beside its bytes, of all of them together.
@@ -59,12 +60,14 @@ pub(super) struct Connections<DB: Dialect> {
     /// With what names of tables begin with.
     database: Database,
     texts: HashMap<Script, Arc<str>>,
+    /// The same of those that write, to be put into a transaction with others.
+    pub(super) bodies: HashMap<Script, Arc<str>>,
     /// Whether statements stay prepared on a connection.
-    keeps_statements: bool,
+    pub(super) keeps_statements: bool,
     /// Whether a transaction does not see what others commit meanwhile, unless it is told to.
     is_strict: AtomicBool,
     connect_within: Duration,
-    writing: sync::Mutex<()>,
+    pub(super) line: Line,
 }
 
 impl<DB: Dialect> Connections<DB> {
@@ -76,19 +79,30 @@ impl<DB: Dialect> Connections<DB> {
         keeps_statements: bool,
         connect_within: Duration,
     ) -> Self {
-        let text = |script| (script, with_prefix(DB::sql(script), prefix).into());
+        let body = |script| with_prefix(DB::sql(script), prefix);
+        let text = |script: Script| match DB::TRANSACTION.filter(|_| script.writes()) {
+            None => body(script),
+            Some(transaction) => {
+                let Ways { begin, commit } = transaction.of(script.is_durable());
+                format!("{begin};\n{};\n{commit}", body(script).trim_end())
+            }
+        };
+        let together = |script: &Script| DB::TRANSACTION.is_some() && script.writes();
         Self {
             pools: Pools::new(source, pool_size, connect_within),
             database: Database { sql: DB::QUERIES, prefix: prefix.to_owned(), indexed },
-            texts: Script::ALL.into_iter().map(text).collect(),
+            texts: Script::ALL.into_iter().map(|script| (script, text(script).into())).collect(),
+            bodies: (Script::ALL.into_iter().filter(together))
+                .map(|script| (script, body(script).into()))
+                .collect(),
             keeps_statements,
             is_strict: AtomicBool::new(false),
             connect_within,
-            writing: sync::Mutex::new(()),
+            line: Line::default(),
         }
     }
 
-    async fn connection(&self) -> Result<Lent<DB>, Miss> {
+    pub(super) async fn connection(&self) -> Result<Lent<DB>, Miss> {
         self.pools.acquire().await.map_err(|none| match none {
             NoConnection::Failed(error) => not_connected::<DB>(error),
             NoConnection::NotWithin(time) => Miss::NotYet(Problem::NoConnection(time)),
@@ -115,6 +129,42 @@ where
         let rows = connection.ask(text, arguments, self.keeps_statements).await?;
         connection.run("COMMIT".to_owned()).await?;
         Ok(rows)
+    }
+
+    /// Runs a script by itself.
+    pub(super) async fn run_alone(
+        &self,
+        script: Script,
+        arguments: &[Argument<'_>],
+        within: Duration,
+    ) -> Result<Rows, Miss> {
+        let Some(text) = self.texts.get(&script) else {
+            return Err(Problem::Strange("there is no such script").into());
+        };
+        self.run_text(text, arguments, within).await
+    }
+
+    async fn run_text(
+        &self,
+        text: &Arc<str>,
+        arguments: &[Argument<'_>],
+        within: Duration,
+    ) -> Result<Rows, Miss> {
+        let mut lent = self.connection().await?;
+        let connection = lent.connection();
+        let miss = match self.fits(connection, arguments).await {
+            Ok(()) => match timeout(within, self.ask(connection, text, arguments)).await {
+                Ok(Ok(rows)) => {
+                    lent.keep();
+                    return Ok(rows);
+                }
+                Ok(Err(error)) => not_done::<DB>(error),
+                Err(_) => Miss::Doubtful(Problem::TooSlow(within)),
+            },
+            Err(miss) => miss,
+        };
+        lent.close(matches!(&miss, Miss::Doubtful(Problem::Lost(_))));
+        Err(miss)
     }
 
     /// Whether the server takes so much at once.
@@ -216,13 +266,11 @@ where
         arguments: &[Argument<'_>],
         within: Duration,
     ) -> Result<Rows, Miss> {
-        // Before the connection: whoever writes has the only one, perhaps.
-        let _writing =
-            if DB::ONE_WRITER && script.writes() { Some(self.writing.lock().await) } else { None };
-        let Some(text) = self.texts.get(&script) else {
-            return Err(Problem::Strange("there is no such script").into());
-        };
-        self.select(text, arguments, within).await
+        match DB::TRANSACTION.filter(|_| script.writes()) {
+            // Before the connection: whoever writes has the only one, perhaps.
+            Some(transaction) => self.write(&transaction, script, arguments, within).await,
+            None => self.run_alone(script, arguments, within).await,
+        }
     }
 
     async fn select(
@@ -231,21 +279,7 @@ where
         arguments: &[Argument<'_>],
         within: Duration,
     ) -> Result<Rows, Miss> {
-        let mut lent = self.connection().await?;
-        let connection = lent.connection();
-        let miss = match self.fits(connection, arguments).await {
-            Ok(()) => match timeout(within, self.ask(connection, text, arguments)).await {
-                Ok(Ok(rows)) => {
-                    lent.keep();
-                    return Ok(rows);
-                }
-                Ok(Err(error)) => not_done::<DB>(error),
-                Err(_) => Miss::Doubtful(Problem::TooSlow(within)),
-            },
-            Err(miss) => miss,
-        };
-        lent.close(matches!(&miss, Miss::Doubtful(Problem::Lost(_))));
-        Err(miss)
+        self.run_text(text, arguments, within).await
     }
 
     fn database(&self) -> &Database {

@@ -37,9 +37,9 @@ impl Records {
         let id = deletion.to_string();
         let standing = attempt.standing();
         let head = standing.head.as_ref();
-        let next = self.retention.map(|_| {
-            Next::gone(head, key, &Event::Delete, deletion, attempt.origin(standing.now()))
-        });
+        let next = self
+            .retention
+            .map(|_| Next::gone(head, key, &Event::Delete, &id, attempt.origin(standing.now())));
         let columns = next.as_ref().map(|next| Columns::of(head, next)).transpose();
         let columns = columns.map_err(|p| self.failed(Some(key), "delete", p.into()))?;
         let (entry, columns) = (next.as_ref().map(|next| &next.entry), columns.as_ref());

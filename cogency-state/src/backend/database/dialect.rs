@@ -1,7 +1,7 @@
 //! What differs between the databases: their SQL, and what their errors mean.
 //!
 //! What has to happen as one step is one [`Script`]: a function on PostgreSQL, a procedure on
-//! MariaDB, a transaction in one string on SQLite. All three take the same arguments and give the
+//! MariaDB, statements in one string on SQLite, around which a [`Transaction`] is put. All three take the same arguments and give the
 //! same rows, so there is one body above them (`leases`, `saving`, `records`), which knows no
 //! database. A script is one round trip, and no part of it waits for this program while it holds
 //! a lock. It recognizes what an earlier try of it did, so it may be sent again when its answer was
@@ -108,6 +108,32 @@ impl Script {
                 | Self::DropAside
         )
     }
+
+    /// Whether what it writes has to be on the disk: all but a lease has.
+    pub(super) fn is_durable(self) -> bool {
+        !matches!(self, Self::Take | Self::Renew | Self::Release)
+    }
+}
+
+/// What stands around scripts that write, one or several.
+#[derive(Debug)]
+pub(super) struct Transaction {
+    /// For what has to be on the disk when it is over.
+    pub(super) durable: Ways,
+    /// For what need not.
+    pub(super) passing: Ways,
+}
+
+#[derive(Debug)]
+pub(super) struct Ways {
+    pub(super) begin: &'static str,
+    pub(super) commit: &'static str,
+}
+
+impl Transaction {
+    pub(super) fn of(&self, is_durable: bool) -> &Ways {
+        if is_durable { &self.durable } else { &self.passing }
+    }
 }
 
 /// One change of the tables, in the order of their versions.
@@ -132,8 +158,9 @@ pub(super) struct Migrating {
 
 /// A database, as sqlx knows it. In its SQL `{p}` stands for what all names of tables begin with.
 pub(super) trait Dialect: sqlx::Database {
-    /// Whether only one statement may write at a time: the others wait here rather than there.
-    const ONE_WRITER: bool = false;
+    /// What makes transactions of scripts that write, where those are none by themselves. Only one
+    /// may write at a time there: the others wait here, and then write together.
+    const TRANSACTION: Option<Transaction> = None;
     const MIGRATING: Migrating;
     /// What begins a transaction of one statement, in two cases. One that does not stay prepared
     /// needs it: a pooler gives each transaction a connection, and what was prepared on one is not

@@ -3,7 +3,7 @@
 //! What differs between them is SQL, and what their errors mean (`dialect`). Each has a folder with
 //! both, and nothing else: a *script* for each step that has to be one, a migration that makes the
 //! tables. Above that, one body knows what a lease, a save and a doubt are (`leases`, `saving`,
-//! `deleting`, `records`, `row`), and what a history is (`history`, `entry`, `standing`). It sees a
+//! `deleting`, `moving`, `records`, `row`), and what a history is (`history`, `entry`, `standing`). It sees a
 //! database as an object that runs scripts (`connections::Server`), which is written once,
 //! generically, over sqlx's connections (`pool`, `pools`); what sqlx wants to know of a database for
 //! that stands in one place (`statement::Session`). sqlx's own `Any` driver would do the same with
@@ -19,6 +19,7 @@ mod entry;
 mod history;
 mod leases;
 mod migrations;
+mod moving;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod place;
@@ -35,6 +36,7 @@ mod saving;
 mod sqlite;
 mod standing;
 mod statement;
+mod together;
 mod url;
 
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! Why the database did not do what it was asked for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::error::DatabaseError;
@@ -74,6 +75,10 @@ pub(super) enum Problem {
 
     #[error("another process has been changing its tables for a minute: see what keeps it")]
     BeingMigrated,
+
+    /// Of several that were written together.
+    #[error(transparent)]
+    Shared(Arc<Problem>),
 
     #[error("its file cannot be made ({0}): look at the folder")]
     NoFile(#[source] std::io::Error),

@@ -19,6 +19,31 @@ pub(super) enum Argument<'a> {
     Float(Option<f64>),
 }
 
+/// A value to bind that waits for that.
+pub(super) enum Owned {
+    Text(Option<Box<str>>),
+    Int(Option<i64>),
+    Float(Option<f64>),
+}
+
+impl Owned {
+    pub(super) fn of(argument: &Argument<'_>) -> Self {
+        match argument {
+            Argument::Text(text) => Self::Text(text.map(Box::from)),
+            Argument::Int(number) => Self::Int(*number),
+            Argument::Float(number) => Self::Float(*number),
+        }
+    }
+
+    pub(super) fn borrow(&self) -> Argument<'_> {
+        match self {
+            Self::Text(text) => Argument::Text(text.as_deref()),
+            Self::Int(number) => Argument::Int(*number),
+            Self::Float(number) => Argument::Float(*number),
+        }
+    }
+}
+
 impl Argument<'_> {
     /// How much there is to send of it, more or less.
     pub(super) fn bytes(&self) -> usize {

@@ -27,7 +27,10 @@ struct Setting {
     set: fn(DatabaseBackendBuilder) -> DatabaseBackendBuilder,
 }
 
-const SETTINGS: [Setting; 1] = [Setting { name: "", set: |builder| builder }];
+const SETTINGS: [Setting; 2] = [
+    Setting { name: ", audit on", set: |builder| builder },
+    Setting { name: ", audit off", set: DatabaseBackendBuilder::without_history },
+];
 
 pub(crate) fn all_pairs(criterion: &mut Criterion, runtime: &Runtime, size: Size) -> Vec<Pairs> {
     // Below the target folder: a temporary folder may be in memory, where a sync costs nothing.

@@ -1,1 +1,1 @@
-SELECT * FROM {p}restore_aside($1, $2, $3, $4)
+SELECT * FROM {p}restore_aside($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)

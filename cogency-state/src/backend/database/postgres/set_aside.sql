@@ -1,1 +1,1 @@
-SELECT * FROM {p}set_aside($1, $2, $3, $4, $5)
+SELECT * FROM {p}set_aside($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)

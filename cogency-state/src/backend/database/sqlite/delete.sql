@@ -2,8 +2,6 @@
 --
 -- Its entry in the history: 5 sequence number, or null if there is none, 6 hash of the one before,
 -- 7 hash, 8 when, in microseconds, 9 event, 10 process, 11 host, 12 version
-PRAGMA synchronous = FULL;
-BEGIN IMMEDIATE;
 UPDATE {p}leases
 SET deletion = $4
 WHERE user_id = $1 AND session_id = $2 AND attempt = $3
@@ -45,5 +43,4 @@ SELECT count(*), count(CASE WHEN l.deletion = $4 THEN 1 END),
   max(CASE WHEN $5 IS NULL THEN 0 WHEN h.hash IS $7 THEN 1 WHEN h.hash IS $6 THEN 0 ELSE 2 END)
 FROM {p}leases l
 LEFT JOIN {p}heads h ON h.user_id = l.user_id AND h.session_id = l.session_id
-WHERE l.user_id = $1 AND l.session_id = $2 AND l.attempt = $3;
-COMMIT
+WHERE l.user_id = $1 AND l.session_id = $2 AND l.attempt = $3

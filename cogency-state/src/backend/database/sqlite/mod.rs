@@ -1,4 +1,4 @@
-//! SQLite: scripts are transactions in one string.
+//! SQLite: scripts are statements in one string.
 //!
 //! The file has a write-ahead log. What a save commits is synced (`synchronous = FULL`); a lease is
 //! not (`NORMAL`), and costs no wait for the disk. It goes to the same log, so the next save takes
@@ -13,14 +13,20 @@ use sqlx::Sqlite;
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::SqliteConnectOptions;
 
-use super::dialect::{Dialect, Migrating, Migration, Script};
+use super::dialect::{Dialect, Migrating, Migration, Script, Transaction, Ways};
 use super::problem::Meaning;
 use super::queries::sql::QuerySql;
 
 pub(super) use self::file::{location, options};
 
 impl Dialect for Sqlite {
-    const ONE_WRITER: bool = true;
+    const TRANSACTION: Option<Transaction> = Some(Transaction {
+        durable: Ways { begin: "PRAGMA synchronous = FULL; BEGIN IMMEDIATE", commit: "COMMIT" },
+        passing: Ways {
+            begin: "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
+            commit: "COMMIT; PRAGMA synchronous = FULL",
+        },
+    });
 
     const MIGRATING: Migrating = Migrating {
         migrations: &[

@@ -1,4 +1,2 @@
 -- 1 user, 2 session, 3 attempt
-PRAGMA synchronous = NORMAL;
-DELETE FROM {p}leases WHERE user_id = $1 AND session_id = $2 AND attempt = $3;
-PRAGMA synchronous = FULL
+DELETE FROM {p}leases WHERE user_id = $1 AND session_id = $2 AND attempt = $3

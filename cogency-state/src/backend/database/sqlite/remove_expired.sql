@@ -1,5 +1,3 @@
-PRAGMA synchronous = FULL;
-BEGIN IMMEDIATE;
 DELETE FROM {p}states
 WHERE expires_at <= strftime('%Y-%m-%d %H:%M:%f', 'now')
   AND NOT EXISTS (
@@ -7,5 +5,4 @@ WHERE expires_at <= strftime('%Y-%m-%d %H:%M:%f', 'now')
     WHERE l.user_id = {p}states.user_id AND l.session_id = {p}states.session_id
       AND l.taken_at < {p}states.expires_at
   );
-SELECT changes();
-COMMIT
+SELECT changes()

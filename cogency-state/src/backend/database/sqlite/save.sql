@@ -6,8 +6,6 @@
 -- before, 21 hash, 22 when, in microseconds, 23 event, 24 process, 25 host, 26 actor, 27 size,
 -- 28 checksum, 29 kind, 30 content, or null if it is the state. 31 to 33: bytes of the keyframe,
 -- bytes and number of the changes since.
-PRAGMA synchronous = FULL;
-BEGIN IMMEDIATE;
 UPDATE {p}states
 SET version = $7, write_id = $8, schema_version = $9, state_type = $10, provider = $11,
     model = $12, phase = $13, saved_at = strftime('%Y-%m-%d %H:%M:%f', 'now'), saved_by = $14,
@@ -83,5 +81,4 @@ DELETE FROM {p}leases
 WHERE $4 = 1 AND user_id = $1 AND session_id = $2 AND attempt = $3
   AND EXISTS (
     SELECT 1 FROM {p}states WHERE user_id = $1 AND session_id = $2 AND write_id = $8
-  );
-COMMIT
+  )

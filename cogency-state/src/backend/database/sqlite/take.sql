@@ -1,8 +1,6 @@
 -- 1 user, 2 session, 3 attempt, 4 holder, 5 microseconds, 6 whether to look at the record
 --
 -- A lease need not be on the disk: a save behind it takes it along.
-PRAGMA synchronous = NORMAL;
-BEGIN IMMEDIATE;
 DELETE FROM {p}leases
 WHERE user_id = $1 AND session_id = $2 AND attempt <> $3
   AND expires_at <= strftime('%Y-%m-%d %H:%M:%f', 'now');
@@ -29,6 +27,4 @@ LEFT JOIN {p}states s
   AND (s.expires_at IS NULL OR s.expires_at > l.taken_at)
 LEFT JOIN {p}heads h
   ON l.attempt = $3 AND h.user_id = l.user_id AND h.session_id = l.session_id
-WHERE l.user_id = $1 AND l.session_id = $2;
-COMMIT;
-PRAGMA synchronous = FULL
+WHERE l.user_id = $1 AND l.session_id = $2

@@ -2,8 +2,6 @@
 --
 -- The entry that tells of it: 5 sequence number, 6 hash of the one before, 7 hash, 8 when, in
 -- microseconds, 9 event, 10 process, 11 host, 12 version, 13 write id, 14 content
-PRAGMA synchronous = FULL;
-BEGIN IMMEDIATE;
 INSERT INTO {p}history (
   user_id, session_id, seq, event, version, write_id, at, process, host, size, kind, hash, content
 )
@@ -20,5 +18,4 @@ UPDATE {p}heads
 SET seq = $5, hash = $7, pruned_seq = $3, pruned_hash = $4,
     at = (SELECT at FROM {p}history WHERE user_id = $1 AND session_id = $2 AND seq = $5)
 WHERE user_id = $1 AND session_id = $2 AND hash = $6;
-SELECT count(*) FROM {p}heads WHERE user_id = $1 AND session_id = $2 AND hash = $7;
-COMMIT
+SELECT count(*) FROM {p}heads WHERE user_id = $1 AND session_id = $2 AND hash = $7

@@ -1,0 +1,128 @@
+//! What is asked of histories is found by an index, also among those of many.
+
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
+
+use crate::places::Database;
+use crate::{key, save};
+
+macro_rules! sql {
+    ($folder:literal, $($file:literal),*) => {
+        [$(($file, include_str!(concat!(
+            "../../cogency-state/src/backend/database/", $folder, "/history/", $file, ".sql"
+        )))),*]
+    };
+}
+
+/// The SQL of each question, with the values that it is asked with.
+fn questions(database: &Database) -> Vec<(&'static str, String)> {
+    let files = match database.name {
+        "sqlite" => sql!("sqlite", "list", "rows", "of_version", "of_time", "of_rank", "keyframe"),
+        "postgres" => {
+            sql!("postgres", "list", "rows", "of_version", "of_time", "of_rank", "keyframe")
+        }
+        _ => sql!("mysql", "list", "rows", "of_version", "of_time", "of_rank", "keyframe"),
+    };
+    let sql = files.map(|(name, text)| {
+        let values: &[&str] = match name {
+            "list" => &["20", "20"],
+            "rows" => &["5", "9", "20"],
+            "of_rank" => &["3"],
+            "of_time" => &["1769860800000000"],
+            _ => &["7"],
+        };
+        let values = ["'user 7'", "'default'"].iter().chain(values);
+        let text =
+            text.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
+        let text = text.replace("{p}", &database.prefix);
+        let filled = values.enumerate().fold(text, |text, (at, value)| match database.name {
+            "mariadb" => text.replacen('?', value, 1),
+            _ => text.replace(&format!("${}", at + 1), value),
+        });
+        (name, filled)
+    });
+    let mut questions = Vec::from(sql);
+    // What a pruning removes.
+    let prune = "DELETE FROM {p}history WHERE user_id = 'user 7' AND session_id = 'default' \
+                 AND seq <= 9";
+    questions.push(("prune", prune.replace("{p}", &database.prefix)));
+    questions
+}
+
+/// 20,000 entries of 200 users.
+fn fill(database: &Database) {
+    let columns = "user_id, session_id, seq, event, version, write_id, at, process, host, size, \
+                   kind, hash, content";
+    let (numbers, text, at) = match database.name {
+        "sqlite" => (
+            "(WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE \
+             n < 19999) SELECT n FROM numbers) numbers",
+            "'user ' || (n % 200)",
+            "strftime('%Y-%m-%d %H:%M:%f', 'now', (n - 20000) || ' minutes')",
+        ),
+        "postgres" => (
+            "generate_series(0, 19999) n",
+            "'user ' || (n % 200)",
+            "now() + (n - 20000) * interval '1 minute'",
+        ),
+        _ => (
+            "(SELECT seq AS n FROM seq_0_to_19999) numbers",
+            "CONCAT('user ', n % 200)",
+            "UTC_TIMESTAMP(6) + INTERVAL (CAST(n AS SIGNED) - 20000) MINUTE",
+        ),
+    };
+    let each = if database.name == "mariadb" { "n DIV 200" } else { "n / 200" };
+    database.run(&format!(
+        "INSERT INTO {{p}}history ({columns}) SELECT {text}, 'default', {each} + 1, 'save', \
+         {each} + 1, 'id', {at}, 1, 'host', 1, CASE {each} % 20 WHEN 0 THEN 'keyframe' ELSE \
+         'change' END, 'hash', '1' FROM {numbers}"
+    ));
+    database.run(match database.name {
+        "sqlite" => "ANALYZE",
+        "postgres" => "ANALYZE {p}history",
+        _ => "ANALYZE TABLE {p}history",
+    });
+}
+
+async fn plan(database: &Database, sql: &str) -> String {
+    let mut lines = Vec::new();
+    if database.name == "sqlite" {
+        let mut connection = sqlx::SqliteConnection::connect(&database.url).await.unwrap();
+        let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+        let rows = sqlx::raw_sql(sql).fetch_all(&mut connection).await.unwrap();
+        lines.extend(rows.iter().map(|row| row.get::<String, _>("detail")));
+    } else if database.name == "postgres" {
+        let mut connection = sqlx::PgConnection::connect(&database.url).await.unwrap();
+        let sql = AssertSqlSafe(format!("EXPLAIN {sql}"));
+        let rows = sqlx::raw_sql(sql).fetch_all(&mut connection).await.unwrap();
+        lines.extend(rows.iter().map(|row| row.get::<String, _>(0)));
+    } else {
+        let mut connection = sqlx::MySqlConnection::connect(&database.url).await.unwrap();
+        let sql = AssertSqlSafe(format!("EXPLAIN FORMAT=JSON {sql}"));
+        let rows = sqlx::raw_sql(sql).fetch_all(&mut connection).await.unwrap();
+        lines.extend(rows.iter().map(|row| row.get::<String, _>(0)));
+    }
+    lines.join("\n")
+}
+
+/// Whether it looks at the histories of all.
+fn looks_at_all(plan: &str) -> bool {
+    let signs = ["SCAN ", "Seq Scan", "\"access_type\": \"ALL\"", "\"access_type\": \"index\""];
+    signs.iter().any(|sign| plan.contains(sign))
+}
+
+#[tokio::test]
+async fn each_question_about_a_history_is_answered_by_an_index() {
+    for database in Database::each() {
+        let backend = database.connect().await;
+        save(&backend, &key("alice"), "1").await;
+        fill(&database);
+        for (question, sql) in questions(&database) {
+            let plan = plan(&database, &sql).await;
+            assert!(!looks_at_all(&plan), "{}, {question}:\n{plan}", database.name);
+        }
+        // The test can tell: of what has no index all is looked at.
+        let other = format!("SELECT seq FROM {}history WHERE host = 'x'", database.prefix);
+        let plan = plan(&database, &other).await;
+        assert!(looks_at_all(&plan), "{}:\n{plan}", database.name);
+    }
+}
