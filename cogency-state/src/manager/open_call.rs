@@ -50,14 +50,15 @@ impl OpenCall {
     ) -> Result<Self, Error> {
         let Terms { wait, ttl, version, policies, facts, on_outage } = terms;
         let wait = wait.unwrap_or(manager.inner.wait);
-        let ttl = manager.ttl(ttl)?;
-        let policies = policies.or(&manager.inner.policies);
-        policies.check(&manager.backend().capabilities(), manager.location())?;
+        let tell = |error: &Error| manager.inner.listeners.tell(key, Err(error));
+        let ttl = manager.ttl(ttl).inspect_err(tell)?;
+        let mut policies = policies.or(&manager.inner.policies);
+        let can = manager.backend().capabilities();
+        policies.check(&can, manager.location()).inspect_err(tell)?;
         let place = manager.place(key);
         let conduct = Conduct::of_call(on_outage.unwrap_or(manager.policy()));
-        let opened = open(&manager, &place, wait, conduct, &policies).await;
-        let opened = opened.inspect_err(|error| manager.inner.listeners.tell(key, Err(error)));
-        let (hold, start) = opened?;
+        let opened = open(&manager, &place, wait, conduct, &mut policies).await;
+        let (hold, start) = opened.inspect_err(tell)?;
         Ok(Self { manager, place, hold, start, ttl, version, policies, facts })
     }
 
@@ -71,7 +72,9 @@ impl OpenCall {
                 self.start.leave(reason);
                 Ok(fresh())
             }
-            _ => read,
+            _ => read.inspect_err(|error| {
+                self.manager.inner.listeners.tell(self.key(), Err(error));
+            }),
         }
     }
 
@@ -129,7 +132,7 @@ async fn open(
     place: &Place,
     wait: Duration,
     conduct: Conduct,
-    policies: &Policies,
+    policies: &mut Policies,
 ) -> Result<(Hold, Start), Error> {
     let key = &place.1;
     let (hold, record) = match Hold::open(manager, place.clone(), wait, conduct).await {
@@ -146,11 +149,10 @@ async fn open(
         }
         opened => opened?,
     };
-    let start = if hold.lease().is_some() {
-        Start::choose(manager, policies, key, record).await?
-    } else {
+    if hold.lease().is_none() {
         // Nothing can be set aside, nor come back, while the backend is out of reach.
-        Start::choose(manager, &policies.clone().without_reset(), key, record).await?
-    };
+        *policies = std::mem::take(policies).without_aside();
+    }
+    let start = Start::choose(manager, policies, key, record).await?;
     Ok((hold, start))
 }

@@ -58,6 +58,7 @@ impl Exchange {
         if let Some(aside) = &self.leaves
             && let Err(error) = set_aside(&manager, &hold, aside).await
         {
+            manager.inner.listeners.tell(&aside.key, Err(&error));
             hold.release().await;
             return Err(error);
         }
