@@ -6,6 +6,7 @@ use super::StateManager;
 use super::aside::Exchange;
 use super::llm::{LlmName, OnLlmChange};
 use super::policies::Policies;
+use super::typed;
 use crate::aside::{Aside, AsideReason};
 use crate::backend::Action;
 use crate::error::Error;
@@ -54,7 +55,10 @@ impl Start {
                 Some(OnLlmChange::Refuse) => Err(change.refused(key, manager.location())),
                 Some(OnLlmChange::Migrate(migration)) => {
                     let stored = Some((record.revision, record.state.clone()));
-                    let record = migration.run(record, &change, manager.location())?;
+                    let (migration, location) = (migration.clone(), manager.location().to_owned());
+                    let bytes = record.state.len();
+                    let migrating = move || migration.run(record, &change, &location);
+                    let record = typed::where_it_fits(key, "migrate", bytes, migrating).await??;
                     Ok(Self { record: Some(record), stored, ..Self::default() })
                 }
                 None | Some(OnLlmChange::Reset) => {

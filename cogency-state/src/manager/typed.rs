@@ -131,6 +131,16 @@ fn prepare(
     Prepared { write: Box::new(Write::new(record, expected)), version: None, warm }
 }
 
+/// Works here on a small state, and off the runtime's threads on a large one.
+pub(super) async fn where_it_fits<R: Send + 'static>(
+    key: &StateKey,
+    operation: &'static str,
+    bytes: usize,
+    work: impl FnOnce() -> R + Send + 'static,
+) -> Result<R, Error> {
+    if bytes <= MAX_INLINE_BYTES { Ok(work()) } else { off_thread(key, operation, work).await }
+}
+
 pub(super) async fn off_thread<R: Send + 'static>(
     key: &StateKey,
     operation: &'static str,
