@@ -17,6 +17,7 @@ mod isolation;
 mod leases;
 #[path = "../redis_crash/ledgers.rs"]
 mod ledgers;
+mod meetings;
 mod migrations;
 mod outages;
 mod places;
