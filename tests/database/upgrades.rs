@@ -42,7 +42,7 @@ async fn states_without_a_history_are_kept_and_get_one_with_their_next_save() {
     for database in Database::each() {
         first_version(&database, &["alice", "bob"]);
         let backend = database.connect().await;
-        assert_eq!(database.number("SELECT MAX(version) FROM {p}migrations"), 2);
+        assert_eq!(database.number("SELECT MAX(version) FROM {p}migrations"), 3);
         let alice = key("alice");
         let opened = backend.acquire_and_load(&alice, &Holder::current()).await.unwrap();
         let Opened::Acquired { lease, record: Some(record) } = opened else { panic!("{opened:?}") };
@@ -81,6 +81,6 @@ async fn ten_backends_that_meet_an_earlier_version_upgrade_it_once() {
         for backend in backends {
             assert!(backend.await.unwrap().load_state(&key("alice")).await.unwrap().is_some());
         }
-        assert_eq!(database.number("SELECT COUNT(*) FROM {p}migrations"), 2, "{}", database.name);
+        assert_eq!(database.number("SELECT COUNT(*) FROM {p}migrations"), 3, "{}", database.name);
     }
 }

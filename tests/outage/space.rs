@@ -48,19 +48,8 @@ async fn a_disk_that_can_only_be_read_is_an_error_and_what_is_there_stays() {
 #[tokio::test]
 async fn a_full_disk_is_an_error_and_what_is_there_stays() {
     let disk = Disk::new(16);
-    let filler = disk.point.join("filler");
-    let fill = |_: &Disk| {
-        use std::io::Write as _;
-        let mut file = std::fs::File::create(&filler).unwrap();
-        let (mut chunk, zeros) = (1 << 20, vec![0; 1 << 20]);
-        while chunk > 0 {
-            if file.write_all(&zeros[..chunk]).is_err() {
-                chunk /= 2;
-            }
-        }
-        let _ = file.sync_all();
-    };
-    let (pending, stored) =
-        on_a_disk(&disk, fill, |_| std::fs::remove_file(&filler).unwrap()).await;
+    let fill = |disk: &Disk| drop(disk.fill());
+    let empty = |disk: &Disk| std::fs::remove_file(disk.point.join("filler")).unwrap();
+    let (pending, stored) = on_a_disk(&disk, fill, empty).await;
     assert_eq!((pending, stored), (1, vec![1, 2, 4]));
 }
