@@ -174,6 +174,51 @@ async fn a_call_that_cannot_read_its_state_or_set_it_aside_tells_its_listeners()
 }
 
 #[tokio::test]
+async fn another_llm_waits_for_the_backend_and_is_not_told_to_reset() {
+    let place = Place::new();
+    let one = place.builder().llm("a/1").build();
+    let other = place.builder().llm("b/2").build();
+    enter(&one, "alice", 1).await.unwrap();
+    place.server.switch(Mode::Away);
+    enter(&one, "alice", 2).await.unwrap();
+    let error = enter(&other, "alice", 3).await.unwrap_err();
+    assert!(error.is_outage() && error.to_string().contains("a/1"), "{error}");
+    place.server.switch(Mode::Up);
+    settled(&one).await;
+    enter(&other, "alice", 3).await.unwrap();
+    assert_eq!(place.stored("alice").await, [3]);
+}
+
+#[tokio::test]
+async fn a_call_that_cannot_set_aside_tells_the_others_that_the_backend_is_away() {
+    let place = Place::new();
+    let other = place.builder().llm("b/2").build();
+    enter(&place.builder().llm("a/1").build(), "alice", 1).await.unwrap();
+    let mut call = other.begin::<Ledger>(&key("alice")).await.unwrap();
+    call.state.entries.push((0, 2).into());
+    place.server.switch(Mode::Away);
+    assert!(call.commit().await.unwrap_err().is_outage());
+    assert!(other.health().await.away_since.is_some());
+}
+
+/// It was not replaced by anybody; but that it was not deleted nobody can tell.
+#[tokio::test]
+async fn what_was_made_of_a_state_that_has_expired_since_is_kept_and_not_stored() {
+    let place = Place::new();
+    let manager = place.builder().ttl(Duration::from_millis(300)).build();
+    enter(&manager, "alice", 1).await.unwrap();
+    place.server.switch(Mode::Away);
+    enter(&manager, "alice", 2).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    place.server.switch(Mode::Up);
+    settled(&manager).await;
+    assert_eq!(manager.health().await.conflicts, 1);
+    let entry = manager.spool().await.unwrap().pop().unwrap();
+    manager.resolve(&entry, Resolution::Ours).await.unwrap().unwrap();
+    assert_eq!(place.stored("alice").await, [1, 2]);
+}
+
+#[tokio::test]
 async fn what_waits_is_not_sent_by_a_manager_that_is_off() {
     let place = Place::new();
     let manager = place.manager();

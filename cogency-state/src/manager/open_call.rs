@@ -149,10 +149,19 @@ async fn open(
         }
         opened => opened?,
     };
+    let resets = policies.resets();
     if hold.lease().is_none() {
         // Nothing can be set aside, nor come back, while the backend is out of reach.
         *policies = std::mem::take(policies).without_aside();
     }
-    let start = Start::choose(manager, policies, key, record).await?;
-    Ok((hold, start))
+    match Start::choose(manager, policies, key, record).await {
+        Err(Error::OtherLlm { stored, .. }) if resets => {
+            let reason = format!(
+                "it is out of reach, and {stored} wrote the state: call again when it is back, or \
+                 with that LLM"
+            );
+            Err(Error::out_of_reach(Some(key), manager.location(), "set aside the state", reason))
+        }
+        start => Ok((hold, start?)),
+    }
 }
