@@ -64,9 +64,13 @@ impl OpenCall {
 
     /// The state as it was loaded.
     pub(crate) async fn read<T>(&mut self, codec: Codec<T>, fresh: fn() -> T) -> Result<T, Error> {
-        let Some(record) = &self.start.record else { return Ok(fresh()) };
         let versions = self.manager.versions(self.version, (codec.untyped.type_id)());
-        let read = typed::read(&self.manager, record, codec, &versions).await;
+        let migrated = self.start.migrate(&self.manager, codec.untyped, &versions).await;
+        let Some(record) = &self.start.record else { return Ok(fresh()) };
+        let read = match migrated {
+            Ok(()) => typed::read(&self.manager, record, codec, &versions).await,
+            Err(error) => Err(error),
+        };
         match read.as_ref().err().and_then(AsideReason::of) {
             Some(reason) if self.policies.quarantines() => {
                 self.start.leave(reason);
