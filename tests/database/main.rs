@@ -17,6 +17,7 @@ mod isolation;
 mod leases;
 #[path = "../redis_crash/ledgers.rs"]
 mod ledgers;
+mod meetings;
 mod migrations;
 mod outages;
 #[expect(dead_code, reason = "other tests need more of it")]

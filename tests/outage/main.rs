@@ -4,6 +4,7 @@ mod breaker;
 mod conflicts;
 #[path = "../file_crash/disk.rs"]
 mod disk;
+mod meetings;
 mod model;
 mod place;
 mod policies;

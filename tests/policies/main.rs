@@ -7,6 +7,7 @@
 mod attempts;
 mod kills;
 mod metadata;
+mod migrations;
 mod original;
 mod presets;
 mod switch;

@@ -2,7 +2,10 @@
 
 use std::process::Command;
 
-use cogency_state::{Error, FileBackend, StateManager, is_enabled, robust, set_enabled};
+use cogency_state::{
+    Aside, Error, FileBackend, Migrations, OnUnreadable, Revision, StateManager, is_enabled,
+    robust, set_enabled,
+};
 
 use crate::key;
 
@@ -90,4 +93,39 @@ async fn a_program_switches_itself_off_and_on_between_calls() {
         set_enabled(true);
         assert_eq!(count(&manager, "alice").await.unwrap(), 2);
     }
+}
+
+/// A manager that is off, over a folder in which a state is stored and another set aside.
+async fn off(folder: &tempfile::TempDir) -> (StateManager, Aside) {
+    let states = FileBackend::new(folder.path().join("state"));
+    let manager = StateManager::builder(states).on_unreadable(OnUnreadable::Quarantine).build();
+    manager.save_state(&key("alice"), "a text".to_owned(), None).await.unwrap();
+    count(&manager, "alice").await.unwrap();
+    count(&manager, "bob").await.unwrap();
+    let aside = manager.quarantined().await.unwrap().pop().unwrap();
+    manager.set_enabled(false);
+    (manager, aside)
+}
+
+#[tokio::test]
+async fn a_manager_that_is_off_restores_drops_imports_and_checks_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (manager, aside) = off(&folder).await;
+    assert!(manager.load_aside::<String>(&aside).await.unwrap().is_none());
+    assert!(!manager.restore_aside(&aside).await.unwrap());
+    let there = Revision { version: 1, write_id: cogency_state::WriteId::generate() };
+    assert!(!manager.restore_aside_over(&aside, there).await.unwrap());
+    assert!(!manager.drop_aside(&aside).await.unwrap());
+    let original = folder.path().join("original");
+    std::fs::create_dir(&original).unwrap();
+    let file = r#"{"state":{"query":"?","user_id":"carol"},"metadata":{},"schema_version":"1.0",
+        "process_id":"1"}"#;
+    std::fs::write(original.join("carol_1_1.json"), file).unwrap();
+    assert!(manager.import_original(&original).await.unwrap().files.is_empty());
+    let report = manager.check::<u32>(&Migrations::new(), |_| ()).await.unwrap();
+    assert_eq!(report.checked(), 0);
+    manager.set_enabled(true);
+    assert_eq!(manager.quarantined().await.unwrap(), [aside]);
+    assert!(manager.list_states("carol").await.unwrap().is_empty());
+    assert_eq!(manager.import_original(&original).await.unwrap().imported(), 1);
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use cogency_state::{
-    Capabilities, Error, Holder, Lease, LeaseAttempt, MemoryBackend, Record, Sharing, StateBackend,
-    StateKey, Write, WriteId,
+    Aside, AsideId, Capabilities, Error, Holder, Lease, LeaseAttempt, MemoryBackend, Record,
+    Sharing, StateBackend, StateKey, Write, WriteId,
 };
 
 /// How the server is.
@@ -142,5 +142,30 @@ impl StateBackend for Switched {
     async fn list_states(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
         self.ask(None, "list")?;
         self.records.list_states(user_id).await
+    }
+
+    async fn set_aside(&self, lease: &Lease, aside: &Aside) -> Result<bool, Error> {
+        self.ask(Some(lease.key()), "set aside")?;
+        self.records.set_aside(lease, aside).await
+    }
+
+    async fn list_aside(&self, user_id: Option<&str>) -> Result<Vec<Aside>, Error> {
+        self.ask(None, "list what was set aside")?;
+        self.records.list_aside(user_id).await
+    }
+
+    async fn load_aside(&self, key: &StateKey, id: AsideId) -> Result<Option<Record>, Error> {
+        self.ask(Some(key), "load what was set aside")?;
+        self.records.load_aside(key, id).await
+    }
+
+    async fn restore_aside(&self, lease: &Lease, id: AsideId) -> Result<bool, Error> {
+        self.ask(Some(lease.key()), "restore")?;
+        self.records.restore_aside(lease, id).await
+    }
+
+    async fn drop_aside(&self, key: &StateKey, id: AsideId) -> Result<bool, Error> {
+        self.ask(Some(key), "drop")?;
+        self.records.drop_aside(key, id).await
     }
 }

@@ -135,6 +135,9 @@ impl StateManager {
     where
         T: Serialize + DeserializeOwned + Send + 'static,
     {
+        if !self.is_on() {
+            return Ok(CheckReport::default());
+        }
         let versions = Versions::OfManager(Arc::new(migrations.clone()));
         let codec = Codec::<T>::new().untyped;
         let (mut report, mut after) = (CheckReport::default(), None);

@@ -149,8 +149,10 @@ impl Hold {
     pub(crate) async fn delete(self) -> Result<bool, Error> {
         let Some(lease) = self.lease.clone() else { return Ok(false) };
         let deleted = self.manager.backend().delete_state(&lease).await;
-        if let (Some(outage), Ok(_)) = (&self.manager.inner.outage, &deleted) {
-            outage.found(&self.key, None);
+        if let (Some(outage), Ok(_) | Err(Error::OutcomeUnknown { .. })) =
+            (&self.manager.inner.outage, &deleted)
+        {
+            outage.forget(&self.key);
         }
         self.release().await;
         deleted

@@ -107,6 +107,9 @@ impl StateManager {
     /// # Cancellation
     /// Dropped, it stops between two files, or after the one that it is at.
     pub async fn import_original(&self, folder: impl AsRef<Path>) -> Result<ImportReport, Error> {
+        if !self.is_on() {
+            return Ok(ImportReport::default());
+        }
         let folder = folder.as_ref().to_owned();
         let path = folder.clone();
         let outlines = blocking(&folder, move || folder::outlines(&path)).await?;

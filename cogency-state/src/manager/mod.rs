@@ -155,7 +155,9 @@ impl StateManager {
         let policies = &self.inner.policies;
         policies.check(&self.backend().capabilities(), self.location())?;
         let stored = self.load_record(key).await?.map(Box::new);
-        let start = Start::choose(self, policies, key, stored).await?;
+        let mut start = Start::choose(self, policies, key, stored).await?;
+        let versions = self.versions(None, TypeId::of::<T>());
+        start.migrate(self, Codec::<T>::new().untyped, &versions).await?;
         let Some(record) = start.record else { return Ok(None) };
         self.read(*record).await.map(Some)
     }

@@ -50,28 +50,35 @@ impl OpenCall {
     ) -> Result<Self, Error> {
         let Terms { wait, ttl, version, policies, facts, on_outage } = terms;
         let wait = wait.unwrap_or(manager.inner.wait);
-        let ttl = manager.ttl(ttl)?;
-        let policies = policies.or(&manager.inner.policies);
-        policies.check(&manager.backend().capabilities(), manager.location())?;
+        let tell = |error: &Error| manager.inner.listeners.tell(key, Err(error));
+        let ttl = manager.ttl(ttl).inspect_err(tell)?;
+        let mut policies = policies.or(&manager.inner.policies);
+        let can = manager.backend().capabilities();
+        policies.check(&can, manager.location()).inspect_err(tell)?;
         let place = manager.place(key);
         let conduct = Conduct::of_call(on_outage.unwrap_or(manager.policy()));
-        let opened = open(&manager, &place, wait, conduct, &policies).await;
-        let opened = opened.inspect_err(|error| manager.inner.listeners.tell(key, Err(error)));
-        let (hold, start) = opened?;
+        let opened = open(&manager, &place, wait, conduct, &mut policies).await;
+        let (hold, start) = opened.inspect_err(tell)?;
         Ok(Self { manager, place, hold, start, ttl, version, policies, facts })
     }
 
     /// The state as it was loaded.
     pub(crate) async fn read<T>(&mut self, codec: Codec<T>, fresh: fn() -> T) -> Result<T, Error> {
-        let Some(record) = &self.start.record else { return Ok(fresh()) };
         let versions = self.manager.versions(self.version, (codec.untyped.type_id)());
-        let read = typed::read(&self.manager, record, codec, &versions).await;
+        let migrated = self.start.migrate(&self.manager, codec.untyped, &versions).await;
+        let Some(record) = &self.start.record else { return Ok(fresh()) };
+        let read = match migrated {
+            Ok(()) => typed::read(&self.manager, record, codec, &versions).await,
+            Err(error) => Err(error),
+        };
         match read.as_ref().err().and_then(AsideReason::of) {
             Some(reason) if self.policies.quarantines() => {
                 self.start.leave(reason);
                 Ok(fresh())
             }
-            _ => read,
+            _ => read.inspect_err(|error| {
+                self.manager.inner.listeners.tell(self.key(), Err(error));
+            }),
         }
     }
 
@@ -129,7 +136,7 @@ async fn open(
     place: &Place,
     wait: Duration,
     conduct: Conduct,
-    policies: &Policies,
+    policies: &mut Policies,
 ) -> Result<(Hold, Start), Error> {
     let key = &place.1;
     let (hold, record) = match Hold::open(manager, place.clone(), wait, conduct).await {
@@ -146,11 +153,19 @@ async fn open(
         }
         opened => opened?,
     };
-    let start = if hold.lease().is_some() {
-        Start::choose(manager, policies, key, record).await?
-    } else {
+    let resets = policies.resets();
+    if hold.lease().is_none() {
         // Nothing can be set aside, nor come back, while the backend is out of reach.
-        Start::choose(manager, &policies.clone().without_reset(), key, record).await?
-    };
-    Ok((hold, start))
+        *policies = std::mem::take(policies).without_aside();
+    }
+    match Start::choose(manager, policies, key, record).await {
+        Err(Error::OtherLlm { stored, .. }) if resets => {
+            let reason = format!(
+                "it is out of reach, and {stored} wrote the state: call again when it is back, or \
+                 with that LLM"
+            );
+            Err(Error::out_of_reach(Some(key), manager.location(), "set aside the state", reason))
+        }
+        start => Ok((hold, start?)),
+    }
 }

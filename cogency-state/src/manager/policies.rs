@@ -49,11 +49,12 @@ impl Policies {
         self.llm().is_some() && matches!(self.on_llm_change, None | Some(OnLlmChange::Reset))
     }
 
-    /// The same, where another LLM is refused in place of a reset.
-    pub(crate) fn without_reset(mut self) -> Self {
+    /// The same, where what would be set aside is refused.
+    pub(crate) fn without_aside(mut self) -> Self {
         if self.resets() {
             self.on_llm_change = Some(OnLlmChange::Refuse);
         }
+        self.on_unreadable = Some(OnUnreadable::Refuse);
         self
     }
 

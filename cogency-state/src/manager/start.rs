@@ -4,10 +4,13 @@ use bytes::Bytes;
 
 use super::StateManager;
 use super::aside::Exchange;
-use super::llm::{LlmName, OnLlmChange};
+use super::llm::{LlmChange, LlmMigration, LlmName, OnLlmChange};
 use super::policies::Policies;
+use super::typed;
+use super::versions::Versions;
 use crate::aside::{Aside, AsideReason};
 use crate::backend::Action;
+use crate::codec::Untyped;
 use crate::error::Error;
 use crate::key::StateKey;
 use crate::record::{Record, Revision, version_of};
@@ -19,6 +22,8 @@ pub(crate) struct Start {
     pub(crate) record: Option<Box<Record>>,
     /// What is stored under the key, as it was found.
     stored: Option<(Revision, Bytes)>,
+    /// What has to be done before the state is read.
+    llm_change: Option<(LlmMigration, LlmChange)>,
     /// What goes aside with the save, and what comes back.
     pub(crate) exchange: Exchange,
 }
@@ -53,9 +58,8 @@ impl Start {
                 Some(OnLlmChange::Keep) => Ok(Self::at(Some(record))),
                 Some(OnLlmChange::Refuse) => Err(change.refused(key, manager.location())),
                 Some(OnLlmChange::Migrate(migration)) => {
-                    let stored = Some((record.revision, record.state.clone()));
-                    let record = migration.run(record, &change, manager.location())?;
-                    Ok(Self { record: Some(record), stored, ..Self::default() })
+                    let llm_change = Some((migration.clone(), change));
+                    Ok(Self { llm_change, ..Self::at(Some(record)) })
                 }
                 None | Some(OnLlmChange::Reset) => {
                     let mut start = Self::at(Some(record));
@@ -109,6 +113,30 @@ impl Start {
             let aside = aside.with_metadata(record.revision.version, &record.metadata);
             self.exchange.leaves = Some(aside);
         }
+    }
+
+    /// Makes the state of another LLM this one's, where that is due: first of all a state of
+    /// today's type, which is what the function knows.
+    pub(crate) async fn migrate(
+        &mut self,
+        manager: &StateManager,
+        codec: Untyped,
+        versions: &Versions,
+    ) -> Result<(), Error> {
+        let (Some((migration, change)), Some(record)) =
+            (self.llm_change.clone(), self.record.clone())
+        else {
+            return Ok(());
+        };
+        let (key, bytes) = (record.key.clone(), record.state.len());
+        let (location, versions) = (manager.location().to_owned(), versions.clone());
+        let migrating = move || {
+            let record = typed::brought_up_to_date(record, &location, codec, &versions)?;
+            migration.run(record, &change, &location)
+        };
+        let migrated = typed::where_it_fits(&key, "migrate", bytes, migrating).await??;
+        (self.record, self.llm_change) = (Some(migrated), None);
+        Ok(())
     }
 
     /// The revision that the save replaces.

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::panic::resume_unwind;
 
+use bytes::Bytes;
+
 use super::StateManager;
 use super::versions::{self, Current, Versions};
 use super::warm::Warm;
@@ -10,7 +12,7 @@ use crate::backend::Write;
 use crate::codec::{AnyState, Codec, Encoded, NotEncoded, Problem, Read, Untyped};
 use crate::error::Error;
 use crate::key::StateKey;
-use crate::record::{Metadata, Record, Revision};
+use crate::record::{Checksum, Metadata, Record, Revision};
 
 /// A larger state is read and written on a thread that may block: a quarter of a millisecond is
 /// as long as a worker thread should be kept.
@@ -68,15 +70,41 @@ pub(super) fn read_as<S>(
     versions: &Versions,
     read: Read<S>,
 ) -> Result<S, Error> {
-    let Current { json, was_moved } = versions::migrate(record, location, codec, versions)?;
-    if was_moved && !(codec.is_lossless)(&json) {
-        return Err(versions::other_type(record, location, codec));
-    }
+    let json = current(record, location, codec, versions)?;
     read(&json).map_err(|unfit| {
         let Problem { path, reason } = unfit.0;
         let (key, backend) = (record.key.clone(), location.to_owned());
         Error::Decode { key, backend, state_type: (codec.type_name)(), path, reason }
     })
+}
+
+/// The JSON of a state of today's type.
+fn current(
+    record: &Record,
+    location: &str,
+    codec: Untyped,
+    versions: &Versions,
+) -> Result<Bytes, Error> {
+    let Current { json, was_moved } = versions::migrate(record, location, codec, versions)?;
+    if was_moved && !(codec.is_lossless)(&json) {
+        return Err(versions::other_type(record, location, codec));
+    }
+    Ok(json)
+}
+
+/// The record as a program of today would have saved it.
+pub(super) fn brought_up_to_date(
+    mut record: Box<Record>,
+    location: &str,
+    codec: Untyped,
+    versions: &Versions,
+) -> Result<Box<Record>, Error> {
+    let json = current(&record, location, codec, versions)?;
+    record.metadata.state_version = versions.to_write();
+    record.state_type = Some(Cow::Borrowed((codec.type_name)()));
+    record.checksum = Some(Checksum::of(&json));
+    record.state = json;
+    Ok(record)
 }
 
 /// Writes a state, and reads it back. `size_before` is what it took when it was loaded.
@@ -129,6 +157,16 @@ fn prepare(
         checksum,
     );
     Prepared { write: Box::new(Write::new(record, expected)), version: None, warm }
+}
+
+/// Works here on a small state, and off the runtime's threads on a large one.
+pub(super) async fn where_it_fits<R: Send + 'static>(
+    key: &StateKey,
+    operation: &'static str,
+    bytes: usize,
+    work: impl FnOnce() -> R + Send + 'static,
+) -> Result<R, Error> {
+    if bytes <= MAX_INLINE_BYTES { Ok(work()) } else { off_thread(key, operation, work).await }
 }
 
 pub(super) async fn off_thread<R: Send + 'static>(

@@ -181,7 +181,7 @@ impl Steps<'_> {
 }
 
 /// What `serde_json` says of a value that does not fit quotes it.
-fn without_contents(source: BoxError) -> BoxError {
+pub(super) fn without_contents(source: BoxError) -> BoxError {
     match source.downcast_ref::<serde_json::Error>() {
         Some(error) => format!("what it met does not fit, a {:?} error", error.classify()).into(),
         None => source,

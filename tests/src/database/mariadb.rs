@@ -17,6 +17,8 @@ pub(super) fn make(folder: &Path) -> Command {
     let mut command = Command::new("mariadb-install-db");
     command.args(["--no-defaults", "--auth-root-authentication-method=normal"]);
     command.arg("--skip-test-db").arg(format!("--datadir={}", folder.join("data").display()));
+    // It starts a server, and one that starts removes what it takes for another's leavings.
+    command.env("TMPDIR", folder);
     command
 }
 

@@ -58,6 +58,7 @@ impl Exchange {
         if let Some(aside) = &self.leaves
             && let Err(error) = set_aside(&manager, &hold, aside).await
         {
+            manager.inner.listeners.tell(&aside.key, Err(&error));
             hold.release().await;
             return Err(error);
         }
@@ -115,7 +116,16 @@ async fn set_aside(manager: &StateManager, hold: &Hold, aside: &Aside) -> Result
         let reason = "nothing can be set aside while it is out of reach";
         return Err(Error::out_of_reach(Some(&aside.key), manager.location(), "set aside", reason));
     };
+    let outage = manager.inner.outage.as_ref();
+    if let Some(refusal) = outage.and_then(|outage| outage.refusal(manager, &aside.key)) {
+        return Err(refusal);
+    }
     let mut done = manager.backend().set_aside(lease, aside).await;
+    if let (Some(outage), Err(error)) = (outage, &done)
+        && error.is_outage()
+    {
+        outage.went_away(manager, &aside.key, error);
+    }
     for _ in 1..TRIES {
         if !matches!(done, Err(Error::OutcomeUnknown { .. })) {
             break;

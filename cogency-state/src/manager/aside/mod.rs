@@ -65,6 +65,9 @@ impl StateManager {
     where
         T: Serialize + DeserializeOwned + Send + 'static,
     {
+        if !self.is_on() {
+            return Ok(None);
+        }
         let record = self.backend().load_aside(&aside.key, aside.id).await?;
         let Some(record) = record else { return Ok(None) };
         self.read(record).await.map(Some)
@@ -81,6 +84,9 @@ impl StateManager {
     /// [`Error::Backend`] if the backend fails: in all of these nothing changed.
     /// [`Error::OutcomeUnknown`] if it may have.
     pub async fn restore_aside(&self, aside: &Aside) -> Result<bool, Error> {
+        if !self.is_on() {
+            return Ok(false);
+        }
         let hold = Hold::acquire(self, self.place(&aside.key), self.inner.wait).await?;
         let restored = restore(self, &hold, aside).await;
         hold.release().await;
@@ -98,6 +104,9 @@ impl StateManager {
         aside: &Aside,
         expected: Revision,
     ) -> Result<bool, Error> {
+        if !self.is_on() {
+            return Ok(false);
+        }
         let key = &aside.key;
         let (hold, found) =
             Hold::open(self, self.place(key), self.inner.wait, Conduct::failing()).await?;
@@ -118,11 +127,20 @@ impl StateManager {
     /// [`Error::Config`] if the backend cannot set aside, [`Error::Backend`] if it fails,
     /// [`Error::OutcomeUnknown`] if it may be deleted.
     pub async fn drop_aside(&self, aside: &Aside) -> Result<bool, Error> {
+        if !self.is_on() {
+            return Ok(false);
+        }
         self.backend().drop_aside(&aside.key, aside.id).await
     }
 }
 
 async fn restore(manager: &StateManager, hold: &Hold, aside: &Aside) -> Result<bool, Error> {
     let Some(lease) = hold.lease() else { return Ok(false) };
-    manager.backend().restore_aside(lease, aside.id).await
+    let restored = manager.backend().restore_aside(lease, aside.id).await;
+    if let (Some(outage), Ok(true) | Err(Error::OutcomeUnknown { .. })) =
+        (&manager.inner.outage, &restored)
+    {
+        outage.forget(&aside.key);
+    }
+    restored
 }

@@ -51,7 +51,8 @@ impl StateManager {
 ///
 /// A version is named by its number, by the entry that it came with, or by a time: see [`Moment`].
 /// All methods end in [`Error::NoHistory`] where none is kept, and in [`Error::Backend`] if the
-/// backend fails.
+/// backend fails. Where the manager is [switched off](StateManager::set_enabled) lists are empty,
+/// nothing is loaded or pruned, and the others end in [`Error::Config`].
 #[derive(Clone)]
 pub struct History {
     manager: StateManager,
@@ -69,6 +70,9 @@ impl History {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<HistoryEntry>, Error> {
+        if !self.manager.is_on() {
+            return Ok(Vec::new());
+        }
         self.backend()?.list_history(&self.key, before, limit).await
     }
 
@@ -81,6 +85,9 @@ impl History {
     where
         T: Serialize + DeserializeOwned + Send + 'static,
     {
+        if !self.manager.is_on() {
+            return Ok(None);
+        }
         let found = self.backend()?.load_history(&self.key, moment.into()).await?;
         let Some(record) = found else { return Ok(None) };
         self.manager.read(record).await.map(Some)
@@ -168,6 +175,9 @@ impl History {
     /// # Errors
     /// As all methods of this type.
     pub async fn prune(&self, retention: Retention) -> Result<u64, Error> {
+        if !self.manager.is_on() {
+            return Ok(0);
+        }
         self.backend()?.prune_history(&self.key, retention).await
     }
 
@@ -178,6 +188,10 @@ impl History {
     }
 
     fn backend(&self) -> Result<&dyn HistoryBackend, Error> {
+        if !self.manager.is_on() {
+            let reason = "the manager is switched off, and so is its history".to_owned();
+            return Err(Error::Config { reason });
+        }
         let backend = self.manager.backend();
         let none = || Error::NoHistory { backend: backend.location().to_owned() };
         backend.history().ok_or_else(none)
@@ -187,7 +201,9 @@ impl History {
 /// A save of a version once more.
 fn copy(found: Record, key: StateKey, expected: Option<Revision>) -> Write {
     let Record { state_type, metadata, state, .. } = found;
-    let metadata: Metadata = metadata.saved_now();
+    let mut metadata: Metadata = metadata.saved_now();
+    // Who made that version, and in which phase, is not who makes the copy.
+    (metadata.actor, metadata.phase_completed) = (None, None);
     let state_type: Option<Cow<'static, str>> = state_type;
     let record = Record::new(key, Revision::after(expected), state_type, metadata, state);
     Write::new(record, expected)

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::super::versions::without_contents;
 use super::{LlmName, is_known};
 use crate::codec::{AnyState, Codec, NotEncoded, Problem};
 use crate::error::{BoxError, Error};
@@ -103,6 +104,7 @@ impl LlmMigration {
         let migrated = (self.0)(&record.state, change).map_err(|source| {
             let (key, backend) = (record.key.clone(), location.to_owned());
             let (stored, given) = (change.from.to_string(), change.to.to_string());
+            let source = without_contents(source);
             Error::LlmMigration { key, backend, stored, given, source }
         })?;
         record.checksum = Some(Checksum::of(&migrated));

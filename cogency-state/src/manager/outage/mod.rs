@@ -123,6 +123,12 @@ impl Outage {
         self.known.found(key, found);
     }
 
+    /// Notes that what this process saved or spooled last is not what the next call is to go on
+    /// from.
+    pub(crate) fn forget(&self, key: &StateKey) {
+        self.known.found(key, None);
+    }
+
     /// Notes what was saved or spooled.
     pub(crate) fn kept(&self, record: &Record, ttl: Option<Duration>) {
         self.known.put(record, ttl);

@@ -24,6 +24,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// refused.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// The longest pause while the manager or the process is switched off, when nothing is touched.
+const LONGEST_PAUSE_OFF: Duration = Duration::from_secs(1);
+
 #[derive(Debug, Default)]
 pub(super) struct Recovery {
     is_running: AtomicBool,
@@ -65,6 +68,10 @@ impl Task {
             let Some(inner) = self.manager.upgrade() else { return };
             let manager = StateManager { inner };
             let Some(outage) = &manager.inner.outage else { return };
+            if !manager.is_on() {
+                pause = (pause * 2).min(LONGEST_PAUSE_OFF);
+                continue;
+            }
             outage.recovery.is_wanted.store(false, Ordering::SeqCst);
             if round(&manager, outage).await {
                 break;

@@ -13,7 +13,7 @@ use crate::error::{Error, PANICKED};
 use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::manager::StateManager;
-use crate::manager::spool::{EntryName, KeyLock, Kind};
+use crate::manager::spool::{EntryName, KeyLock, Kind, is_over};
 use crate::manager::to_the_end::ToTheEnd;
 
 /// Between two looks at a lease that somebody else holds.
@@ -59,7 +59,7 @@ impl Replay<'_> {
         if let Some(refusal) = self.outage.refusal(self.manager, self.key) {
             return Ok(Replayed::Away(refusal));
         }
-        let deadline = Instant::now() + wait;
+        let deadline = Instant::now().checked_add(wait);
         let lock = match self.outage.spool.lock(self.key, wait).await {
             Ok(Ok(lock)) => lock,
             Ok(Err(holder)) => return Ok(Replayed::Busy(holder)),
@@ -85,12 +85,12 @@ impl Replay<'_> {
         sent.or_else(|error| self.stopped(error))
     }
 
-    async fn lease(&self, deadline: Instant) -> Result<Result<Lease, Holder>, Error> {
+    async fn lease(&self, deadline: Option<Instant>) -> Result<Result<Lease, Holder>, Error> {
         let holder = Holder::current();
         loop {
             match self.manager.backend().acquire_lease(self.key, &holder).await? {
                 LeaseAttempt::Acquired(lease) => return Ok(Ok(lease)),
-                LeaseAttempt::Held(holder) if Instant::now() >= deadline => return Ok(Err(holder)),
+                LeaseAttempt::Held(holder) if is_over(deadline) => return Ok(Err(holder)),
                 LeaseAttempt::Held(_) => tokio::time::sleep(POLL_PAUSE).await,
             }
         }
@@ -133,6 +133,7 @@ impl Replay<'_> {
                     key = %self.key, %error,
                     "a spooled state is in conflict with what is stored; both are kept"
                 );
+                self.outage.forget(self.key);
                 lock.set_aside(&sent, Kind::Conflict, name).await.map_err(failed)
             }
             Err(error) => Err(error),

@@ -14,9 +14,13 @@ use crate::backend::Write;
 use crate::error::Error;
 use crate::key::StateKey;
 use crate::manager::hold::Hold;
-use crate::manager::spool::{Entry, KeyLock, Kind, Listed};
+use crate::manager::spool::{Entry, EntryName, KeyLock, Kind, Listed};
 use crate::manager::{Loaded, StateManager};
-use crate::record::{Revision, SavedAt};
+use crate::record::{Record, Revision, SavedAt};
+
+/// Who replays an entry has its lock and waits for the lease that one who saves ours has: so that
+/// one does not wait for long.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
 
 /// How a manager and its backend are, for a readiness probe.
 #[derive(Clone, Debug, Default)]
@@ -162,8 +166,8 @@ impl StateManager {
     /// [`Error::Backend`] if the folder cannot be read.
     pub async fn replay_spool(&self) -> Result<usize, Error> {
         match &self.inner.outage {
-            Some(outage) => replay_all(self, outage).await,
-            None => Ok(0),
+            Some(outage) if self.is_on() => replay_all(self, outage).await,
+            _ => Ok(0),
         }
     }
 
@@ -179,7 +183,8 @@ impl StateManager {
     }
 
     /// Decides about an entry of the spool. Gives the revision that is stored now, where that was
-    /// changed.
+    /// changed: not where the entry is gone, because it has reached the backend or somebody else
+    /// decided about it.
     ///
     /// # Errors
     /// [`Error::Corrupt`] if ours is damaged, [`Error::LeaseTimeout`] if the key was not free in
@@ -194,46 +199,100 @@ impl StateManager {
             let reason = "it does not say whose it is: remove its file by hand".to_owned();
             return Err(Error::Config { reason });
         };
-        let saved = match resolution {
-            Resolution::Ours => Some(self.save_ours(key, spooled.entry()?).await?),
-            Resolution::Theirs | Resolution::Drop => None,
-        };
+        if !self.is_on() {
+            let reason = "nothing is resolved while the manager is switched off".to_owned();
+            return Err(Error::Config { reason });
+        }
         let failed = |error| Error::backend(Some(key), &outage.spool_location(), "resolve", error);
-        let lock = match outage.spool.lock(key, self.inner.wait).await {
-            Ok(Ok(lock)) => lock,
-            Ok(Err(holder)) => {
-                let (key, backend) = (key.clone(), self.inner.location.to_string());
-                let (waited, holder) = (self.inner.wait, Box::new(holder));
-                return Err(Error::LeaseTimeout { key, backend, waited, holder });
-            }
-            Err(problem) => return Err(failed(io::Error::other(problem.to_string()))),
+        let (ours, wait) = match resolution {
+            Resolution::Ours => (Some(self.hold_ours(key, spooled.entry()?).await?), LOCK_WAIT),
+            Resolution::Theirs | Resolution::Drop => (None, self.inner.wait),
         };
-        let removed = remove(&lock, &spooled.listed, resolution != Resolution::Drop).await;
+        let lock = self.lock_spooled(outage, key, wait.min(self.inner.wait)).await?;
+        let found = present(&lock, &spooled.listed).await.map_err(failed)?;
+        let Some(name) = found else {
+            lock.release().await;
+            if let Some((hold, ..)) = ours {
+                hold.release().await;
+            }
+            return Ok(None);
+        };
+        let saved = match ours {
+            Some((hold, stored, entry)) => Some(save_ours(hold, stored, entry).await?),
+            None => None,
+        };
+        let is_branch = resolution != Resolution::Drop;
+        let removed = remove(&lock, spooled.listed.kind, name, is_branch).await;
         lock.release().await;
+        let newest = outage.known(key).map(|known| known.revision);
+        if spooled.revision.is_some_and(|(revision, _)| newest == Some(revision)) {
+            outage.forget(key);
+        }
         removed.map_err(failed)?;
         Ok(saved)
     }
 
-    /// Saves a spooled state over whatever is stored.
-    async fn save_ours(&self, key: &StateKey, entry: &Entry) -> Result<Revision, Error> {
-        let (hold, stored) =
-            Hold::open(self, self.place(key), self.inner.wait, Conduct::failing()).await?;
-        let ours = &entry.write;
-        let expected = stored.as_ref().map(|stored| stored.revision);
-        let mut record = ours.record.clone();
-        record.revision = Revision::after(expected);
-        let write = Write::new(record, expected)
-            .with_ttl(ours.ttl)
-            .with_action(ours.action)
-            .with_replaced(stored.map(|stored| stored.state));
-        hold.save(Box::new(write)).await.map(|outcome| outcome.revision())
+    /// Takes the key of a spooled state, to save that over whatever is stored.
+    async fn hold_ours<'a>(&self, key: &StateKey, entry: &'a Entry) -> Result<Ours<'a>, Error> {
+        let opened = Hold::open(self, self.place(key), self.inner.wait, Conduct::failing()).await;
+        opened.map(|(hold, stored)| (hold, stored, entry))
+    }
+
+    async fn lock_spooled(
+        &self,
+        outage: &Outage,
+        key: &StateKey,
+        wait: Duration,
+    ) -> Result<KeyLock, Error> {
+        match outage.spool.lock(key, wait).await {
+            Ok(Ok(lock)) => Ok(lock),
+            Ok(Err(holder)) => {
+                let (key, backend) = (key.clone(), self.inner.location.to_string());
+                let holder = Box::new(holder);
+                Err(Error::LeaseTimeout { key, backend, waited: wait, holder })
+            }
+            Err(problem) => {
+                let error = io::Error::other(problem.to_string());
+                Err(Error::backend(Some(key), &outage.spool_location(), "resolve", error))
+            }
+        }
     }
 }
 
+/// A key that is held for a spooled state, and what is stored under it.
+type Ours<'a> = (Hold, Option<Box<Record>>, &'a Entry);
+
+/// Saves a spooled state over whatever is stored.
+async fn save_ours(
+    hold: Hold,
+    stored: Option<Box<Record>>,
+    entry: &Entry,
+) -> Result<Revision, Error> {
+    let ours = &entry.write;
+    let expected = stored.as_ref().map(|stored| stored.revision);
+    let mut record = ours.record.clone();
+    record.revision = Revision::after(expected);
+    let write = Write::new(record, expected)
+        .with_ttl(ours.ttl)
+        .with_action(ours.action)
+        .with_replaced(stored.map(|stored| stored.state));
+    hold.save(Box::new(write)).await.map(|outcome| outcome.revision())
+}
+
+/// The name that an entry has by now, if it is still there: it may have been sent since.
+async fn present(lock: &KeyLock, listed: &Listed) -> io::Result<Option<EntryName>> {
+    let names = lock.names(listed.kind).await?;
+    Ok(names.into_iter().find(|name| name.write_id() == listed.name.write_id()))
+}
+
 /// Removes an entry, and with it those that led to it if that is wanted.
-async fn remove(lock: &KeyLock, listed: &Listed, with_those_before: bool) -> io::Result<()> {
-    let kind = listed.kind;
-    let mut next = Some(listed.name.clone());
+async fn remove(
+    lock: &KeyLock,
+    kind: Kind,
+    name: EntryName,
+    with_those_before: bool,
+) -> io::Result<()> {
+    let mut next = Some(name);
     while let Some(name) = next.take() {
         let before = match lock.read(kind, &name).await {
             Ok(Ok(entry)) if with_those_before => entry.write.expected,

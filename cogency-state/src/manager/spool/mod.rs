@@ -8,6 +8,7 @@ mod locked;
 mod name;
 mod place;
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -97,14 +98,15 @@ impl Spool {
         key: &StateKey,
         wait: Duration,
     ) -> Result<Result<KeyLock, Holder>, SpoolProblem> {
-        let deadline = Instant::now() + wait;
+        // A wait beyond what clocks can tell has no end.
+        let deadline = Instant::now().checked_add(wait);
         let holder = Holder::current();
         loop {
             let (place, own_key, own_holder) =
                 (Arc::clone(&self.place), key.clone(), holder.clone());
             match blocking(move || place.lock(&own_key, &own_holder)).await? {
                 Ok(locked) => return Ok(Ok(KeyLock(Some(Arc::new(locked))))),
-                Err(holder) if Instant::now() >= deadline => return Ok(Err(holder)),
+                Err(holder) if is_over(deadline) => return Ok(Err(holder)),
                 Err(_) => tokio::time::sleep(POLL_PAUSE).await,
             }
         }
@@ -152,10 +154,10 @@ impl Spool {
             let mut pending = place.list()?;
             pending.retain(|found| found.kind == Kind::Pending);
             pending.sort_by_key(|found| found.since);
-            let mut keys = Vec::new();
+            let (mut keys, mut seen) = (Vec::new(), HashSet::new());
             for found in pending {
                 let Some(key) = key_of(&place, &found)? else { continue };
-                if !keys.contains(&key) {
+                if seen.insert(key.clone()) {
                     keys.push(key);
                 }
             }
@@ -197,7 +199,8 @@ impl Spool {
         write: &Write,
         may_be_stored: bool,
     ) -> Result<Appended, SpoolProblem> {
-        let text = entry::encode(write).map_err(io::Error::other)?;
+        let own = write.clone();
+        let text = blocking(move || entry::encode(&own).map_err(io::Error::other)).await?;
         let bytes = text.len() as u64;
         self.check_room(bytes).await?;
         let name = EntryName::new(write.record.revision.write_id, may_be_stored);
@@ -210,6 +213,11 @@ impl Spool {
         }
         Ok(appended)
     }
+}
+
+/// Whether a moment has come; `None` never comes.
+pub(crate) fn is_over(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| Instant::now() >= deadline)
 }
 
 fn total(found: &[Found]) -> Totals {
