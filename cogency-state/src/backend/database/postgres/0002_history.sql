@@ -204,6 +204,15 @@ BEGIN
     );
     v_entered := 1;
   END IF;
+  IF v_saved THEN
+    IF p_release = 1 THEN
+      DELETE FROM {p}leases
+      WHERE user_id = p_user AND session_id = p_session AND attempt = p_attempt;
+    END IF;
+    RETURN QUERY SELECT 1::bigint, p_version, p_write_id, v_entered;
+    RETURN;
+  END IF;
+  -- It is there already, from an earlier try, or something else is.
   RETURN QUERY
   SELECT (v_taken IS NOT NULL)::int::bigint, s.version, s.write_id, v_entered
   FROM (SELECT 1) one
