@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 
 use cogency_state::{DatabaseBackend, Error, Holder, Opened, StateBackend as _};
 use cogency_state_tests::database::DatabaseServer;
+use sqlx::{
+    AssertSqlSafe, ColumnIndex, Connection, Decode, Executor, MySqlConnection, PgConnection,
+    Row as _, Type,
+};
 
 use crate::places::Database;
 use crate::{key, lease, save, write};
@@ -34,6 +38,55 @@ async fn whoever_gets_a_lease_finds_what_the_one_before_saved() {
         assert_eq!(record.revision.version, saves, "{}", database.name);
         assert!(saves > 20, "{} made {saves} saves", database.name);
     }
+}
+
+/// A clock that was looked at before a wait would give a token below those of others, who came and
+/// went meanwhile.
+async fn assert_a_wait_comes_before_the_token<C: Connection>(
+    database: &Database,
+    lock: String,
+    clock: &'static str,
+    unlock: String,
+) where
+    for<'c> &'c mut C: Executor<'c, Database = C::Database>,
+    for<'r> i64: Decode<'r, C::Database> + Type<C::Database>,
+    usize: ColumnIndex<<C::Database as sqlx::Database>::Row>,
+{
+    let backend = database.connect().await;
+    let mut other = C::connect(&database.url).await.unwrap();
+    other.execute(AssertSqlSafe(lock)).await.unwrap();
+    let taking = tokio::spawn(async move { lease(&backend, &key("alice")).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let row = other.fetch_one(clock).await.unwrap();
+    let looked = row.get::<i64, usize>(0);
+    other.execute(AssertSqlSafe(unlock)).await.unwrap();
+    let token = taking.await.unwrap().token();
+    assert!(token >= u64::try_from(looked).unwrap(), "{token} is below {looked}");
+}
+
+#[tokio::test]
+async fn on_postgres_whoever_waits_for_a_lease_looks_at_the_clock_after_that() {
+    let key = "hashtextextended('alice', hashtextextended('default', 0))";
+    assert_a_wait_comes_before_the_token::<PgConnection>(
+        &Database::postgres(),
+        format!("SELECT pg_advisory_lock({key})"),
+        "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
+        format!("SELECT pg_advisory_unlock({key})"),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn on_mariadb_whoever_waits_for_a_lease_looks_at_the_clock_after_that() {
+    let database = Database::mariadb();
+    let name = format!("CONCAT('{}', MD5(CONCAT('alice', CHAR(0), 'default')))", database.prefix);
+    assert_a_wait_comes_before_the_token::<MySqlConnection>(
+        &database,
+        format!("SELECT GET_LOCK({name}, 5)"),
+        "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))",
+        format!("SELECT RELEASE_LOCK({name})"),
+    )
+    .await;
 }
 
 pub(crate) async fn take_and_save(backend: DatabaseBackend, is_over: Arc<AtomicBool>) -> u64 {

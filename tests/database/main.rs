@@ -30,6 +30,7 @@ mod set_aside;
 mod stored_format;
 mod texts;
 mod tls;
+mod together;
 mod upgrades;
 
 use cogency_state::{

@@ -49,7 +49,8 @@ CREATE TABLE IF NOT EXISTS {p}heads (
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 DROP PROCEDURE IF EXISTS {p}enter;
--- Adds an entry to a history, whose head the caller has locked.
+-- Adds an entry to a history, whose head the caller has locked. Without a content of its own it
+-- keeps `@cogency_state`.
 CREATE PROCEDURE {p}enter(
   IN p_user VARBINARY(1024), IN p_session VARBINARY(1024), IN p_seq BIGINT,
   IN p_hash CHAR(64) CHARACTER SET ascii COLLATE ascii_bin, IN p_at BIGINT,
@@ -65,7 +66,7 @@ CREATE PROCEDURE {p}enter(
   IN p_checksum CHAR(16) CHARACTER SET ascii COLLATE ascii_bin,
   IN p_kind VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin,
   IN p_metadata LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
-  IN p_content LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
+  IN p_content LONGBLOB,
   IN p_keyframe_bytes BIGINT, IN p_change_bytes BIGINT, IN p_changes BIGINT
 ) MODIFIES SQL DATA SQL SECURITY INVOKER
 BEGIN
@@ -77,7 +78,7 @@ BEGIN
   ) VALUES (
     p_user, p_session, p_seq, p_event, p_version, p_write_id, v_at, p_process, p_host, p_actor,
     p_phase, p_provider, p_model, p_state_type, p_schema_version, p_size, p_checksum, p_kind,
-    p_hash, p_metadata, p_content
+    p_hash, p_metadata, IFNULL(p_content, @cogency_state)
   );
   INSERT INTO {p}heads (
     user_id, session_id, seq, hash, at, version, write_id, checksum, keyframe_bytes, change_bytes,
@@ -100,7 +101,17 @@ CREATE PROCEDURE {p}take(
   IN p_holder TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, IN p_micros BIGINT, IN p_look BIGINT
 ) MODIFIES SQL DATA SQL SECURITY INVOKER
 BEGIN
-  DECLARE v_now DATETIME(6) DEFAULT UTC_TIMESTAMP(6);
+  DECLARE v_now DATETIME(6);
+  DECLARE v_one_at_a_time VARCHAR(64)
+    DEFAULT CONCAT('{p}', MD5(CONCAT(p_user, CHAR(0), p_session)));
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION
+  BEGIN
+    DO RELEASE_LOCK(v_one_at_a_time);
+    RESIGNAL;
+  END;
+  -- From the look at the clock until the lease is there nobody else takes one, so that tokens grow.
+  DO GET_LOCK(v_one_at_a_time, 5);
+  SET v_now = UTC_TIMESTAMP(6);
   INSERT INTO {p}leases (user_id, session_id, attempt, token, holder, taken_at, expires_at)
   VALUES (
     p_user, p_session, p_attempt, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', v_now), p_holder,
@@ -115,6 +126,7 @@ BEGIN
     deletion = IF(expires_at <= v_now OR attempt = p_attempt, NULL, deletion),
     attempt = IF(expires_at <= v_now, p_attempt, attempt),
     expires_at = IF(attempt = p_attempt, v_now + INTERVAL p_micros MICROSECOND, expires_at);
+  DO RELEASE_LOCK(v_one_at_a_time);
   SELECT
     CAST(l.attempt = p_attempt AS SIGNED), l.token, l.holder,
     s.version, s.write_id, s.schema_version, s.state_type, s.metadata, s.checksum, s.state,
@@ -147,7 +159,7 @@ CREATE PROCEDURE {p}save(
   IN p_saved_by TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
   IN p_micros BIGINT, IN p_checksum CHAR(16) CHARACTER SET ascii COLLATE ascii_bin,
   IN p_metadata LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
-  IN p_state LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
+  IN p_state LONGBLOB,
   IN p_seq BIGINT, IN p_previous CHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
   IN p_hash CHAR(64) CHARACTER SET ascii COLLATE ascii_bin, IN p_at BIGINT,
   IN p_event VARCHAR(32) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, IN p_process BIGINT,
@@ -155,16 +167,23 @@ CREATE PROCEDURE {p}save(
   IN p_actor TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, IN p_size BIGINT,
   IN p_sum CHAR(16) CHARACTER SET ascii COLLATE ascii_bin,
   IN p_kind VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin,
-  IN p_content LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
+  IN p_content LONGBLOB,
   IN p_keyframe_bytes BIGINT, IN p_change_bytes BIGINT, IN p_changes BIGINT
 ) MODIFIES SQL DATA SQL SECURITY INVOKER
 BEGIN
   DECLARE v_taken, v_now DATETIME(6) DEFAULT NULL;
   DECLARE v_head CHAR(64) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL;
   DECLARE v_saved, v_entered BIGINT DEFAULT 0;
+  -- Each statement that names a parameter is written anew with its value in it, quoted, as its text.
+  -- For a large state that takes longer than to save it; a variable of the session is spared that.
+  DECLARE v_none BOOLEAN DEFAULT (@cogency_state := p_state) IS NULL;
   -- What is not found stays null.
   DECLARE CONTINUE HANDLER FOR NOT FOUND BEGIN END;
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN
+    ROLLBACK;
+    SET @cogency_state = NULL;
+    RESIGNAL;
+  END;
   -- No gaps are locked: first saves of other keys go on.
   SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
   START TRANSACTION;
@@ -187,7 +206,7 @@ BEGIN
         state_type = p_state_type, provider = p_provider, model = p_model, phase = p_phase,
         saved_at = v_now, saved_by = p_saved_by,
         expires_at = v_now + INTERVAL p_micros MICROSECOND,
-        checksum = p_checksum, metadata = p_metadata, state = p_state
+        checksum = p_checksum, metadata = p_metadata, state = @cogency_state
     WHERE user_id = p_user AND session_id = p_session
       AND version = p_expected_version AND write_id = p_expected_write_id
       AND (expires_at IS NULL OR expires_at > v_taken);
@@ -203,7 +222,7 @@ BEGIN
     SELECT
       p_user, p_session, p_version, p_write_id, p_schema_version, p_state_type, p_provider,
       p_model, p_phase, v_now, p_saved_by, v_now + INTERVAL p_micros MICROSECOND, p_checksum,
-      p_metadata, p_state
+      p_metadata, @cogency_state
     FROM DUAL
     WHERE NOT EXISTS (
       SELECT 1 FROM {p}states s WHERE s.user_id = p_user AND s.session_id = p_session
@@ -214,21 +233,31 @@ BEGIN
     CALL {p}enter(
       p_user, p_session, p_seq, p_hash, p_at, p_event, p_version, p_write_id, p_process, p_host,
       p_actor, p_phase, p_provider, p_model, p_state_type, p_schema_version, p_size, p_sum, p_kind,
-      p_metadata, IFNULL(p_content, p_state), p_keyframe_bytes, p_change_bytes, p_changes
+      p_metadata, p_content, p_keyframe_bytes, p_change_bytes, p_changes
     );
     SET v_entered = 1;
   END IF;
-  SELECT CAST(v_taken IS NOT NULL AS SIGNED), s.version, s.write_id, v_entered
-  FROM (SELECT 1) one
-  LEFT JOIN {p}states s
-    ON s.user_id = p_user AND s.session_id = p_session
-    AND (s.expires_at IS NULL OR s.expires_at > COALESCE(v_taken, v_now));
-  DELETE FROM {p}leases
-  WHERE p_release = 1 AND user_id = p_user AND session_id = p_session AND attempt = p_attempt
-    AND EXISTS (
-      SELECT 1 FROM {p}states s
-      WHERE s.user_id = p_user AND s.session_id = p_session AND s.write_id = p_write_id
-    );
+  IF v_saved > 0 THEN
+    IF p_release = 1 THEN
+      DELETE FROM {p}leases
+      WHERE user_id = p_user AND session_id = p_session AND attempt = p_attempt;
+    END IF;
+    SELECT CAST(1 AS SIGNED), p_version, p_write_id, v_entered;
+  ELSE
+    -- It is there already, from an earlier try, or something else is.
+    SELECT CAST(v_taken IS NOT NULL AS SIGNED), s.version, s.write_id, v_entered
+    FROM (SELECT 1) one
+    LEFT JOIN {p}states s
+      ON s.user_id = p_user AND s.session_id = p_session
+      AND (s.expires_at IS NULL OR s.expires_at > COALESCE(v_taken, v_now));
+    DELETE FROM {p}leases
+    WHERE p_release = 1 AND user_id = p_user AND session_id = p_session AND attempt = p_attempt
+      AND EXISTS (
+        SELECT 1 FROM {p}states s
+        WHERE s.user_id = p_user AND s.session_id = p_session AND s.write_id = p_write_id
+      );
+  END IF;
+  SET @cogency_state = NULL;
   COMMIT;
 END;
 

@@ -103,6 +103,8 @@ CREATE FUNCTION {p}take(
 BEGIN
   -- A lease need not be on the disk: a save behind it takes it along.
   PERFORM set_config('synchronous_commit', 'off', true);
+  -- From the look at the clock until the lease is there nobody else takes one, so that tokens grow.
+  PERFORM pg_advisory_xact_lock(hashtextextended(p_user, hashtextextended(p_session, 0)));
   INSERT INTO {p}leases AS l (user_id, session_id, attempt, token, holder, taken_at, expires_at)
   VALUES (
     p_user, p_session, p_attempt, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
@@ -204,6 +206,15 @@ BEGIN
     );
     v_entered := 1;
   END IF;
+  IF v_saved THEN
+    IF p_release = 1 THEN
+      DELETE FROM {p}leases
+      WHERE user_id = p_user AND session_id = p_session AND attempt = p_attempt;
+    END IF;
+    RETURN QUERY SELECT 1::bigint, p_version, p_write_id, v_entered;
+    RETURN;
+  END IF;
+  -- It is there already, from an earlier try, or something else is.
   RETURN QUERY
   SELECT (v_taken IS NOT NULL)::int::bigint, s.version, s.write_id, v_entered
   FROM (SELECT 1) one
