@@ -18,16 +18,16 @@ async fn all_at_once(backend: &Arc<DatabaseBackend>) -> Vec<(usize, Error)> {
         let found = backend.load_state(&key).await.unwrap().map(|record| record.revision);
         leases.push((user, lease(backend, &key).await, write(&key, found, user.to_string())));
     }
-    let mut saves = JoinSet::new();
+    let mut tasks = JoinSet::new();
     for (user, lease, write) in leases {
         let backend = Arc::clone(backend);
-        saves.spawn(async move {
+        tasks.spawn(async move {
             let saved = backend.save_state(&lease, &write).await;
             backend.release_lease(&lease).await.unwrap();
             (user, saved)
         });
     }
-    let failed = saves.join_all().await.into_iter();
+    let failed = tasks.join_all().await.into_iter();
     failed.filter_map(|(user, saved)| saved.err().map(|error| (user, error))).collect()
 }
 
@@ -56,15 +56,15 @@ async fn a_write_that_fails_takes_none_of_the_others_along() {
 async fn of_those_who_take_one_key_together_one_gets_it() {
     let database = Database::sqlite();
     let backend = Arc::new(database.connect().await);
-    let mut takes = JoinSet::new();
+    let mut tasks = JoinSet::new();
     for user in 0..USERS {
         let backend = Arc::clone(&backend);
-        takes.spawn(async move {
+        tasks.spawn(async move {
             let key = key(if user % 2 == 0 { "even" } else { "odd" });
             backend.acquire_lease(&key, &Holder::current()).await.unwrap()
         });
     }
-    let taken = takes.join_all().await;
+    let taken = tasks.join_all().await;
     let taken =
         taken.iter().filter(|taken| matches!(taken, cogency_state::LeaseAttempt::Acquired(_)));
     assert_eq!(taken.count(), 2);
