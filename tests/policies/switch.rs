@@ -3,8 +3,8 @@
 use std::process::Command;
 
 use cogency_state::{
-    Aside, Error, FileBackend, Migrations, OnUnreadable, Revision, StateManager, is_enabled,
-    robust, set_enabled,
+    Aside, Error, FileBackend, Migrations, OnUnreadable, Revision, StateManager, current,
+    is_enabled, robust, set_enabled,
 };
 
 use crate::key;
@@ -105,6 +105,38 @@ async fn off(folder: &tempfile::TempDir) -> (StateManager, Aside) {
     let aside = manager.quarantined().await.unwrap().pop().unwrap();
     manager.set_enabled(false);
     (manager, aside)
+}
+
+#[robust(persist = manager)]
+async fn notes(state: &mut u32, manager: &StateManager, user_id: &str) -> Result<bool, Error> {
+    let Some(call) = current() else { return Ok(false) };
+    *state += 1;
+    call.set("noted", user_id)?;
+    Ok(true)
+}
+
+#[robust(persist = outer)]
+async fn calls(
+    state: &mut u32,
+    outer: &StateManager,
+    user_id: &str,
+    inner: &StateManager,
+) -> Result<bool, Error> {
+    *state += 1;
+    notes(inner, "bob").await
+}
+
+/// What it says would be saved with another state.
+#[tokio::test]
+async fn a_call_that_is_off_does_not_speak_for_the_call_around_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (outer, inner) = ["outer", "inner"]
+        .map(|name| StateManager::new(FileBackend::new(folder.path().join(name))))
+        .into();
+    assert!(calls(&outer, "alice", &inner).await.unwrap());
+    inner.set_enabled(false);
+    assert!(!calls(&outer, "alice", &inner).await.unwrap());
+    assert!(outer.load_metadata(&key("alice")).await.unwrap().unwrap().custom.is_empty());
 }
 
 #[tokio::test]

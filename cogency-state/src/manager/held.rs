@@ -9,9 +9,10 @@ use super::queue::Place;
 /// The keys that are held, from the innermost call outwards.
 #[derive(Debug)]
 pub(crate) struct HeldKeys {
-    place: Place,
+    /// `None` for a call that keeps no state because it is switched off.
+    place: Option<Place>,
     /// What the body of the innermost call can learn of it.
-    attempt: Arc<Attempt>,
+    attempt: Option<Arc<Attempt>>,
     outer: Option<Arc<HeldKeys>>,
 }
 
@@ -25,7 +26,13 @@ impl HeldKeys {
     /// What is held now, and one more key.
     pub(crate) fn and(place: Place, attempt: Arc<Attempt>) -> Arc<Self> {
         let outer = HELD.with_borrow(Clone::clone);
-        Arc::new(Self { place, attempt, outer })
+        Arc::new(Self { place: Some(place), attempt: Some(attempt), outer })
+    }
+
+    /// No key more, and nothing to learn; `None` where nothing is held in any case.
+    pub(crate) fn and_none() -> Option<Arc<Self>> {
+        let outer = HELD.with_borrow(Clone::clone)?;
+        Some(Arc::new(Self { place: None, attempt: None, outer: Some(outer) }))
     }
 
     /// Marks these keys as held by the code that runs on this thread, until the guard is dropped.
@@ -39,7 +46,7 @@ pub(crate) fn is_held(place: &Place) -> bool {
     HELD.with_borrow(|innermost| {
         let mut held = innermost.as_ref();
         while let Some(keys) = held {
-            if keys.place == *place {
+            if keys.place.as_ref() == Some(place) {
                 return true;
             }
             held = keys.outer.as_ref();
@@ -50,7 +57,7 @@ pub(crate) fn is_held(place: &Place) -> bool {
 
 /// The attempt that the code which runs now is part of.
 pub(crate) fn current() -> Option<Arc<Attempt>> {
-    HELD.with_borrow(|innermost| innermost.as_ref().map(|keys| Arc::clone(&keys.attempt)))
+    HELD.with_borrow(|innermost| innermost.as_ref()?.attempt.clone())
 }
 
 /// Restores what was held before, also after a panic.

@@ -249,7 +249,8 @@ impl StateManager {
     }
 
     /// Deletes a state, also one that cannot be read; `false` if there was none. Waits until no
-    /// call holds the key.
+    /// call holds the key. What was [set aside](Self::quarantined) of it stays, and comes back when
+    /// its LLM does, until it is [dropped](Self::drop_aside); a history stays too.
     ///
     /// # Errors
     /// [`Error::LeaseTimeout`] if the key was not free in time, [`Error::Reentrant`] inside a
@@ -296,8 +297,8 @@ impl StateManager {
     /// begun end as they began.
     ///
     /// Off means that bodies run on fresh states, nothing is stored, and nothing is touched: loads
-    /// give `None`, lists are empty, saves succeed and deletes say `false`. The function
-    /// [`set_enabled`] does the same for the whole process.
+    /// give `None`, lists are empty, saves succeed, deletes say `false`, and what waits in the
+    /// spool goes on waiting. The function [`set_enabled`] does the same for the whole process.
     pub fn set_enabled(&self, enabled: bool) {
         self.inner.is_enabled.store(enabled, Ordering::Relaxed);
     }

@@ -60,7 +60,7 @@ impl Call {
 
     /// What the next attempt holds.
     pub(super) fn held(&mut self) -> Option<Arc<HeldKeys>> {
-        let open = self.open.as_ref()?;
+        let Some(open) = &self.open else { return HeldKeys::and_none() };
         let attempt = open.attempt();
         self.attempt = Some(Arc::clone(&attempt));
         Some(HeldKeys::and(open.place().clone(), attempt))
