@@ -226,6 +226,7 @@ fn not_connected<DB: Dialect>(error: sqlx::Error) -> Miss {
         sqlx::Error::Database(refused) => match DB::meaning(&**refused) {
             Meaning::Passing | Meaning::Ending => Miss::NotYet(Problem::Unreachable(error)),
             Meaning::NoTable => Miss::Final(Problem::Unreachable(error)),
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
             Meaning::ReadOnly => Miss::Final(read_only(&**refused).into()),
             Meaning::Refused(advice) => Miss::Final(Refusal::new(&**refused, advice).into()),
         },
@@ -233,6 +234,7 @@ fn not_connected<DB: Dialect>(error: sqlx::Error) -> Miss {
     }
 }
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 fn read_only(refused: &dyn DatabaseError) -> Refusal {
     Refusal::of_an_outage(refused, "it is read-only: connect to the primary")
 }
@@ -245,6 +247,7 @@ pub(super) fn not_done<DB: Dialect>(error: sqlx::Error) -> Miss {
     match DB::meaning(&**refused) {
         Meaning::Passing => Miss::NotYet(Refusal::of_an_outage(&**refused, "try again").into()),
         Meaning::Ending => Miss::Doubtful(Refusal::of_an_outage(&**refused, "see why").into()),
+        #[cfg(any(feature = "postgres", feature = "mysql"))]
         Meaning::ReadOnly => Miss::Final(read_only(&**refused).into()),
         Meaning::NoTable => {
             let advice = "a table or function is missing: see who removed it, or restart this \

@@ -192,6 +192,7 @@ pub(super) enum Meaning {
     /// There is no such table.
     NoTable,
     /// It is a server that only reads.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     ReadOnly,
     /// It will not be done; what to do about it.
     Refused(&'static str),
