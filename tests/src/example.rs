@@ -11,6 +11,15 @@ const OF_A_PACKAGE: [&str; 2] = ["CARGO_PKG_", "CARGO_MANIFEST_"];
 /// If it does not compile.
 #[must_use]
 pub fn built(name: &str) -> PathBuf {
+    built_with(name, "")
+}
+
+/// An example with cargo features, built.
+///
+/// # Panics
+/// If it does not compile.
+#[must_use]
+pub fn built_with(name: &str, features: &str) -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
     // What cargo tells a test about its package would make it build the dependencies anew.
     for (name, _) in std::env::vars_os() {
@@ -20,6 +29,7 @@ pub fn built(name: &str) -> PathBuf {
     }
     let output = cargo
         .args(["build", "--quiet", "--package", "cogency-state-examples", "--example", name])
+        .args(["--features", features])
         .args(["--message-format", "json"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
