@@ -140,12 +140,26 @@ fn a_client_learns_what_it_did_wrong_and_not_where_states_are_kept() {
 }
 
 #[test]
-fn health_says_that_all_is_well() {
+fn health_and_metrics_say_that_all_is_well() {
     let dir = TempDir::new().unwrap();
     let server = Server::start(&file(&dir));
     let (status, body) = server.get("/health");
     assert_eq!(status, 200);
     assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["ok"], true);
+
+    server.ask("alice", "hello");
+    let (status, body) = server.get("/metrics");
+    assert_eq!(status, 200);
+    for line in [
+        r#"cogency_calls_total{function="turn",outcome="saved"} 1"#,
+        r#"cogency_saves_total{backend="file",outcome="saved"} 1"#,
+        r#"cogency_save_duration_seconds_bucket{backend="file",le="+Inf"} 1"#,
+        "# TYPE cogency_calls_total counter",
+        r#"cogency_backend_away{backend="file"} 0"#,
+    ] {
+        assert!(body.lines().any(|told| told == line), "{line}: {body}");
+    }
+    assert!(!body.contains("alice"), "{body}");
 }
 
 /// Of strace, which makes each save take two seconds: `-D` makes it the server's grandchild, so

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::key::StateKey;
 use crate::manager::hold::Hold;
 use crate::manager::spool::{Entry, KeyLock, Kind, Listed};
-use crate::manager::{Loaded, StateManager};
+use crate::manager::{Loaded, StateManager, observed};
 use crate::record::{Revision, SavedAt};
 
 /// How a manager and its backend are, for a readiness probe.
@@ -124,7 +124,15 @@ impl StateManager {
     /// # }
     /// ```
     pub async fn health(&self) -> Health {
-        let Some(outage) = &self.inner.outage else { return Health::default() };
+        let health = match &self.inner.outage {
+            Some(outage) => self.health_of(outage).await,
+            None => Health::default(),
+        };
+        observed::health(self.location(), &health);
+        health
+    }
+
+    async fn health_of(&self, outage: &Outage) -> Health {
         let (away_since, last_error) =
             outage.breaker.away().map(|away| (away.since, away.said)).unzip();
         let health = Health { away_since, last_error, ..Health::default() };
