@@ -4,6 +4,7 @@ mod meters;
 mod seen;
 mod spans;
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use cogency_state::{Error, StateManager, robust};
@@ -46,10 +47,10 @@ async fn chat(
     manager: &StateManager,
     user_id: &str,
     does: Does,
-    attempts: &std::sync::atomic::AtomicU32,
+    attempts: &AtomicU32,
 ) -> Result<usize, Problem> {
     state.turns.push(SECRET.to_owned());
-    let attempt = attempts.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let attempt = attempts.fetch_add(1, Ordering::Relaxed);
     match does {
         Does::Succeed => {}
         Does::FailOnce if attempt > 0 => {}
@@ -61,7 +62,7 @@ async fn chat(
 }
 
 async fn call(manager: &StateManager, user_id: &str, does: Does) -> Result<usize, Problem> {
-    chat(manager, user_id, does, &Default::default()).await
+    chat(manager, user_id, does, &AtomicU32::default()).await
 }
 
 /// A call without a state.
