@@ -108,7 +108,7 @@ impl StateManagerBuilder {
     /// been; one that a call is at work on does not expire before the call has ended.
     ///
     /// With a ttl of zero, or a backend that [cannot](crate::Capabilities::expiry), every call and
-    /// save fails with [`Error::Config`] before it begins.
+    /// save fails with [`Error::Config`](crate::Error::Config) before it begins.
     ///
     /// ```
     /// use std::time::Duration;
