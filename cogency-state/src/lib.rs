@@ -40,6 +40,7 @@
 //!
 //! - `archive`: states that nobody touched for long, in files; `archive-s3`: in an object store.
 //! - `conformance`: the suite for authors of backends. Not needed by a program that keeps states.
+//! - `metrics`: counters, gauges and histograms of calls, loads, saves and the spool.
 //! - `redis`: `RedisBackend`, for states that many processes and hosts share.
 //! - `rig`, `async-openai`: what these clients call with is an [`Llm`].
 //! - `sqlite`, `postgres`, `mysql`: `DatabaseBackend`, for states in a database.
@@ -65,6 +66,7 @@ mod history;
 mod holder;
 mod key;
 mod manager;
+mod observe;
 mod percent;
 #[doc(hidden)]
 pub mod private;

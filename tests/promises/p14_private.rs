@@ -187,6 +187,7 @@ on_every_backend! {
             assert!(tokio::spawn(saving).await.unwrap_err().is_panic());
         }
         log.holds("the log is on").await;
+        assert!(log.0.lock().unwrap().contains("a save ended"), "saves are not told");
         log.holds_no_secret();
     }
 }

@@ -10,7 +10,7 @@ use super::migrations::Migrations;
 use super::policies::{OnUnreadable, Policies};
 use super::versions::OfTypes;
 use super::warm::WarmStates;
-use super::{Inner, StateManager, outage};
+use super::{Inner, StateManager, observed, outage};
 use crate::backend::StateBackend;
 
 const DEFAULT_WAIT: Duration = Duration::from_secs(30);
@@ -177,6 +177,7 @@ impl StateManagerBuilder {
             listeners,
         };
         let manager = StateManager { inner: Arc::new(inner) };
+        observed::built();
         if let Some(outage) = &manager.inner.outage {
             outage.start(&manager);
         }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::StateManager;
 use super::held;
+use super::observed;
 use super::outage::{Alone, Conduct, Outcome, is_spoolable};
 use super::queue::{Place, Ticket};
 use super::renewal::Renewal;
@@ -17,6 +18,7 @@ use crate::backend::{Lease, LeaseAttempt, Opened, StateBackend, Write};
 use crate::error::{Error, PANICKED};
 use crate::holder::Holder;
 use crate::key::StateKey;
+use crate::observe::Clock;
 use crate::record::Record;
 
 /// How often a save whose answer was lost is sent again. It has the same write id, so that it
@@ -77,7 +79,9 @@ impl Hold {
     }
 
     async fn save_here(mut self, write: Box<Write>) -> Result<Outcome, Error> {
+        let clock = Clock::start();
         let outcome = self.save_or_spool(&write).await;
+        observed::saved(self.manager.location(), &write, clock, outcome.as_ref().copied());
         self.manager.inner.listeners.tell(&self.key, outcome.as_ref().copied());
         if outcome.as_ref().is_err() {
             self.release().await;
@@ -263,11 +267,19 @@ impl<'a> Waiting<'a> {
         let backend = &**self.manager.backend();
         let mut pauses = None;
         loop {
+            let clock = Clock::start();
             let held_by = match then.attempt(backend, self.key(), &self.holder).await? {
                 // In a box: it is handed on through many futures.
-                Opened::Acquired { lease, record } => return Ok((lease, record.map(Box::new))),
+                Opened::Acquired { lease, record } => {
+                    let location = self.manager.location();
+                    observed::opened(location, self.key(), self.started, clock, record.as_ref());
+                    return Ok((lease, record.map(Box::new)));
+                }
                 Opened::Held(held_by) => held_by,
             };
+            if pauses.is_none() {
+                observed::found_held(self.manager.location(), self.key(), &held_by);
+            }
             let left = self.left();
             if left.is_zero() {
                 return Err(self.timed_out(held_by));

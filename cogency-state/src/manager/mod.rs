@@ -11,6 +11,7 @@ mod hold;
 mod import;
 mod llm;
 mod migrations;
+mod observed;
 mod open_call;
 mod outage;
 mod policies;
@@ -38,6 +39,7 @@ use crate::backend::StateBackend;
 use crate::codec::Codec;
 use crate::error::Error;
 use crate::key::StateKey;
+use crate::observe::Clock;
 use crate::record::{Metadata, Record, Revision};
 
 pub use builder::StateManagerBuilder;
@@ -186,6 +188,13 @@ impl StateManager {
 
     /// What is stored, or what this process knows that is to be.
     async fn load_record(&self, key: &StateKey) -> Result<Option<Record>, Error> {
+        let clock = Clock::start();
+        let loaded = self.find_record(key).await?;
+        observed::loaded(self.location(), key, clock, loaded.as_ref());
+        Ok(loaded)
+    }
+
+    async fn find_record(&self, key: &StateKey) -> Result<Option<Record>, Error> {
         let Some(outage) = &self.inner.outage else { return self.backend().load_state(key).await };
         if let Some(spooled) = outage.spooled(key).await? {
             return Ok(Some(spooled));

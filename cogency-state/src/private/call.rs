@@ -4,11 +4,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use tracing::Instrument;
+
 use super::Persist;
 use crate::codec::{self, AnyState};
 use crate::error::Error;
 use crate::key::StateKey;
 use crate::manager::{Attempt, HeldKeys, OpenCall, Terms, is_enabled};
+use crate::observe::{CallSpan, Ending};
 
 pub(super) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -80,11 +83,27 @@ impl Call {
         }
     }
 
-    pub(super) fn save(&mut self, state: Box<dyn AnyState>) -> BoxFuture<'_, Ended> {
+    pub(super) fn save<'a>(
+        &'a mut self,
+        state: Box<dyn AnyState>,
+        seen: &'a mut CallSpan,
+    ) -> BoxFuture<'a, Ended> {
         Box::pin(async {
-            let Some(open) = self.open.take() else { return Ended::Done };
+            let Some(open) = self.open.take() else {
+                seen.ends(Ending::Done);
+                return Ended::Done;
+            };
             let said = self.attempt.take().map(|attempt| attempt.take_said()).unwrap_or_default();
-            open.save(state, said).await.map_or_else(Ended::NotSaved, |_| Ended::Done)
+            match open.save(state, said).instrument(seen.span().clone()).await {
+                Ok(outcome) => {
+                    seen.ends(if outcome.is_spooled() { Ending::Spooled } else { Ending::Saved });
+                    Ended::Done
+                }
+                Err(error) => {
+                    seen.refused(&error);
+                    Ended::NotSaved(error)
+                }
+            }
         })
     }
 

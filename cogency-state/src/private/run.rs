@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use tracing::{Instrument, Span};
 
 use super::call::{BoxFuture, Call, Ended};
 use super::limit::{InTime, Limit, Limits};
@@ -17,6 +18,7 @@ use super::{Persist, Policy};
 use crate::error::Error;
 use crate::key::StateKey;
 use crate::manager::{Counted, HeldKeys, Terms};
+use crate::observe::{CallSpan, Ending};
 
 /// The longest pause between two attempts.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
@@ -36,17 +38,21 @@ impl Run {
         let version = version.map(|version| Counted { version, migrate });
         let mut terms = Terms { wait, ttl, version, on_outage, ..Terms::default() };
         terms.facts.phase = phase;
-        let call = Call::new(persist, key, terms);
-        Self { attempts: Retry::new(policy), call }
+        let attempts = Retry::new(policy);
+        if let Ok(key) = &key {
+            attempts.seen.of_key(key);
+        }
+        Self { attempts, call: Call::new(persist, key, terms) }
     }
 
     /// Begins an attempt: takes the lease before the first, and gives the state as it is stored.
     pub fn begin<'a, T: 'a>(&'a mut self, codec: &Codec<T>) -> BoxFuture<'a, Result<T, Error>> {
         let work = (codec.begin)(&mut self.call);
-        match self.attempts.limits.of_call() {
+        let work = match self.attempts.limits.of_call() {
             None => work,
             Some(limit) => Box::pin(InTime { work, limit }),
-        }
+        };
+        seen(&mut self.attempts.seen, work)
     }
 
     pub(super) fn terms(&mut self) -> Option<&mut Terms> {
@@ -66,7 +72,7 @@ impl Run {
     /// Runs the body, for as long as the time-out allows.
     #[must_use]
     pub fn drive<'a, F: Future>(&mut self, body: Pin<&'a mut F>) -> Drive<'a, F> {
-        Drive { body, held: self.call.held(), limit: self.attempts.limits.of_attempt() }
+        Drive { held: self.call.held(), ..self.attempts.drive(body) }
     }
 
     /// Ends an attempt: saves, or pauses before the next one.
@@ -78,10 +84,10 @@ impl Run {
         out: Result<R, Error>,
     ) -> ControlFlow<R> {
         let ended = if returns.succeeded(&out) {
-            self.call.save((codec.erase)(state))
+            self.call.save((codec.erase)(state), &mut self.attempts.seen)
         } else {
             drop(state);
-            self.fail()
+            self.fail(out.as_ref().err())
         };
         match ended.await {
             Ended::Done => ControlFlow::Break(returns.either(out)),
@@ -99,9 +105,10 @@ impl Run {
         out: Result<R, Error>,
     ) -> R {
         let ended = if returns.succeeded(&out) {
-            self.call.save((codec.erase)(state))
+            self.call.save((codec.erase)(state), &mut self.attempts.seen)
         } else {
             drop(state);
+            self.attempts.failed(out.as_ref().err());
             self.call.release()
         };
         match ended.await {
@@ -110,11 +117,12 @@ impl Run {
         }
     }
 
-    fn fail(&mut self) -> BoxFuture<'_, Ended> {
-        Box::pin(async {
+    fn fail<'a>(&'a mut self, error: Option<&'a Error>) -> BoxFuture<'a, Ended> {
+        Box::pin(async move {
             if self.attempts.pause().await {
                 return Ended::Again;
             }
+            self.attempts.failed(error);
             self.call.release().await
         })
     }
@@ -127,6 +135,7 @@ pub struct Retry {
     limits: Limits,
     backoff: Duration,
     pauses: Option<ExponentialBackoff>,
+    seen: CallSpan,
 }
 
 impl Retry {
@@ -134,7 +143,8 @@ impl Retry {
     #[must_use]
     pub fn new(policy: Policy) -> Self {
         let (left, backoff) = (policy.attempts.saturating_sub(1), policy.backoff);
-        Self { left, limits: Limits::new(&policy), backoff, pauses: None }
+        let seen = CallSpan::new(policy.function);
+        Self { left, limits: Limits::new(&policy), backoff, pauses: None, seen }
     }
 
     /// Whether another attempt is worth it, where the function says so.
@@ -146,8 +156,9 @@ impl Retry {
 
     /// Runs the body, for as long as the time-out allows.
     #[must_use]
-    pub fn drive<'a, F: Future>(&self, body: Pin<&'a mut F>) -> Drive<'a, F> {
-        Drive { body, held: None, limit: self.limits.of_attempt() }
+    pub fn drive<'a, F: Future>(&mut self, body: Pin<&'a mut F>) -> Drive<'a, F> {
+        let (limit, span) = (self.limits.of_attempt(), self.seen.attempt());
+        Drive { body, held: None, limit, span }
     }
 
     /// Ends an attempt: gives its outcome, or pauses before the next one.
@@ -156,8 +167,12 @@ impl Retry {
         returns: &Returns<R>,
         out: Result<R, Error>,
     ) -> ControlFlow<R> {
-        if !returns.succeeded(&out) && self.pause().await {
+        if returns.succeeded(&out) {
+            self.seen.ends(Ending::Done);
+        } else if self.pause().await {
             return ControlFlow::Continue(());
+        } else {
+            self.failed(out.as_ref().err());
         }
         ControlFlow::Break(returns.either(out))
     }
@@ -165,7 +180,20 @@ impl Retry {
     /// Ends the only attempt.
     #[expect(clippy::unused_async, reason = "as `Run::finish`, which saves")]
     pub async fn finish<R>(&mut self, returns: &Returns<R>, out: Result<R, Error>) -> R {
+        if returns.succeeded(&out) {
+            self.seen.ends(Ending::Done);
+        } else {
+            self.failed(out.as_ref().err());
+        }
         returns.either(out)
+    }
+
+    /// The last attempt failed: in an error of ours if it took too long, else in the body's.
+    fn failed(&mut self, error: Option<&Error>) {
+        match error {
+            Some(error) => self.seen.refused(error),
+            None => self.seen.ends(Ending::Failed),
+        }
     }
 
     /// Waits before the next attempt; `false` if there is none left.
@@ -179,6 +207,7 @@ impl Retry {
             if !self.limits.allow(pause) {
                 return false;
             }
+            self.seen.retries(pause);
             tokio::time::sleep(pause).await;
             true
         })
@@ -199,24 +228,40 @@ impl Retry {
     }
 }
 
+/// What begins a call, within its span, if anybody looks.
+fn seen<'a, T: 'a>(
+    call: &'a mut CallSpan,
+    work: BoxFuture<'a, Result<T, Error>>,
+) -> BoxFuture<'a, Result<T, Error>> {
+    if !call.is_seen() {
+        return work;
+    }
+    Box::pin(async move {
+        let begun = work.instrument(call.span().clone()).await;
+        begun.inspect_err(|error| call.refused(error))
+    })
+}
+
 /// A body that runs, with its keys marked as held and its time limited.
 #[derive(Debug)]
 pub struct Drive<'a, F> {
     body: Pin<&'a mut F>,
     held: Option<Arc<HeldKeys>>,
     limit: Option<Limit>,
+    span: Span,
 }
 
 impl<F: Future> Future for Drive<'_, F> {
     type Output = Result<F::Output, Error>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let entered = self.held.as_ref().map(HeldKeys::enter);
-        let body = self.body.as_mut().poll(context);
+        let Self { body, held, limit, span } = &mut *self;
+        let entered = (held.as_ref().map(HeldKeys::enter), span.enter());
+        let body = body.as_mut().poll(context);
         drop(entered);
         match body {
             Poll::Ready(out) => Poll::Ready(Ok(out)),
-            Poll::Pending => match &mut self.limit {
+            Poll::Pending => match limit {
                 Some(limit) => limit.poll(context).map(Err),
                 None => Poll::Pending,
             },

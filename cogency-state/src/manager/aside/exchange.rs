@@ -7,7 +7,7 @@
 use super::super::hold::Hold;
 use super::super::outage::Outcome;
 use super::super::to_the_end::ToTheEnd;
-use super::super::{StateManager, typed};
+use super::super::{StateManager, observed, typed};
 use crate::aside::Aside;
 use crate::backend::LeaseAttempt;
 use crate::error::{Error, PANICKED};
@@ -134,6 +134,9 @@ async fn set_aside(manager: &StateManager, hold: &Hold, aside: &Aside) -> Result
         if let Ok(was_there) = manager.backend().set_aside(lease, aside).await {
             done = Ok(was_there);
         }
+    }
+    if let Ok(true) = done {
+        observed::set_aside(manager.location(), aside);
     }
     done
 }

@@ -12,9 +12,9 @@ use crate::backend::{Lease, LeaseAttempt};
 use crate::error::{Error, PANICKED};
 use crate::holder::Holder;
 use crate::key::StateKey;
-use crate::manager::StateManager;
 use crate::manager::spool::{EntryName, KeyLock, Kind, is_over};
 use crate::manager::to_the_end::ToTheEnd;
+use crate::manager::{StateManager, observed};
 
 /// Between two looks at a lease that somebody else holds.
 const POLL_PAUSE: Duration = Duration::from_millis(10);
@@ -116,6 +116,7 @@ impl Replay<'_> {
             Ok(entry) => entry,
             Err(reason) => {
                 tracing::error!(key = %self.key, reason, "a spooled state is damaged, and is kept");
+                observed::replayed(self.manager.location(), "damaged");
                 return lock.set_aside(name, Kind::Damaged, name).await.map_err(failed);
             }
         };
@@ -126,6 +127,7 @@ impl Replay<'_> {
                 self.outage.kept(&entry.write.record, entry.write.ttl);
                 lock.remove(Kind::Pending, &sent).await.map_err(failed)?;
                 tracing::info!(key = %self.key, "a spooled state was saved");
+                observed::replayed(self.manager.location(), "saved");
                 Ok(())
             }
             Err(error @ Error::Conflict { .. }) => {
@@ -133,6 +135,7 @@ impl Replay<'_> {
                     key = %self.key, %error,
                     "a spooled state is in conflict with what is stored; both are kept"
                 );
+                observed::replayed(self.manager.location(), "conflict");
                 self.outage.forget(self.key);
                 lock.set_aside(&sent, Kind::Conflict, name).await.map_err(failed)
             }

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::key::StateKey;
 use crate::manager::hold::Hold;
 use crate::manager::spool::{Entry, EntryName, KeyLock, Kind, Listed};
-use crate::manager::{Loaded, StateManager};
+use crate::manager::{Loaded, StateManager, observed};
 use crate::record::{Record, Revision, SavedAt};
 
 /// Who replays an entry has its lock and waits for the lease that one who saves ours has: so that
@@ -128,7 +128,15 @@ impl StateManager {
     /// # }
     /// ```
     pub async fn health(&self) -> Health {
-        let Some(outage) = &self.inner.outage else { return Health::default() };
+        let health = match &self.inner.outage {
+            Some(outage) => self.health_of(outage).await,
+            None => Health::default(),
+        };
+        observed::health(self.location(), &health);
+        health
+    }
+
+    async fn health_of(&self, outage: &Outage) -> Health {
         let (away_since, last_error) =
             outage.breaker.away().map(|away| (away.since, away.said)).unzip();
         let health = Health { away_since, last_error, ..Health::default() };
