@@ -1,10 +1,15 @@
-//! 15 and 16: a backend that fails breaks no agent. What an agent does without one is a policy of
-//! its own; what holds under each is that it gets an error to act upon, and no panic.
+//! 15 and 16: a backend that fails breaks no agent. One that is out of reach does not stop it, also
+//! not when it loads: then it goes on with what it knows. One that is broken gives an error to act
+//! upon, and no panic.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::{fs, path::Path};
 
-use cogency_state::{AgentState, Error, FileBackend, StateManager, robust};
+use cogency_state::{
+    AgentState, Error, FileBackend, OnOutage, RedisBackend, StateKey, StateManager, robust,
+};
+use cogency_state_tests::redis::RedisServer;
+use tempfile::TempDir;
 
 #[robust(persist = manager)]
 async fn ask(
@@ -16,6 +21,47 @@ async fn ask(
     state.begin_query("hello");
     broken();
     Ok(())
+}
+
+/// A manager that spools in a folder of its own.
+fn spooling(server: &RedisServer, on_outage: OnOutage) -> (StateManager, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let backend = RedisBackend::new(&server.url()).unwrap();
+    let builder = StateManager::builder(backend).on_outage(on_outage);
+    (builder.spool_dir(folder.path()).build(), folder)
+}
+
+async fn query_of(manager: &StateManager, user_id: &str) -> String {
+    let key = StateKey::for_user(user_id).unwrap();
+    manager.load_state::<AgentState>(&key).await.unwrap().unwrap().state.query
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn original_15_a_server_that_is_gone_when_a_call_saves_does_not_break_the_agent() {
+    let server = RedisServer::start();
+    let (manager, _folder) = spooling(&server, OnOutage::Spool);
+    ask(&manager, "alice", || server.kill()).await.unwrap();
+    assert_eq!(manager.health().await.spooled, 1);
+    assert_eq!(query_of(&manager, "alice").await, "hello");
+    server.restart();
+    manager.replay_spool().await.unwrap();
+    let (elsewhere, _folder) = spooling(&server, OnOutage::Fail);
+    assert_eq!(query_of(&elsewhere, "alice").await, "hello");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn original_16_a_server_that_is_gone_when_a_call_loads_does_not_break_the_agent() {
+    let server = RedisServer::start();
+    let (manager, _folder) = spooling(&server, OnOutage::Spool);
+    ask(&manager, "alice", || {}).await.unwrap();
+    server.kill();
+    // What this process knows it goes on from; the state of nobody is not made up.
+    ask(&manager, "alice", || {}).await.unwrap();
+    let error = ask(&manager, "bob", || {}).await.unwrap_err();
+    assert!(error.is_outage(), "{error}");
+    // As the original did, where that is asked for.
+    let (original, _folder) = spooling(&server, OnOutage::Fresh);
+    ask(&original, "bob", || {}).await.unwrap();
 }
 
 /// A file where the folder of states is to be.

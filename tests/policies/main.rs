@@ -1,5 +1,5 @@
 //! What a manager and a `#[robust]` function can be told: the LLM, the phase, when to stop trying,
-//! and to be switched off. The behaviours of the original are named after their numbers in it.
+//! and to be switched off.
 
 // All of this is tests, also what clippy does not take for one.
 #![expect(clippy::unwrap_used)]
@@ -8,7 +8,6 @@ mod attempts;
 mod kills;
 mod metadata;
 mod migrations;
-mod original;
 mod presets;
 mod switch;
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::Connection;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 use sqlx::error::DatabaseError;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
