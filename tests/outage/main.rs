@@ -1,6 +1,7 @@
 //! Backends that are out of reach, and states that wait for them on this machine's disk.
 
 mod breaker;
+mod changes;
 mod conflicts;
 #[path = "../file_crash/disk.rs"]
 mod disk;

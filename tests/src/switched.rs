@@ -73,6 +73,46 @@ impl Switched {
         self.records.clone()
     }
 
+    /// The same server as somebody sees it who reaches it always.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self { mode: Arc::default(), ..self.clone() }
+    }
+
+    /// Flips a bit of what is stored, and gives it as it is now; `None` if there is nothing whole,
+    /// or somebody is at work on it. What is damaged is refused by its checksum, as on a real
+    /// server; [`direct`](Self::direct) shows it.
+    pub async fn damage(&self, key: &StateKey) -> Option<Record> {
+        self.flip(key, true).await
+    }
+
+    /// Flips that bit back.
+    pub async fn mend(&self, key: &StateKey) -> Option<Record> {
+        self.flip(key, false).await
+    }
+
+    async fn flip(&self, key: &StateKey, if_intact: bool) -> Option<Record> {
+        let found = self.records.load_state(key).await.ok()??;
+        if found.is_intact() != if_intact {
+            return None;
+        }
+        let attempt = self.records.acquire_lease(key, &Holder::current()).await.ok()?;
+        let LeaseAttempt::Acquired(lease) = attempt else { return None };
+        let flipped = flipped(found);
+        let write = Write::new(flipped.clone(), Some(flipped.revision));
+        let saved = self.records.save_state(&lease, &write).await;
+        self.records.release_lease(&lease).await.ok()?;
+        saved.ok().map(|()| flipped)
+    }
+
+    fn readable(&self, record: Record) -> Result<Record, Error> {
+        let reason = "it is not what its checksum was made of";
+        if record.is_intact() {
+            return Ok(record);
+        }
+        Err(Error::corrupt(&record.key, &self.location, reason))
+    }
+
     fn mode(&self) -> Mode {
         MODES[usize::from(self.mode.load(Ordering::SeqCst))]
     }
@@ -85,6 +125,18 @@ impl Switched {
             _ => Err(Error::out_of_reach(key, &self.location, operation, "it is switched off")),
         }
     }
+}
+
+/// The record with the bit in its middle flipped.
+#[must_use]
+pub fn flipped(mut record: Record) -> Record {
+    let mut state = record.state.to_vec();
+    let middle = state.len() / 2;
+    if let Some(byte) = state.get_mut(middle) {
+        *byte ^= 1;
+    }
+    record.state = state.into();
+    record
 }
 
 #[async_trait]
@@ -115,13 +167,17 @@ impl StateBackend for Switched {
 
     async fn load_state(&self, key: &StateKey) -> Result<Option<Record>, Error> {
         self.ask(Some(key), "load")?;
-        self.records.load_state(key).await
+        self.records.load_state(key).await?.map(|record| self.readable(record)).transpose()
     }
 
     async fn save_state(&self, lease: &Lease, write: &Write) -> Result<(), Error> {
         let (key, id) = (lease.key(), write.record.revision.write_id);
         let lost = || Error::outcome_unknown(key, &self.location, Some(id), "it said nothing");
-        match self.ask(Some(key), "save")? {
+        let mode = self.ask(Some(key), "save")?;
+        if let (Mode::Up, Some(found)) = (mode, self.records.load_state(key).await?) {
+            self.readable(found)?;
+        }
+        match mode {
             Mode::Unsaving => {
                 Err(Error::out_of_reach(Some(key), &self.location, "save", "it is switched off"))
             }
@@ -156,7 +212,8 @@ impl StateBackend for Switched {
 
     async fn load_aside(&self, key: &StateKey, id: AsideId) -> Result<Option<Record>, Error> {
         self.ask(Some(key), "load what was set aside")?;
-        self.records.load_aside(key, id).await
+        let found = self.records.load_aside(key, id).await?;
+        found.map(|record| self.readable(record)).transpose()
     }
 
     async fn restore_aside(&self, lease: &Lease, id: AsideId) -> Result<bool, Error> {
