@@ -233,6 +233,17 @@ impl Entry {
         matches!(self.kind, Kind::Keyframe | Kind::Change)
     }
 
+    /// Whether it left the state as it was.
+    #[cfg(feature = "archive")]
+    pub(crate) fn is_note(&self) -> bool {
+        self.kind == Kind::Note
+    }
+
+    /// Whether nothing before it is needed for what it left.
+    pub(crate) fn begins_anew(&self) -> bool {
+        matches!(self.kind, Kind::Keyframe | Kind::Gone)
+    }
+
     /// Whether this is the state that it left.
     pub(super) fn is_of(&self, state: &[u8]) -> bool {
         state.len() as u64 == self.size

@@ -5,7 +5,7 @@ use crate::backend::database::entry::Row;
 use crate::backend::database::problem::{Failure, Problem};
 use crate::backend::database::records::Records;
 use crate::error::Error;
-use crate::history::{Anchor, Audit, Break, Head, HistoryRow, Kind, Retention};
+use crate::history::{Anchor, Audit, Break, Head, HistoryRow, Retention};
 use crate::key::StateKey;
 
 /// No more than this is held at once, but for what belongs together.
@@ -65,7 +65,7 @@ impl Records {
                     return Ok(Err(Break::at(audit.next(), reason)));
                 };
                 let is_full = rows.len() >= limit.max(1) || bytes >= MAX_BYTES;
-                if is_full && begins_anew(entry.kind) {
+                if is_full && entry.begins_anew() {
                     return Ok(Ok(rows));
                 }
                 if let Err(broken) = audit.check(&entry, hash) {
@@ -109,15 +109,10 @@ impl Records {
         let rows = self.rows(key, count(sequence), count(sequence + 1), 2).await?;
         let [Ok(found), Ok(next)] = rows.as_slice() else { return Ok(false) };
         let is_there = found.entry.sequence == sequence && found.hash == last.hash;
-        Ok(is_there && begins_anew(next.entry.kind))
+        Ok(is_there && next.entry.begins_anew())
     }
 }
 
 fn begin(head: &Head, after: Anchor) -> Anchor {
     if after.sequence > head.pruned.sequence { after } else { head.pruned }
-}
-
-/// Whether nothing before such an entry is needed for what it left.
-fn begins_anew(kind: Kind) -> bool {
-    matches!(kind, Kind::Keyframe | Kind::Gone)
 }
