@@ -12,6 +12,8 @@ use cogency_state::{
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
+use crate::agents::start;
+use crate::kills::come_to;
 use crate::places::Database;
 use crate::{Place, key, save};
 
@@ -176,21 +178,11 @@ async fn sealed(database: &Database) -> (DatabaseBackend, Place) {
     for number in 0..4 {
         save(&backend, &key("alice", "1"), &number.to_string()).await;
     }
-    let manager = StateManager::new(backend.clone());
-    let (sealed, was_sealed) = tokio::sync::oneshot::channel();
-    let sealed = std::sync::Mutex::new(Some(sealed));
-    let run = place.archive.history(&manager, Retention::Versions(1)).on_progress(|progress| {
-        if progress.step == Step::Sealed {
-            let sealed = sealed.lock().unwrap().take().unwrap();
-            sealed.send(()).unwrap();
-            // Its task goes no further than the next await.
-        }
-    });
-    tokio::select! {
-        biased;
-        _ = was_sealed => {}
-        ended = run.run() => panic!("{ended:?}"),
-    }
+    let folder = place.path();
+    let mut run = start("archive-history", &database.full_url(), &[folder.to_str().unwrap()]);
+    come_to(&mut run, 4);
+    run.kill();
+    assert_eq!((place.files(".manifest.json").len(), place.files(".done").len()), (1, 0));
     (backend, place)
 }
 
