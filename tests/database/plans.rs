@@ -149,11 +149,13 @@ async fn a_page_of_the_keys_that_have_a_history_is_found_by_an_index() {
         let backend = database.connect().await;
         save(&backend, &key("alice"), "1").await;
         fill_heads(&database);
+        let ([sqlite], [postgres], [mysql]) =
+            (sql!("sqlite", "keys"), sql!("postgres", "keys"), sql!("mysql", "keys"));
         let (_, sql) = match database.name {
-            "sqlite" => sql!("sqlite", "keys"),
-            "postgres" => sql!("postgres", "keys"),
-            _ => sql!("mysql", "keys"),
-        }[0];
+            "sqlite" => sqlite,
+            "postgres" => postgres,
+            _ => mysql,
+        };
         let plan =
             plan(&database, &filled(&database, sql, &["'user 7'", "'user 7'", "'default'", "100"]))
                 .await;
