@@ -88,7 +88,9 @@ pub use backend::{DatabaseBackend, DatabaseBackendBuilder, DatabasePool};
 #[cfg(feature = "redis")]
 pub use backend::{RedisBackend, RedisBackendBuilder, RedisDurability};
 pub use error::{BoxError, Error};
-pub use history::{Event, HistoryEntry, HistoryHash, Moment, Retention};
+pub use history::{
+    Anchor as HistoryAnchor, Event, HistoryEntry, HistoryHash, HistoryRow, Moment, Retention,
+};
 pub use holder::Holder;
 pub use key::{DEFAULT_SESSION, KeyProblem, MAX_ID_BYTES, StateKey};
 pub use manager::{

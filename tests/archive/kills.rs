@@ -48,7 +48,7 @@ async fn assert_all_archived_once(backend: &DatabaseBackend, place: &Place, reco
 }
 
 /// Lets a run come to a step.
-fn come_to(agent: &mut Agent, step: usize) {
+pub(crate) fn come_to(agent: &mut Agent, step: usize) {
     for number in 1..=step {
         assert!(agent.line().starts_with("step "), "there is no step {number}");
         if number < step {

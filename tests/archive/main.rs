@@ -1,4 +1,4 @@
-//! Archives: states leave a database for files, and come back.
+//! Archives: states and old entries of histories leave a database for files, and come back.
 
 // All of this is tests, also what clippy does not take for one.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
@@ -8,6 +8,8 @@
 mod agents;
 mod contents;
 mod damage;
+mod histories;
+mod history_kills;
 mod kills;
 mod meanwhile;
 #[path = "../database/places.rs"]

@@ -289,6 +289,28 @@ async fn saves_prune_what_the_url_does_not_keep() {
 }
 
 #[tokio::test]
+async fn histories_are_kept_as_long_as_their_keys_say() {
+    for database in Database::each() {
+        let builder = database.builder().history(Retention::Versions(4));
+        let backend = builder
+            .history_of(|key| key.user_id().starts_with("trial-"), Retention::Versions(2))
+            .history_of(|key| key.user_id() == "trial-eve", Retention::Versions(1))
+            .history_of(|key| key.user_id() == "audited", Retention::All)
+            .connect()
+            .await
+            .unwrap();
+        for (user, stays) in [("alice", 4), ("trial-bob", 2), ("trial-eve", 2), ("audited", 9)] {
+            for number in 0..9 {
+                save(&backend, &key(user), &number.to_string()).await;
+            }
+            let states = "SELECT COUNT(*) FROM {p}history WHERE kind <> 'note' AND user_id";
+            assert_eq!(database.number(&format!("{states} = '{user}'")), stays, "{user}");
+            backend.verify_history(&key(user)).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_version_is_restored_as_a_new_one_and_forked_into_another_key() {
     for database in Database::each() {
         let manager = StateManager::new(database.connect().await);

@@ -13,6 +13,16 @@ macro_rules! sql {
     };
 }
 
+/// The SQL with these values.
+fn filled(database: &Database, sql: &str, values: &[&str]) -> String {
+    let text = sql.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
+    let text = text.replace("{p}", &database.prefix);
+    values.iter().enumerate().fold(text, |text, (at, value)| match database.name {
+        "mariadb" => text.replacen('?', value, 1),
+        _ => text.replace(&format!("${}", at + 1), value),
+    })
+}
+
 /// The SQL of each question, with the values that it is asked with.
 fn questions(database: &Database) -> Vec<(&'static str, String)> {
     let files = match database.name {
@@ -31,13 +41,8 @@ fn questions(database: &Database) -> Vec<(&'static str, String)> {
             _ => &["7"],
         };
         let values = ["'user 7'", "'default'"].iter().chain(values);
-        let text =
-            text.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
-        let text = text.replace("{p}", &database.prefix);
-        let filled = values.enumerate().fold(text, |text, (at, value)| match database.name {
-            "mariadb" => text.replacen('?', value, 1),
-            _ => text.replace(&format!("${}", at + 1), value),
-        });
+        let values: Vec<_> = values.copied().collect();
+        let filled = filled(database, text, &values);
         (name, filled)
     });
     let mut questions = Vec::from(sql);
@@ -108,6 +113,55 @@ async fn plan(database: &Database, sql: &str) -> String {
 fn looks_at_all(plan: &str) -> bool {
     let signs = ["SCAN ", "Seq Scan", "\"access_type\": \"ALL\"", "\"access_type\": \"index\""];
     signs.iter().any(|sign| plan.contains(sign))
+}
+
+/// 20,000 heads, of which a page is asked for.
+fn fill_heads(database: &Database) {
+    let columns = "user_id, session_id, seq, hash, at, version, write_id, keyframe_bytes, \
+                   change_bytes, changes";
+    let numbered = match database.name {
+        "mariadb" => "CONCAT('user ', n), 'default'",
+        _ => "'user ' || n, 'default'",
+    };
+    let (numbers, now) = match database.name {
+        "sqlite" => (
+            "(WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE \
+             n < 19999) SELECT n FROM numbers) numbers",
+            "strftime('%Y-%m-%d %H:%M:%f', 'now')",
+        ),
+        "postgres" => ("generate_series(0, 19999) n", "now()"),
+        _ => ("(SELECT seq AS n FROM seq_0_to_19999) numbers", "UTC_TIMESTAMP(6)"),
+    };
+    database.run(&format!(
+        "INSERT INTO {{p}}heads ({columns}) SELECT {numbered}, 1, 'hash', {now}, 1, 'id', 1, 0, 0 \
+         FROM {numbers}"
+    ));
+    database.run(match database.name {
+        "sqlite" => "ANALYZE",
+        "postgres" => "ANALYZE {p}heads",
+        _ => "ANALYZE TABLE {p}heads",
+    });
+}
+
+#[tokio::test]
+async fn a_page_of_the_keys_that_have_a_history_is_found_by_an_index() {
+    for database in Database::each() {
+        let backend = database.connect().await;
+        save(&backend, &key("alice"), "1").await;
+        fill_heads(&database);
+        let ([sqlite], [postgres], [mysql]) =
+            (sql!("sqlite", "keys"), sql!("postgres", "keys"), sql!("mysql", "keys"));
+        let (_, sql) = match database.name {
+            "sqlite" => sqlite,
+            "postgres" => postgres,
+            _ => mysql,
+        };
+        let plan =
+            plan(&database, &filled(&database, sql, &["'user 7'", "'user 7'", "'default'", "100"]))
+                .await;
+        assert!(!looks_at_all(&plan), "{}:\n{plan}", database.name);
+        assert!(!plan.contains("Sort") && !plan.contains("TEMP B-TREE"), "{plan}");
+    }
 }
 
 #[tokio::test]

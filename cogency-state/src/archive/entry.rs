@@ -1,4 +1,5 @@
-//! One line of an archive's file: a record, with all that is needed to have it again.
+//! One line of an archive's file: a record, or an entry of a history, with all that is needed to
+//! have it again.
 
 use std::borrow::Cow;
 
@@ -6,7 +7,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
+use super::past::PastLine;
 use super::problem::Problem;
+use crate::history::{Anchor, HistoryRow};
 use crate::key::StateKey;
 use crate::query::Found;
 use crate::record::{Checksum, Metadata, Record, Revision, WriteId};
@@ -18,20 +21,40 @@ use crate::rfc3339;
 pub(super) enum Kind {
     /// A state that nobody touched for long.
     State,
+    /// An entry of a state's history.
+    History,
 }
 
 /// Which row an entry was: that row and no other is removed for it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Id {
-    pub(super) kind: Kind,
     pub(super) key: StateKey,
-    pub(super) revision: Revision,
+    pub(super) row: Row,
+}
+
+/// A row of a key's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Row {
+    State(Revision),
+    History(Anchor),
+}
+
+impl Id {
+    pub(super) fn kind(&self) -> Kind {
+        match self.row {
+            Row::State(_) => Kind::State,
+            Row::History(_) => Kind::History,
+        }
+    }
 }
 
 /// An entry, as a line that does not end yet.
 #[derive(Clone)]
 pub(super) struct Entry {
     pub(super) id: Id,
+    /// Of the state.
+    pub(super) version: u64,
+    /// When it was saved, or happened.
     pub(super) saved_at: String,
     pub(super) line: Bytes,
 }
@@ -91,21 +114,66 @@ impl Entry {
             state_text: raw.is_none().then_some(text.into()),
         };
         let line = serde_json::to_vec(&line).map_err(Problem::NotJson)?.into();
-        let (key, revision) = (record.key.clone(), record.revision);
-        Ok(Self { id: Id { kind: Kind::State, key, revision }, saved_at, line })
+        let id = Id { key: record.key.clone(), row: Row::State(record.revision) };
+        Ok(Self { id, version: record.revision.version, saved_at, line })
+    }
+
+    /// The entry of a history's entry.
+    pub(super) fn of_history(key: &StateKey, row: &HistoryRow) -> Result<Self, Problem> {
+        let line = PastLine::of(key, row);
+        let (version, saved_at) = (row.entry.version, line.saved_at());
+        let line = serde_json::to_vec(&line).map_err(Problem::NotJson)?.into();
+        let id = Id { key: key.clone(), row: Row::History(row.place()) };
+        Ok(Self { id, version, saved_at, line })
     }
 
     /// Reads a line.
     pub(super) fn parse(line: &Bytes) -> Result<Self, Problem> {
+        #[derive(Deserialize)]
+        struct Only {
+            kind: Kind,
+        }
+        let Only { kind } = serde_json::from_slice(line).map_err(Problem::NotJson)?;
+        match kind {
+            Kind::State => Self::parse_state(line),
+            Kind::History => {
+                let read = PastLine::parse(line)?;
+                let (key, saved_at) = (read.key()?, read.saved_at());
+                let (version, place) = (read.entry.entry.version, read.entry.place());
+                let id = Id { key, row: Row::History(place) };
+                Ok(Self { id, version, saved_at, line: line.clone() })
+            }
+        }
+    }
+
+    fn parse_state(line: &Bytes) -> Result<Self, Problem> {
         let read: Line<'_> = serde_json::from_slice(line).map_err(Problem::NotJson)?;
         let key = StateKey::new(&read.user_id, &read.session_id);
         let key = key.map_err(|_| Problem::Damaged("an entry has no key"))?;
         let revision = Revision { version: read.version, write_id: read.write_id };
-        let id = Id { kind: read.kind, key, revision };
-        Ok(Self { id, saved_at: read.saved_at.into_owned(), line: line.clone() })
+        let id = Id { key, row: Row::State(revision) };
+        let (version, saved_at) = (read.version, read.saved_at.into_owned());
+        Ok(Self { id, version, saved_at, line: line.clone() })
     }
 
-    /// What it holds.
+    /// Whether it can be had again.
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        match self.id.kind() {
+            Kind::State => self.archived().map(drop),
+            Kind::History => self.past().map(drop),
+        }
+    }
+
+    /// The entry of a history that it holds.
+    pub(super) fn past(&self) -> Result<HistoryRow, Problem> {
+        let row = PastLine::parse(&self.line)?.entry;
+        if row.is_intact(&self.id.key) {
+            return Ok(row);
+        }
+        Err(Problem::Damaged("the hash of an entry does not match"))
+    }
+
+    /// The state that it holds.
     pub(super) fn archived(&self) -> Result<Archived, Problem> {
         let line: Line<'_> = serde_json::from_slice(&self.line).map_err(Problem::NotJson)?;
         let state = match (line.state, &line.state_text) {
@@ -117,7 +185,7 @@ impl Entry {
         let checksum = checksum.transpose().map_err(|_| Problem::Damaged("a checksum is none"))?;
         let record = Record {
             key: self.id.key.clone(),
-            revision: self.id.revision,
+            revision: Revision { version: line.version, write_id: line.write_id },
             schema_version: line.schema_version.into_owned().into(),
             state_type: line.state_type.map(|text| text.into_owned().into()),
             metadata: line.metadata,

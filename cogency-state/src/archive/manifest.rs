@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::{Entry, Id, Kind};
+use super::entry::{Entry, Id, Kind, Row};
 use super::file::{self, FORMAT, VERSION};
 use super::problem::Problem;
+use crate::history::{Anchor, HistoryHash};
 use crate::key::StateKey;
 use crate::record::{Revision, WriteId};
 
@@ -21,11 +22,18 @@ pub(super) struct Manifest {
 /// An entry, as its manifest lists it.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Listed {
-    kind: Kind,
+    pub(super) kind: Kind,
     pub(super) user_id: String,
     pub(super) session_id: String,
     pub(super) version: u64,
-    write_id: WriteId,
+    /// Of a state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    write_id: Option<WriteId>,
+    /// Of an entry of a history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sequence: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hash: Option<HistoryHash>,
     /// RFC 3339 in UTC: later times sort behind earlier ones.
     pub(super) saved_at: String,
 }
@@ -72,13 +80,19 @@ impl Manifest {
 
 impl Listed {
     fn of(entry: &Entry) -> Self {
-        let Id { kind, key, revision } = &entry.id;
+        let key = &entry.id.key;
+        let (write_id, place) = match entry.id.row {
+            Row::State(revision) => (Some(revision.write_id), None),
+            Row::History(place) => (None, Some(place)),
+        };
         Self {
-            kind: *kind,
+            kind: entry.id.kind(),
             user_id: key.user_id().to_owned(),
             session_id: key.session_id().to_owned(),
-            version: revision.version,
-            write_id: revision.write_id,
+            version: entry.version,
+            write_id,
+            sequence: place.map(|place| place.sequence),
+            hash: place.map(|place| place.hash),
             saved_at: entry.saved_at.clone(),
         }
     }
@@ -86,11 +100,19 @@ impl Listed {
     pub(super) fn id(&self) -> Result<Id, Problem> {
         let key = StateKey::new(&self.user_id, &self.session_id);
         let key = key.map_err(|_| Problem::Damaged("a manifest lists what is no key"))?;
-        let revision = Revision { version: self.version, write_id: self.write_id };
-        Ok(Id { kind: self.kind, key, revision })
+        let row = match (self.kind, self.write_id, self.sequence, self.hash) {
+            (Kind::State, Some(write_id), ..) => {
+                Row::State(Revision { version: self.version, write_id })
+            }
+            (Kind::History, _, Some(sequence), Some(hash)) => {
+                Row::History(Anchor { sequence, hash })
+            }
+            _ => return Err(Problem::Damaged("a manifest does not say which row something was")),
+        };
+        Ok(Id { key, row })
     }
 
-    pub(super) fn is_of(&self, key: &StateKey) -> bool {
-        self.user_id == key.user_id() && self.session_id == key.session_id()
+    pub(super) fn is_of(&self, kind: Kind, key: &StateKey) -> bool {
+        self.kind == kind && self.user_id == key.user_id() && self.session_id == key.session_id()
     }
 }

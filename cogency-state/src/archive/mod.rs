@@ -1,4 +1,5 @@
-//! States that nobody touched for long, in files that anything can read.
+//! States that nobody touched for long, and what is old of histories, in files that anything can
+//! read.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -36,7 +37,15 @@
 //! ```
 //!
 //! (on one line). `state` is what was stored, byte for byte; a state with line breaks stands as a
-//! text in `state_text` instead. `<name>.manifest.json` has the file's name, length and SHA-256,
+//! text in `state_text` instead. An entry of a history is
+//!
+//! ```json
+//! {"kind":"history","user_id":"alice","session_id":"default",
+//!  "entry":{"previous":"0000…","hash":"7be1…","sequence":1,"event":"save","kind":"keyframe",…}}
+//! ```
+//!
+//! with the fields of [`HistoryRow`](crate::HistoryRow). What one version is rebuilt from is in one
+//! file. `<name>.manifest.json` has the file's name, length and SHA-256,
 //! and lists its entries. It is written when the file was read back and found to be right, and
 //! only then are rows removed: a file without a manifest counts for nothing. An empty
 //! `<name>.done` says that all of its rows are removed. Names begin with the time.
@@ -45,12 +54,15 @@
 
 mod entry;
 mod file;
+mod histories;
 mod manifest;
+mod past;
 mod place;
 mod problem;
 mod restore;
 mod run;
 mod source;
+mod versions;
 
 use std::fmt;
 use std::path::Path;
@@ -70,13 +82,14 @@ use crate::manager::StateManager;
 use crate::query::Filter;
 
 pub use self::entry::Archived;
+pub use self::histories::MoveHistory;
 
 /// The folder in a place: files of another format would be in another.
 const FOLDER: &str = "v1";
-/// How many states a file has at most, unless told.
+/// How many entries a file has at most, unless told.
 const PER_FILE: usize = 1_000;
 
-/// A place for states that nobody touched for long: a folder, or any object store.
+/// A place for states that nobody touched for long, and for old entries of histories: a folder, or any object store.
 ///
 /// Several programs may read it at once. Let one at a time move states into it: two would each
 /// archive some states, and nothing would be lost, but these would be there twice.
@@ -210,13 +223,13 @@ pub struct Progress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
-    /// States for a file were read.
+    /// States, or entries of histories, for a file were read.
     Read,
     /// They were written to it.
     Written,
     /// It was read back and found to be right.
     Verified,
-    /// It has its manifest: the archive has these states.
+    /// It has its manifest: the archive has them.
     Sealed,
     /// They were removed from where they were.
     Removed,
@@ -230,15 +243,15 @@ pub enum Step {
 pub struct Report {
     /// Files that were written.
     pub files: u64,
-    /// States in them.
+    /// States, or entries of histories, in them.
     pub archived: u64,
     /// Bytes of them, compressed.
     pub bytes: u64,
-    /// States that were removed, also those of an earlier run.
+    /// Those that were removed, also those of an earlier run.
     pub removed: u64,
-    /// States that are archived, but were saved since, or that somebody is at work on.
+    /// Those that are archived, but were changed since, or that somebody is at work on.
     pub kept: u64,
-    /// States that cannot be read, and were left where they are.
+    /// States, or whole histories, that cannot be read, and were left where they are.
     pub unreadable: u64,
     is_over: bool,
 }

@@ -26,6 +26,11 @@ pub(super) enum Problem {
     #[error("it is of version {0}, and this program knows 1: upgrade cogency-state")]
     OfTheFuture(u64),
 
+    #[error(
+        "it has two entries of one history in one place: databases that have keys in common need archives of their own"
+    )]
+    TwoHistories,
+
     #[error("a task of it was stopped")]
     Stopped,
 }

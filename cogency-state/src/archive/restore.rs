@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
-use super::entry::Archived;
+use super::entry::{Archived, Kind};
 use super::manifest::Manifest;
 use super::problem::Problem;
 use super::run::checked;
@@ -31,7 +31,7 @@ impl Archive {
         Ok(keys.into_iter().collect())
     }
 
-    /// What is archived of a key: the last of it, if there are several.
+    /// The state that is archived of a key: the last, if there are several.
     ///
     /// # Errors
     /// [`Error::Backend`] if the archive cannot be read, or the file is damaged.
@@ -44,7 +44,7 @@ impl Archive {
         let entries = manifests.iter().flat_map(|(name, manifest)| {
             manifest.entries.iter().map(move |entry| (name, manifest, entry))
         });
-        let of_key = entries.filter(|(_, _, entry)| entry.is_of(key));
+        let of_key = entries.filter(|(_, _, entry)| entry.is_of(Kind::State, key));
         let last = of_key.max_by(|(_, _, one), (_, _, other)| {
             (&one.saved_at, one.version).cmp(&(&other.saved_at, other.version))
         });
@@ -123,7 +123,7 @@ impl Archive {
         verified.await.map_err(|problem| self.failed(problem))
     }
 
-    async fn manifests(&self) -> Result<Vec<(String, Manifest)>, Problem> {
+    pub(super) async fn manifests(&self) -> Result<Vec<(String, Manifest)>, Problem> {
         let mut manifests = Vec::new();
         for name in self.place.list().await?.sealed {
             let manifest = self.place.read_manifest(&name).await?;
@@ -132,7 +132,7 @@ impl Archive {
         Ok(manifests)
     }
 
-    fn failed(&self, problem: Problem) -> Error {
+    pub(super) fn failed(&self, problem: Problem) -> Error {
         Error::backend(None, &self.place.location(), "read", problem)
     }
 }

@@ -123,7 +123,7 @@ impl<'a> Run<'a> {
     async fn remove(&mut self, name: &str, manifest: &Manifest) -> Result<(), Error> {
         let ids = manifest.ids().map_err(|problem| self.failed(problem))?;
         let kind = self.source.kind();
-        let (ids, others): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| id.kind == kind);
+        let (ids, others): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| id.kind() == kind);
         let Removed { gone, changed, busy } = self.source.remove(ids).await?;
         self.report.removed += gone;
         self.report.kept += changed + busy.len() as u64;
@@ -166,8 +166,8 @@ pub(super) async fn checked(
             return Err(Problem::Damaged("it is not the one that its manifest describes"));
         }
         let entries = file::unpack(&content)?;
-        // Each can be restored.
-        entries.iter().try_for_each(|entry| entry.archived().map(drop))?;
+        // Each can be had again.
+        entries.iter().try_for_each(Entry::check)?;
         Ok(entries)
     });
     unpacked.await.map_err(|_| Problem::Stopped)?

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use tokio::task::JoinSet;
 
-use super::entry::{Entry, Id, Kind};
+use super::entry::{Entry, Id, Kind, Row};
 use super::problem::Problem;
 use crate::backend::{Opened, StateBackend};
 use crate::error::Error;
@@ -127,7 +127,7 @@ async fn remove(backend: &dyn StateBackend, row: &Id) -> Result<Outcome, Error> 
     let found = record.map(|record| record.revision);
     let outcome = match found {
         None => Ok(Outcome::Gone),
-        Some(found) if found == row.revision => {
+        Some(found) if row.row == Row::State(found) => {
             backend.delete_state(&lease).await.map(|_| Outcome::Gone)
         }
         Some(_) => Ok(Outcome::Changed),

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::error::Error;
-use crate::history::{Event, HistoryEntry, HistoryHash, Moment, Retention};
+use crate::history::{Anchor, Event, HistoryEntry, HistoryHash, HistoryRow, Moment, Retention};
 use crate::key::StateKey;
 use crate::record::Record;
 
@@ -48,6 +48,52 @@ pub trait HistoryBackend: Send + Sync {
     /// Removes what need not stay, and gives the number of entries that it removed. The pruning is
     /// an entry itself.
     async fn prune_history(&self, key: &StateKey, retention: Retention) -> Result<u64, Error>;
+
+    /// Keys that have a history, also of states that are gone: at most `limit`, in the order of
+    /// their bytes, behind the key `after`. The last page is empty.
+    ///
+    /// For an archive, as all methods below: a backend need not have them.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if it has not.
+    async fn history_keys(
+        &self,
+        _after: Option<&StateKey>,
+        _limit: usize,
+    ) -> Result<Vec<StateKey>, Error> {
+        Err(no_export())
+    }
+
+    /// The oldest entries that need not stay, behind the entry `after`, the oldest first. They begin
+    /// and end where a rebuild begins anew, so that they can be read without those that stay, and
+    /// those without them; so there may be some more than `limit`. None if all has to stay.
+    ///
+    /// # Errors
+    /// [`Error::HistoryBroken`] if they are not what was written.
+    async fn export_history(
+        &self,
+        _key: &StateKey,
+        _after: Anchor,
+        _stays: Retention,
+        _limit: usize,
+    ) -> Result<Vec<HistoryRow>, Error> {
+        Err(no_export())
+    }
+
+    /// Removes the entries up to this one, as [`prune_history`](Self::prune_history) does; those
+    /// that are gone already may be named again. `false`, and nothing is removed, if the history has
+    /// another entry there, or if what follows could not be rebuilt without them.
+    async fn prune_history_through(&self, _key: &StateKey, _last: Anchor) -> Result<bool, Error> {
+        Err(no_export())
+    }
+}
+
+fn no_export() -> Error {
+    Error::Config {
+        reason: "the backend keeps a history, but does not hand it over to an archive: it has to \
+                 implement `HistoryBackend::export_history` and its siblings"
+            .to_owned(),
+    }
 }
 
 /// What a look at a whole history found.
@@ -62,13 +108,22 @@ pub struct Verified {
     /// Whether the state that is stored is the one of the newest entry. It is not where somebody
     /// changed it by other means, or without a history.
     pub is_current: bool,
+    /// The last entry that was pruned: the oldest that is there continues it.
+    pub pruned: Option<Anchor>,
 }
 
 impl Verified {
     /// How a look at a history of one's own ended.
     #[must_use]
     pub fn new(entries: u64, hash: Option<HistoryHash>, is_current: bool) -> Self {
-        Self { entries, hash, is_current }
+        Self { entries, hash, is_current, pruned: None }
+    }
+
+    /// The same, of a history that was pruned up to there.
+    #[must_use]
+    pub fn with_pruned(mut self, pruned: Option<Anchor>) -> Self {
+        self.pruned = pruned;
+        self
     }
 }
 

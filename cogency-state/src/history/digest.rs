@@ -42,6 +42,13 @@ impl fmt::Debug for HistoryHash {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for HistoryHash {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("it is no hash"))
+    }
+}
+
 impl serde::Serialize for HistoryHash {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

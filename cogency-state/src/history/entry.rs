@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::digest::HistoryHash;
 use super::event::Event;
@@ -81,7 +81,8 @@ impl HistoryEntry {
 }
 
 /// What an entry keeps of the state that it left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     /// All of it.
     Keyframe,
@@ -111,7 +112,7 @@ impl Kind {
 }
 
 /// An entry with all that is stored of it but its hash.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) sequence: u64,
     pub(crate) event: String,
@@ -133,6 +134,7 @@ pub(crate) struct Entry {
     /// As JSON.
     pub(crate) metadata: Option<String>,
     pub(crate) kind: Kind,
+    #[serde(with = "super::row::text")]
     pub(crate) content: Bytes,
 }
 
@@ -229,6 +231,17 @@ impl Entry {
     /// Whether it is about a state that was saved.
     pub(crate) fn has_state(&self) -> bool {
         matches!(self.kind, Kind::Keyframe | Kind::Change)
+    }
+
+    /// Whether it left the state as it was.
+    #[cfg(feature = "archive")]
+    pub(crate) fn is_note(&self) -> bool {
+        self.kind == Kind::Note
+    }
+
+    /// Whether nothing before it is needed for what it left.
+    pub(crate) fn begins_anew(&self) -> bool {
+        matches!(self.kind, Kind::Keyframe | Kind::Gone)
     }
 
     /// Whether this is the state that it left.

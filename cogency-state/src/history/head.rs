@@ -27,16 +27,19 @@ pub(crate) struct Head {
     pub(crate) pruned: Anchor,
 }
 
-/// The last entry that was pruned: what the first that stayed continues.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Anchor {
-    /// 0 if none was pruned.
-    pub(crate) sequence: u64,
-    pub(crate) hash: HistoryHash,
+/// An entry by its place and hash, such as the last that was pruned: what the first that stayed
+/// continues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Anchor {
+    /// Of the entry; 0 stands before the first one.
+    pub sequence: u64,
+    /// Of the entry.
+    pub hash: HistoryHash,
 }
 
 impl Anchor {
-    pub(crate) const NONE: Self = Self { sequence: 0, hash: HistoryHash::ZERO };
+    /// Before the first entry.
+    pub const NONE: Self = Self { sequence: 0, hash: HistoryHash::ZERO };
 
     /// What the entry of a pruning says.
     pub(super) fn note(&self) -> String {

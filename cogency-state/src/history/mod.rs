@@ -6,6 +6,7 @@
 //! | `step` | what of a state an entry keeps: all of it (a keyframe), or the change |
 //! | `entry` | one event, as it is stored and as it is told |
 //! | `head` | where a history stands: what the next entry continues |
+//! | `row` | an entry with all that is stored of it, as it goes into an archive |
 //! | `audit` | whether a history is what was written, and where not |
 //! | `rebuild` | a version out of a keyframe and the changes behind it |
 //! | `event`, `moment`, `retention` | what its users name |
@@ -23,6 +24,7 @@ mod head;
 mod moment;
 mod rebuild;
 mod retention;
+mod row;
 mod step;
 
 pub(crate) use audit::{Audit, Break};
@@ -30,10 +32,12 @@ pub use digest::HistoryHash;
 pub use entry::HistoryEntry;
 pub(crate) use entry::{Entry, Kind};
 pub use event::Event;
-pub(crate) use head::{Anchor, Head, Origin};
+pub use head::Anchor;
+pub(crate) use head::{Head, Origin};
 pub use moment::Moment;
 pub(crate) use rebuild::rebuild;
 pub use retention::Retention;
+pub use row::HistoryRow;
 pub(crate) use step::{Back, Next, Saved};
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use tokio::sync::OnceCell;
 
 use super::DatabaseBackend;
 use super::connections::{Connections, Server};
+use super::kept::Kept;
 use super::migrations::{self, Migrate};
 use super::place::{DatabasePool, Place};
 use super::records::{Patience, Records};
@@ -15,6 +16,7 @@ use super::url::{self, Keeps, Options, Target};
 use crate::backend::{Durability, Sharing};
 use crate::error::Error;
 use crate::history::Retention;
+use crate::key::StateKey;
 use crate::query::{Document, Field, Of, Path};
 
 const PREFIX: &str = "cogency_";
@@ -55,6 +57,7 @@ pub struct DatabaseBackendBuilder {
     options: Options,
     patience: Patience,
     indexed: Vec<Field>,
+    kept: Vec<Kept>,
 }
 
 enum From {
@@ -72,7 +75,8 @@ impl DatabaseBackendBuilder {
     }
 
     fn from(from: From) -> Self {
-        Self { from, options: Options::default(), patience: PATIENCE, indexed: Vec::new() }
+        let (indexed, kept) = (Vec::new(), Vec::new());
+        Self { from, options: Options::default(), patience: PATIENCE, indexed, kept }
     }
 
     /// What the names of all tables begin with, `cogency_` unless told: up to 32 lower-case
@@ -101,6 +105,29 @@ impl DatabaseBackendBuilder {
     /// and then by saves, and by [`History::prune`](crate::History::prune).
     pub fn history(mut self, retention: Retention) -> Self {
         self.options.history = Some(Keeps::History(retention));
+        self
+    }
+
+    /// How much of the history of some states stays, whatever [`history`](Self::history) says of
+    /// all: of those whose key is meant. Of several that mean a key the first counts. Without a
+    /// history it changes nothing.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use cogency_state::{DatabaseBackend, Retention};
+    ///
+    /// let week = Duration::from_secs(7 * 24 * 60 * 60);
+    /// let builder = DatabaseBackend::builder("postgres://db.internal/agents")
+    ///     .history_of(|key| key.user_id().starts_with("trial-"), Retention::Versions(10))
+    ///     .history_of(|key| key.session_id() == "scratch", Retention::Age(week));
+    /// ```
+    pub fn history_of(
+        mut self,
+        is_meant: impl Fn(&StateKey) -> bool + Send + Sync + 'static,
+        retention: Retention,
+    ) -> Self {
+        self.kept.push(Kept { is_meant: Box::new(is_meant), retention });
         self
     }
 
@@ -179,13 +206,15 @@ impl DatabaseBackendBuilder {
     /// # Errors
     /// [`Error::Config`] if the URL or a setting is wrong.
     pub fn build(self) -> Result<DatabaseBackend, Error> {
-        let settings = self.settings()?;
+        let mut settings = self.settings()?;
+        let kept = std::mem::take(&mut settings.kept);
         let Settings { patience, lease_ttl, migrate, retention, .. } = settings;
         let location = format!("{}/{}", settings.place.location(), settings.prefix);
         let (sharing, durability) = (settings.sharing(), settings.durability());
         let server = settings.server();
         let ready = OnceCell::new();
-        let records = Records { server, location, lease_ttl, patience, migrate, retention, ready };
+        let records =
+            Records { server, location, lease_ttl, patience, migrate, retention, kept, ready };
         Ok(DatabaseBackend { records: Arc::new(records), sharing, durability })
     }
 
@@ -215,6 +244,7 @@ impl DatabaseBackendBuilder {
             keeps_statements: options.keeps_statements.unwrap_or(true),
             patience: self.patience,
             indexed: valid_indexes(self.indexed)?,
+            kept: self.kept,
             place,
         })
     }
@@ -231,6 +261,7 @@ struct Settings {
     keeps_statements: bool,
     patience: Patience,
     indexed: Vec<(Document, Path)>,
+    kept: Vec<Kept>,
 }
 
 impl Settings {

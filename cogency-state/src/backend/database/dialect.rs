@@ -40,6 +40,8 @@ pub(super) enum Script {
     IsDurable,
     /// Where a history stands.
     HistoryHead,
+    /// Some keys that have a history.
+    HistoryKeys,
     /// Entries without what they keep, the newest first.
     HistoryList,
     /// Entries with what they keep, the oldest first.
@@ -67,7 +69,7 @@ pub(super) enum Script {
 }
 
 impl Script {
-    pub(super) const ALL: [Self; 23] = [
+    pub(super) const ALL: [Self; 24] = [
         Self::Take,
         Self::Renew,
         Self::Release,
@@ -79,6 +81,7 @@ impl Script {
         Self::RemoveExpired,
         Self::IsDurable,
         Self::HistoryHead,
+        Self::HistoryKeys,
         Self::HistoryList,
         Self::HistoryRows,
         Self::HistoryOfVersion,

@@ -17,6 +17,7 @@ mod deleting;
 mod dialect;
 mod entry;
 mod history;
+mod kept;
 mod leases;
 mod migrations;
 mod moving;
@@ -43,6 +44,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use self::dialect::Script;
 use self::records::Records;
 use super::listing::key_before;
 use super::{
@@ -287,7 +289,7 @@ impl StateBackend for DatabaseBackend {
     async fn list_all(&self, after: Option<&str>, limit: usize) -> Result<KeyPage, Error> {
         let (after, limit) = (key_before(after, &self.records.location)?, limit.max(1));
         let listing = |records: Arc<Records>| async move {
-            records.list_after(after.as_ref(), limit.saturating_add(1)).await
+            records.list_after(Script::ListAll, after.as_ref(), limit.saturating_add(1)).await
         };
         Ok(KeyPage::in_order(self.run(listing).await?, limit))
     }

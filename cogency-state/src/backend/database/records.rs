@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::connections::Server;
 use super::dialect::Script;
+use super::kept::Kept;
 use super::migrations::Migrate;
 use super::problem::{Failure, Miss, Problem};
 use super::row;
@@ -40,6 +41,8 @@ pub(super) struct Records {
     pub(super) migrate: Migrate,
     /// How much of each history stays; `None` if none is kept.
     pub(super) retention: Option<Retention>,
+    /// What stays of some histories instead: the first that fits counts.
+    pub(super) kept: Vec<Kept>,
     /// Set once the tables are as they have to be.
     pub(super) ready: OnceCell<()>,
 }
@@ -159,6 +162,7 @@ impl Records {
     /// So many keys in order, behind a key.
     pub(super) async fn list_after(
         &self,
+        script: Script,
         after: Option<&StateKey>,
         most: usize,
     ) -> Result<Vec<StateKey>, Error> {
@@ -167,7 +171,7 @@ impl Records {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let arguments = [user.into(), user.into(), session.into(), most.into()];
         let failed = |failure| self.failed(None, "list the keys of all users", failure);
-        let answer = self.ask(Script::ListAll, &arguments, 0).await.map_err(failed)?;
+        let answer = self.ask(script, &arguments, 0).await.map_err(failed)?;
         let keys = answer.rows.iter().map(|found| {
             let (user, session) = (row::text(&**found, 0)?, row::text(&**found, 1)?);
             let key =

@@ -210,7 +210,8 @@ impl Records {
     /// Lets go of what need not stay, as soon as there is a new keyframe. The save counts anyway.
     async fn prune_behind(&self, key: &StateKey, next: Option<&Next>) {
         let is_due = next.is_some_and(|next| next.entry.kind == Kind::Keyframe);
-        let Some(retention) = self.retention.filter(|kept| is_due && *kept != Retention::All)
+        let Some(retention) =
+            self.retention_of(key).filter(|kept| is_due && *kept != Retention::All)
         else {
             return;
         };

@@ -1,5 +1,6 @@
 //! Histories, as they are read.
 
+mod exporting;
 mod pruning;
 mod verifying;
 
@@ -16,7 +17,7 @@ use super::row;
 use super::standing::{self, Standing};
 use crate::backend::{HistoryBackend, Verified};
 use crate::error::Error;
-use crate::history::{Anchor, Break, HistoryEntry, Moment, Retention, rebuild};
+use crate::history::{Anchor, Break, HistoryEntry, HistoryRow, Moment, Retention, rebuild};
 use crate::key::StateKey;
 use crate::record::Record;
 
@@ -197,5 +198,37 @@ impl HistoryBackend for DatabaseBackend {
     async fn prune_history(&self, key: &StateKey, retention: Retention) -> Result<u64, Error> {
         let key = key.clone();
         self.run(move |records| async move { records.prune_history(&key, retention).await }).await
+    }
+
+    async fn history_keys(
+        &self,
+        after: Option<&StateKey>,
+        limit: usize,
+    ) -> Result<Vec<StateKey>, Error> {
+        let after = after.cloned();
+        self.run(move |records| async move {
+            records.list_after(Script::HistoryKeys, after.as_ref(), limit).await
+        })
+        .await
+    }
+
+    async fn export_history(
+        &self,
+        key: &StateKey,
+        after: Anchor,
+        stays: Retention,
+        limit: usize,
+    ) -> Result<Vec<HistoryRow>, Error> {
+        let key = key.clone();
+        self.run(
+            move |records| async move { records.export_history(&key, after, stays, limit).await },
+        )
+        .await
+    }
+
+    async fn prune_history_through(&self, key: &StateKey, last: Anchor) -> Result<bool, Error> {
+        let key = key.clone();
+        self.run(move |records| async move { records.prune_history_through(&key, last).await })
+            .await
     }
 }

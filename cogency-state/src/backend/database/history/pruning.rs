@@ -6,8 +6,9 @@ use crate::backend::database::entry::Columns;
 use crate::backend::database::leases::Attempt;
 use crate::backend::database::problem::{Failure, Problem};
 use crate::backend::database::records::Records;
+use crate::backend::database::standing::Standing;
 use crate::error::Error;
-use crate::history::{Next, Retention};
+use crate::history::{Anchor, Head, Next, Retention};
 use crate::holder::Holder;
 use crate::key::StateKey;
 
@@ -35,14 +36,34 @@ impl Records {
     ) -> Result<Option<u64>, Failure> {
         let (standing, _) = self.standing(key).await?;
         let Some(head) = &standing.head else { return Ok(Some(0)) };
-        let Some(oldest) = self.oldest_to_stay(key, retention, standing.now()).await? else {
+        let last = self.last_to_go(key, retention, &standing).await?;
+        let Some(last) = last.filter(|last| last.sequence > head.pruned.sequence) else {
             return Ok(Some(0));
         };
-        let Some((_, anchor)) = self.keyframe(key, oldest).await? else { return Ok(Some(0)) };
-        let before = head.pruned.sequence;
-        if anchor.sequence <= before {
-            return Ok(Some(0));
-        }
+        self.prune_to(key, &standing, head, last).await
+    }
+
+    /// The last entry that need not stay, if some was not pruned.
+    pub(super) async fn last_to_go(
+        &self,
+        key: &StateKey,
+        retention: Retention,
+        standing: &Standing,
+    ) -> Result<Option<Anchor>, Failure> {
+        let Some(oldest) = self.oldest_to_stay(key, retention, standing.now()).await? else {
+            return Ok(None);
+        };
+        Ok(self.keyframe(key, oldest).await?.map(|(_, before)| before))
+    }
+
+    /// Removes all up to an entry. `None` if the history went on meanwhile.
+    pub(super) async fn prune_to(
+        &self,
+        key: &StateKey,
+        standing: &Standing,
+        head: &Head,
+        anchor: Anchor,
+    ) -> Result<Option<u64>, Failure> {
         let by = Attempt::new(&Holder::current());
         let next = Next::prune(head, key, anchor, by.origin(standing.now()));
         let columns = Columns::of(Some(head), &next)?;
@@ -65,7 +86,7 @@ impl Records {
         ];
         let answer = self.ask(Script::HistoryPrune, &arguments, 0).await?;
         let is_done = answer.row()?.int(0)?.is_some_and(|done| done > 0);
-        Ok(is_done.then_some(anchor.sequence - before))
+        Ok(is_done.then_some(anchor.sequence.saturating_sub(head.pruned.sequence)))
     }
 
     /// The oldest entry whose version has to stay.

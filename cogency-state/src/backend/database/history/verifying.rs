@@ -85,5 +85,7 @@ fn verified(head: Option<Head>, stored: Option<&str>) -> Verified {
         // It was deleted, or has expired.
         None => true,
     };
-    Verified::new(head.sequence - head.pruned.sequence, Some(head.hash), is_current)
+    let pruned = Some(head.pruned).filter(|pruned| *pruned != Anchor::NONE);
+    let entries = head.sequence - head.pruned.sequence;
+    Verified::new(entries, Some(head.hash), is_current).with_pruned(pruned)
 }

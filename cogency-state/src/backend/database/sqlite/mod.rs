@@ -67,6 +67,7 @@ impl Dialect for Sqlite {
             Script::RemoveExpired => include_str!("remove_expired.sql"),
             Script::IsDurable => include_str!("is_durable.sql"),
             Script::HistoryHead => include_str!("history/head.sql"),
+            Script::HistoryKeys => include_str!("history/keys.sql"),
             Script::HistoryList => include_str!("history/list.sql"),
             Script::HistoryRows => include_str!("history/rows.sql"),
             Script::HistoryOfVersion => include_str!("history/of_version.sql"),
