@@ -134,22 +134,26 @@ where
                 lent.keep();
                 tell(all, answers.into_iter().map(Ok));
             }
-            // It was rolled back: each by itself, so that none suffers from another.
-            Ok(Err(sqlx::Error::Database(_))) => {
-                lent.close(false);
-                for one in all {
-                    let answer = self.run_alone(one.script, &one.arguments(), one.within).await;
-                    tell(vec![one], [answer]);
-                }
-            }
             Ok(Err(error)) => {
-                lent.close(true);
-                tell_all(all, not_done::<DB>(error));
+                lent.close(!matches!(error, sqlx::Error::Database(_)));
+                match not_done::<DB>(error) {
+                    // A commit that failed may be on the disk: none may be told that it is not.
+                    doubt @ Miss::Doubtful(_) => tell_all(all, doubt),
+                    // It was rolled back: each by itself, so that none suffers from another.
+                    Miss::Final(_) | Miss::NotYet(_) => self.write_each(all).await,
+                }
             }
             Err(_) => {
                 lent.close(false);
                 tell_all(all, Miss::Doubtful(Problem::TooSlow(within)));
             }
+        }
+    }
+
+    async fn write_each(&self, all: Vec<Waiting>) {
+        for one in all {
+            let answer = self.run_alone(one.script, &one.arguments(), one.within).await;
+            tell(vec![one], [answer]);
         }
     }
 
