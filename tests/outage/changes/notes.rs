@@ -92,7 +92,7 @@ impl Notes for v3::Notes {
 
 /// Whether a state went through each migration at most once, in their order.
 pub(super) fn in_order(steps: &[u32]) -> bool {
-    matches!(steps, [] | [1] | [2] | [1, 2])
+    matches!(steps, [] | [1 | 2] | [1, 2])
 }
 
 /// What a state of any version holds, read without the library.
