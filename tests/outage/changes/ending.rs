@@ -30,7 +30,11 @@ impl World {
                     Told::Failed => !is_there,
                     Told::Doubtful => true,
                 };
-                assert!(*of != user || is_right, "{user}: {entry:?} {told:?}\n{:#?}", self.log);
+                assert!(
+                    *of != user || is_right,
+                    "{user}: {entry:?} was {told:?}, kept: {is_there}\n{:#?}",
+                    self.log
+                );
             }
         }
         self.conflicts_can_be_decided().await;

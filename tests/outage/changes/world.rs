@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cogency_state::{Error, OnOutage, OnUnreadable, Outcome, StateManager};
+use cogency_state::{Error, OnOutage, OnUnreadable, Outcome, StateManager, StateManagerBuilder};
 use cogency_state_tests::ledger::Entry;
 use cogency_state_tests::switched::Mode;
 use fastrand::Rng;
@@ -117,16 +117,19 @@ impl World {
             .on_outage(OnOutage::Fail)
             .on_unreadable(on_unreadable);
         match version {
-            1 => {
-                self.call::<v1::Notes>(&v1::Notes::program(builder).build(), llm, user, None).await
-            }
-            2 => {
-                self.call::<v2::Notes>(&v2::Notes::program(builder).build(), llm, user, None).await
-            }
-            _ => {
-                self.call::<v3::Notes>(&v3::Notes::program(builder).build(), llm, user, None).await
-            }
+            1 => self.call_once::<v1::Notes>(builder, llm, user).await,
+            2 => self.call_once::<v2::Notes>(builder, llm, user).await,
+            _ => self.call_once::<v3::Notes>(builder, llm, user).await,
         }
+    }
+
+    async fn call_once<T: Notes>(
+        &mut self,
+        builder: StateManagerBuilder,
+        llm: usize,
+        user: &'static str,
+    ) {
+        self.call::<T>(&T::program(builder).build(), llm, user, None).await;
     }
 
     async fn call<T: Notes>(
@@ -184,7 +187,9 @@ impl World {
             });
             let due: Vec<_> = told.map(|((_, entry), _)| *entry).collect();
             assert_eq!(*seen, due, "{user}: what is {llm}'s\n{:#?}", self.log);
-            self.count("seen in full");
+            if !due.is_empty() {
+                self.count("seen in full");
+            }
         }
     }
 
