@@ -1,7 +1,6 @@
 //! What calls do when the backend is out of reach.
 
 use std::sync::{Arc, Mutex};
-
 use std::time::Duration;
 
 use cogency_state::{Error, OnOutage, Outcome, SpooledKind, StateManager, robust};
