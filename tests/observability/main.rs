@@ -1,7 +1,6 @@
 //! What can be seen of calls from outside: spans and events, counters and histograms.
 
 mod meters;
-mod seen;
 mod spans;
 
 use std::sync::atomic::{AtomicU32, Ordering};

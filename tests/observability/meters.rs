@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use cogency_state::{FileBackend, MemoryBackend, StateKey, StateManager};
 use cogency_state_tests::redis::RedisServer;
+use cogency_state_tests::seen;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tempfile::TempDir;
 
@@ -50,6 +51,7 @@ impl Told {
 
 #[tokio::test]
 async fn calls_loads_and_saves_are_counted() {
+    seen::listen();
     let recorder = DebuggingRecorder::new();
     let _guard = metrics::set_default_local_recorder(&recorder);
     let manager = StateManager::new(MemoryBackend::new());
@@ -92,6 +94,7 @@ fn documented() -> BTreeSet<String> {
 
 #[tokio::test]
 async fn an_outage_is_seen_and_the_guide_names_all_that_is_measured() {
+    seen::listen();
     let recorder = DebuggingRecorder::new();
     let _guard = metrics::set_default_local_recorder(&recorder);
     let (server, spool) = (RedisServer::start(), TempDir::new().unwrap());
@@ -154,6 +157,7 @@ async fn an_outage_is_seen_and_the_guide_names_all_that_is_measured() {
 #[tokio::test]
 async fn labels_hold_no_user_no_path_and_no_contents() {
     let dir = TempDir::new().unwrap();
+    seen::listen();
     let recorder = DebuggingRecorder::new();
     let _guard = metrics::set_default_local_recorder(&recorder);
     let manager = StateManager::new(FileBackend::new(dir.path()));

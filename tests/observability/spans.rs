@@ -1,9 +1,9 @@
 //! Spans and events.
 
 use cogency_state::{Error, FileBackend, MemoryBackend, OnOutage, StateKey, StateManager};
+use cogency_state_tests::seen::{Noted, Seen};
 use tempfile::TempDir;
 
-use crate::seen::{Noted, Seen};
 use crate::{Chat, Does, Problem, SECRET, call, think};
 
 fn key() -> StateKey {

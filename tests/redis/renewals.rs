@@ -1,15 +1,12 @@
 //! What the renewal of leases says, and what it leaves behind.
 
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cogency_state::RedisBackend;
 use cogency_state_tests::redis::RedisServer;
+use cogency_state_tests::seen::Seen;
 use tokio::time::{Instant, sleep, timeout};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::key;
 
@@ -17,36 +14,9 @@ const TTL: Duration = Duration::from_millis(400);
 /// What is due happens within this, on a busy machine too.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Counts what this thread is warned of.
-#[derive(Clone, Default)]
-struct Warnings(Arc<AtomicUsize>);
-
-impl Subscriber for Warnings {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() == Level::WARN
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, _: &Event<'_>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
 #[tokio::test]
 async fn a_lease_that_was_given_back_by_a_save_is_not_reported_as_lost() {
-    let warnings = Warnings::default();
-    let _guard = tracing::subscriber::set_default(warnings.clone());
+    let (seen, _guard) = Seen::on_this_thread();
     let server = RedisServer::start();
     let backend = RedisBackend::builder(&server.url()).lease_ttl(TTL).build().unwrap();
     let manager = crate::strict(backend);
@@ -61,7 +31,7 @@ async fn a_lease_that_was_given_back_by_a_save_is_not_reported_as_lost() {
     server.resume();
     sleep(TTL).await;
     commit.await.unwrap();
-    assert_eq!(warnings.0.load(Ordering::SeqCst), 0);
+    assert_eq!(seen.count(tracing::Level::WARN), 0, "{}", seen.text());
 }
 
 #[tokio::test]

@@ -6,5 +6,6 @@ pub mod example;
 pub mod ledger;
 pub mod page;
 pub mod redis;
+pub mod seen;
 pub mod strict;
 pub mod switched;
