@@ -4,6 +4,8 @@
 //! thread (`tracing::subscriber::set_default`) would miss events: `tracing` remembers of each place
 //! in the code whether anybody listens, and may ask a thread where nobody does.
 
+#![expect(clippy::missing_panics_doc)]
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -71,12 +73,14 @@ impl Seen {
     }
 
     /// The spans of a name, in the order in which they began.
+    #[must_use]
     pub fn spans(&self, name: &str) -> Vec<Noted> {
         let spans = self.spans.lock().unwrap();
         spans.values().filter(|span| span.name == name).cloned().collect()
     }
 
     /// The events with this message.
+    #[must_use]
     pub fn events(&self, message: &str) -> Vec<Noted> {
         let events = self.events.lock().unwrap();
         events.iter().filter(|event| event.name == message).cloned().collect()
@@ -89,6 +93,7 @@ impl Seen {
     }
 
     /// All of it, as text.
+    #[must_use]
     pub fn text(&self) -> String {
         format!("{:#?} {:#?}", self.spans.lock().unwrap(), self.events.lock().unwrap())
     }
