@@ -265,10 +265,22 @@ impl Args {
         self.gives(needed) || needed == "retry" && self.preset.is_some()
     }
 
+    fn check_single_attempt(&self, problems: &mut Problems) {
+        for (argument, name) in &self.given {
+            if argument.needs == Some("retry") {
+                let message = "means nothing with `retry = 1`, which allows no second attempt";
+                problems.at(name, format!("`{}` {message}", argument.name));
+            }
+        }
+    }
+
     fn check_needs(&self, problems: &mut Problems) {
         for (argument, name) in &self.given {
             let Some(needs) = argument.needs.filter(|needs| !self.has(needs)) else { continue };
             problems.at(name, format!("`{}` means nothing without `{needs}`", argument.name));
+        }
+        if self.retry == Some(1) {
+            self.check_single_attempt(problems);
         }
         let is_preset = self.preset.is_some();
         if problems.is_empty()
@@ -379,6 +391,15 @@ mod tests {
         }
         assert_eq!(mistakes(quote!(reason, act)).len(), 1);
         assert_eq!(mistakes(quote!(reason = 1)).len(), 1);
+    }
+
+    #[test]
+    fn what_is_about_retries_is_refused_where_there_is_none() {
+        for text in ["backoff = \"1ms\"", "retry_if = f"] {
+            let messages = mistakes(format!("reason, retry = 1, {text}").parse().unwrap());
+            assert!(messages[0].contains("with `retry = 1`"), "{messages:?}");
+        }
+        assert_eq!(mistakes(quote!(reason, retry = 1)), [""; 0]);
     }
 
     #[test]

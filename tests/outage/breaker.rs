@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use cogency_state::{OnOutage, StateManager};
-use cogency_state_tests::switched::Mode;
+use cogency_state_tests::switched::{Mode, TIMEOUT};
+use tokio::time::Instant;
 
 use crate::place::{Place, enter, settled};
 
@@ -30,6 +31,27 @@ async fn a_thousand_calls_ask_a_server_that_is_away_once() {
     tokio::time::sleep(Duration::from_secs(60)).await;
     let probes = place.server.asked() - before;
     assert!((50..=PROBES_OF_A_MINUTE).contains(&probes), "{probes} probes in a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_call_waits_again_for_a_server_that_says_nothing() {
+    let place = Place::new();
+    let manager = place.manager();
+    enter(&manager, "alice", 0).await.unwrap();
+    place.server.switch(Mode::Silent);
+    let waited = async |call| {
+        let began = Instant::now();
+        enter(&manager, "alice", call).await.unwrap();
+        began.elapsed()
+    };
+    let first = waited(1).await;
+    assert!((TIMEOUT..2 * TIMEOUT).contains(&first), "{first:?}");
+    // Many periods of the breaker, whose probes wait in the background.
+    for call in 2..200 {
+        let later = waited(call).await;
+        assert!(later < TIMEOUT / 10, "call {call} waited {later:?}");
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

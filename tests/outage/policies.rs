@@ -204,6 +204,20 @@ async fn a_save_by_hand_is_spooled_over_what_it_was_made_from_and_over_nothing_e
 }
 
 #[tokio::test]
+async fn deleting_and_listing_need_the_server() {
+    let place = Place::new();
+    let manager = place.manager();
+    enter(&manager, "alice", 1).await.unwrap();
+    place.server.switch(Mode::Away);
+    assert!(manager.delete_state(&key("alice")).await.unwrap_err().is_outage());
+    assert!(manager.list_states("alice").await.unwrap_err().is_outage());
+    assert!(manager.quarantined().await.unwrap_err().is_outage());
+    place.server.switch(Mode::Up);
+    settled(&manager).await;
+    assert_eq!(place.stored("alice").await, [1]);
+}
+
+#[tokio::test]
 async fn a_state_that_waits_in_the_spool_is_listed_and_its_deletion_waits_for_it() {
     let place = Place::new();
     let manager = place.builder().on_outage(OnOutage::Fresh).build();

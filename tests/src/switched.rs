@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cogency_state::{
@@ -23,9 +24,15 @@ pub enum Mode {
     Deaf,
     /// It gives leases and takes no saves: its connections are lost at those.
     Unsaving,
+    /// It is out of reach, and whoever asks finds that out after [`TIMEOUT`].
+    Silent,
 }
 
-const MODES: [Mode; 5] = [Mode::Up, Mode::Away, Mode::Mute, Mode::Deaf, Mode::Unsaving];
+const MODES: [Mode; 6] =
+    [Mode::Up, Mode::Away, Mode::Mute, Mode::Deaf, Mode::Unsaving, Mode::Silent];
+
+/// How long a client waits for an answer of a server that says nothing.
+pub const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A clone is the same server.
 #[derive(Clone, Debug)]
@@ -117,8 +124,11 @@ impl Switched {
         MODES[usize::from(self.mode.load(Ordering::SeqCst))]
     }
 
-    fn ask(&self, key: Option<&StateKey>, operation: &'static str) -> Result<Mode, Error> {
+    async fn ask(&self, key: Option<&StateKey>, operation: &'static str) -> Result<Mode, Error> {
         self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.mode() == Mode::Silent {
+            tokio::time::sleep(TIMEOUT).await;
+        }
         match self.mode() {
             mode @ (Mode::Up | Mode::Unsaving) => Ok(mode),
             mode @ (Mode::Mute | Mode::Deaf) if operation == "save" => Ok(mode),
@@ -150,30 +160,30 @@ impl StateBackend for Switched {
     }
 
     async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {
-        self.ask(Some(key), "lock")?;
+        self.ask(Some(key), "lock").await?;
         self.records.acquire_lease(key, holder).await
     }
 
     async fn renew_lease(&self, lease: &Lease) -> Result<(), Error> {
-        self.ask(Some(lease.key()), "renew the lease of")?;
+        self.ask(Some(lease.key()), "renew the lease of").await?;
         self.records.renew_lease(lease).await
     }
 
     async fn release_lease(&self, lease: &Lease) -> Result<(), Error> {
         // What is not given back runs out.
         let _ = self.records.release_lease(lease).await;
-        self.ask(Some(lease.key()), "release").map(drop)
+        self.ask(Some(lease.key()), "release").await.map(drop)
     }
 
     async fn load_state(&self, key: &StateKey) -> Result<Option<Record>, Error> {
-        self.ask(Some(key), "load")?;
+        self.ask(Some(key), "load").await?;
         self.records.load_state(key).await?.map(|record| self.readable(record)).transpose()
     }
 
     async fn save_state(&self, lease: &Lease, write: &Write) -> Result<(), Error> {
         let (key, id) = (lease.key(), write.record.revision.write_id);
         let lost = || Error::outcome_unknown(key, &self.location, Some(id), "it said nothing");
-        let mode = self.ask(Some(key), "save")?;
+        let mode = self.ask(Some(key), "save").await?;
         if let (Mode::Up, Some(found)) = (mode, self.records.load_state(key).await?) {
             self.readable(found)?;
         }
@@ -191,38 +201,38 @@ impl StateBackend for Switched {
     }
 
     async fn delete_state(&self, lease: &Lease) -> Result<bool, Error> {
-        self.ask(Some(lease.key()), "delete")?;
+        self.ask(Some(lease.key()), "delete").await?;
         self.records.delete_state(lease).await
     }
 
     async fn list_states(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
-        self.ask(None, "list")?;
+        self.ask(None, "list").await?;
         self.records.list_states(user_id).await
     }
 
     async fn set_aside(&self, lease: &Lease, aside: &Aside) -> Result<bool, Error> {
-        self.ask(Some(lease.key()), "set aside")?;
+        self.ask(Some(lease.key()), "set aside").await?;
         self.records.set_aside(lease, aside).await
     }
 
     async fn list_aside(&self, user_id: Option<&str>) -> Result<Vec<Aside>, Error> {
-        self.ask(None, "list what was set aside")?;
+        self.ask(None, "list what was set aside").await?;
         self.records.list_aside(user_id).await
     }
 
     async fn load_aside(&self, key: &StateKey, id: AsideId) -> Result<Option<Record>, Error> {
-        self.ask(Some(key), "load what was set aside")?;
+        self.ask(Some(key), "load what was set aside").await?;
         let found = self.records.load_aside(key, id).await?;
         found.map(|record| self.readable(record)).transpose()
     }
 
     async fn restore_aside(&self, lease: &Lease, id: AsideId) -> Result<bool, Error> {
-        self.ask(Some(lease.key()), "restore")?;
+        self.ask(Some(lease.key()), "restore").await?;
         self.records.restore_aside(lease, id).await
     }
 
     async fn drop_aside(&self, key: &StateKey, id: AsideId) -> Result<bool, Error> {
-        self.ask(Some(key), "drop")?;
+        self.ask(Some(key), "drop").await?;
         self.records.drop_aside(key, id).await
     }
 }
