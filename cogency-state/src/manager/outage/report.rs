@@ -1,5 +1,6 @@
 //! What a user sees of outages, and decides.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -62,7 +63,6 @@ impl Health {
 }
 
 /// A state in the spool, as [`StateManager::spool`] lists it.
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct Spooled {
     /// Whose it is; `None` if it is damaged and does not say so.
@@ -78,6 +78,20 @@ pub struct Spooled {
     /// Its file.
     pub path: PathBuf,
     listed: Listed,
+}
+
+/// Without the file, which would be most of it.
+impl fmt::Debug for Spooled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spooled")
+            .field("key", &self.key)
+            .field("kind", &self.kind)
+            .field("revision", &self.revision)
+            .field("spooled_at", &self.spooled_at)
+            .field("bytes", &self.bytes)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What became of a state in the spool.
