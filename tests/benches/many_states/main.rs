@@ -1,11 +1,14 @@
-//! What queries and archives cost over 100,000 states, on each database, with the plans.
+//! What queries, archives and histories cost over 100,000 states with ten versions each, on each
+//! database, with the plans.
 //!
 //! ```text
 //! cargo bench -p cogency-state-tests --bench many_states
 //! COGENCY_STATES=1000000 cargo bench -p cogency-state-tests --bench many_states -- postgres
 //! ```
 //!
-//! Each question is asked three times; the least time is shown.
+//! Each question is asked some times; the least time is shown.
+
+mod histories;
 
 use std::time::{Duration, Instant};
 
@@ -99,6 +102,7 @@ async fn measure(name: &str, url: &str, states: u64, run: impl Fn(&str), sql: &s
         println!("{question}: {least:.1?}, {count}");
     }
     archive(&manager, states).await;
+    histories::measure(name, &backend, states, run).await;
 }
 
 fn searches(states: u64) -> Vec<(&'static str, Search)> {
