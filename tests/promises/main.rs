@@ -19,6 +19,7 @@ mod p10_quarantine;
 mod p11_keys_are_exact;
 mod p12_lossless;
 mod p13_good_citizen_of_async;
+mod p14_erase;
 mod p14_private;
 mod p15_llm_is_checked;
 mod p16_types_may_change;

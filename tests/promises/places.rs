@@ -1,7 +1,7 @@
 //! Where the tests keep their states: the list of backends.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -129,6 +129,14 @@ impl Place {
     /// Everywhere where a record is a document that others can read and write.
     pub(crate) fn with_documents() -> [Self; 3] {
         [Self::file(), Self::redis(), Self::redis_cluster()]
+    }
+
+    /// What all its files hold, if it keeps files that a person can read.
+    pub(crate) fn files(&self) -> Vec<String> {
+        match &self.kept {
+            Kept::Folder(folder) => texts_below(folder.path()),
+            _ => Vec::new(),
+        }
     }
 
     /// The document of a user's default session.
@@ -263,3 +271,12 @@ macro_rules! on_every_backend {
     };
 }
 pub(crate) use on_every_backend;
+
+fn texts_below(folder: &Path) -> Vec<String> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let texts = paths.flat_map(|path| match path.is_dir() {
+        true => texts_below(&path),
+        false => vec![fs::read_to_string(path).unwrap()],
+    });
+    texts.collect()
+}

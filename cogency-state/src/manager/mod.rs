@@ -5,6 +5,7 @@ mod builder;
 mod call;
 mod check;
 mod current;
+mod erase;
 mod held;
 mod history;
 mod hold;
@@ -259,7 +260,8 @@ impl StateManager {
 
     /// Deletes a state, also one that cannot be read; `false` if there was none. Waits until no
     /// call holds the key. What was [set aside](Self::quarantined) of it stays, and comes back when
-    /// its LLM does, until it is [dropped](Self::drop_aside); a history stays too.
+    /// its LLM does, until it is [dropped](Self::drop_aside); a history stays too. To leave nothing,
+    /// [erase](Self::erase) it.
     ///
     /// # Errors
     /// [`Error::LeaseTimeout`] if the key was not free in time, [`Error::Reentrant`] inside a
