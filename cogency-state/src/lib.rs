@@ -58,10 +58,6 @@ mod disk;
 mod envelope;
 mod error;
 mod expires_at;
-#[cfg_attr(
-    not(any(feature = "sqlite", feature = "postgres", feature = "mysql")),
-    allow(dead_code, unused_imports, reason = "of our backends only databases keep one so far")
-)]
 mod history;
 mod holder;
 mod key;

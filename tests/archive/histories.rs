@@ -270,7 +270,8 @@ async fn nothing_is_pruned_where_what_follows_needs_it() {
 
 #[tokio::test]
 async fn a_backend_without_a_history_says_so() {
-    let (manager, place) = (StateManager::new(MemoryBackend::new()), Place::new());
+    let (manager, place) =
+        (StateManager::new(MemoryBackend::new().without_history()), Place::new());
     let error = place.archive.history(&manager, Retention::Versions(1)).run().await.unwrap_err();
     assert!(matches!(error, Error::NoHistory { .. }), "{error}");
 }

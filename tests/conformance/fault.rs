@@ -104,6 +104,11 @@ pub(crate) enum Fault {
     NotesRefusedSaves,
     LoadsTheNewestVersion,
     PrunesTooMuch,
+    ForgetsAsides,
+    ForgetsHistoriesOfDeletedStates,
+    ExportsFromTheBeginning,
+    ExportsWhatHasToStay,
+    RemovesWhateverStandsThere,
     // Only to be found by many steps, or by many tasks
     RenewedLeasesOutliveTheirRelease,
     LoadsAreStaleNowAndThen,

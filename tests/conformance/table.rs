@@ -111,6 +111,15 @@ const BITES: &[Bite] = &[
     ("a_save_that_is_refused_has_no_entry", NotesRefusedSaves, "there are 2 entries"),
     ("each_version_comes_back", LoadsTheNewestVersion, "version (12, due is 1)"),
     ("a_pruned_history_keeps_what_it_should", PrunesTooMuch, "version 10"),
+    ("what_is_set_aside_and_comes_back_has_entries", ForgetsAsides, r#"are of ["save"]"#),
+    (
+        "the_keys_of_histories_are_listed_in_order",
+        ForgetsHistoriesOfDeletedStates,
+        "whose state is gone",
+    ),
+    ("what_need_not_stay_is_exported_once", ExportsFromTheBeginning, "does not begin behind"),
+    ("what_need_not_stay_is_exported_once", ExportsWhatHasToStay, "has to stay"),
+    ("exported_entries_are_removed_by_their_hash", RemovesWhateverStandsThere, "another hash"),
     ("random_sequences_agree_with_a_model", RenewedLeasesOutliveTheirRelease, "2. Renew"),
     ("concurrent_histories_are_consistent", LoadsAreStaleNowAndThen, "a load found version"),
     // Of any check

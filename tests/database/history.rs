@@ -390,7 +390,7 @@ async fn where_no_history_is_kept_that_is_said_and_nothing_is_written() {
         let loaded = manager.history(&key).load::<Vec<String>>(Moment::Version(5)).await.unwrap();
         assert_eq!(loaded.unwrap().state.len(), 5);
     }
-    let manager = StateManager::new(MemoryBackend::new());
+    let manager = StateManager::new(MemoryBackend::new().without_history());
     let error = manager.history(&key("alice")).verify().await.unwrap_err();
     assert!(error.to_string().contains("no history is kept in memory:"), "{error}");
 }

@@ -3,7 +3,10 @@
 use async_trait::async_trait;
 
 use crate::error::Error;
-use crate::history::{Anchor, Event, HistoryEntry, HistoryHash, HistoryRow, Moment, Retention};
+use crate::history::{
+    Anchor, Break, Entry, Event, Head, HistoryEntry, HistoryHash, HistoryRow, Moment, Retention,
+    rebuild,
+};
 use crate::key::StateKey;
 use crate::record::Record;
 
@@ -125,6 +128,33 @@ impl Verified {
         self.pruned = pruned;
         self
     }
+}
+
+impl Verified {
+    /// Of a history that is whole and stands there, and a state that has this write id.
+    pub(crate) fn of(head: Option<&Head>, stored: Option<&str>) -> Self {
+        let Some(head) = head else { return Self::new(0, None, stored.is_none()) };
+        // Without a state it was deleted, or has expired.
+        let is_current = stored.is_none_or(|stored| stored == head.write_id);
+        let pruned = Some(head.pruned).filter(|pruned| *pruned != Anchor::NONE);
+        let entries = head.sequence - head.pruned.sequence;
+        Self::new(entries, Some(head.hash), is_current).with_pruned(pruned)
+    }
+}
+
+/// The record that the last of these entries left, if it left one. The first is a keyframe, or
+/// leaves none.
+pub(super) fn record_of(
+    entries: &[Entry],
+    location: &str,
+    key: &StateKey,
+) -> Result<Option<Record>, Error> {
+    let broken = |sequence, reason: &str| Error::history_broken(key, location, sequence, reason);
+    let state = rebuild(entries);
+    let state = state.map_err(|Break { sequence, reason }| broken(sequence, reason))?;
+    let newest = entries.iter().rfind(|entry| entry.has_state());
+    let (Some(state), Some(newest)) = (state, newest) else { return Ok(None) };
+    newest.record(key, state).map(Some).map_err(|reason| broken(newest.sequence, reason))
 }
 
 impl From<Action> for Event {

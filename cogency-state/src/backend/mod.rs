@@ -11,6 +11,7 @@ mod history;
 mod lease;
 mod listing;
 mod memory;
+mod off_thread;
 #[cfg(feature = "redis")]
 mod redis;
 

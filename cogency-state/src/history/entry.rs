@@ -104,10 +104,14 @@ impl Kind {
         }
     }
 
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::Keyframe, Self::Change, Self::Gone, Self::Note]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+    /// Whether it is of a state that was saved.
+    pub(crate) fn has_state(self) -> bool {
+        matches!(self, Self::Keyframe | Self::Change)
+    }
+
+    /// Whether nothing before it is needed for what it left.
+    pub(crate) fn begins_anew(self) -> bool {
+        matches!(self, Self::Keyframe | Self::Gone)
     }
 }
 
@@ -230,7 +234,7 @@ impl Entry {
 
     /// Whether it is about a state that was saved.
     pub(crate) fn has_state(&self) -> bool {
-        matches!(self.kind, Kind::Keyframe | Kind::Change)
+        self.kind.has_state()
     }
 
     /// Whether it left the state as it was.
@@ -241,7 +245,7 @@ impl Entry {
 
     /// Whether nothing before it is needed for what it left.
     pub(crate) fn begins_anew(&self) -> bool {
-        matches!(self.kind, Kind::Keyframe | Kind::Gone)
+        self.kind.begins_anew()
     }
 
     /// Whether this is the state that it left.

@@ -2,6 +2,7 @@
 
 use super::digest::HistoryHash;
 use super::entry::{Entry, Kind};
+use super::weight::Weight;
 
 /// Where a history stands: its newest entry, and what the next one has to know. It stays when the
 /// state is deleted.
@@ -18,12 +19,7 @@ pub(crate) struct Head {
     pub(crate) write_id: String,
     /// Of the newest state.
     pub(crate) checksum: Option<String>,
-    /// The size of the newest keyframe; 0 if the state is gone since.
-    pub(crate) keyframe_bytes: u64,
-    /// That of the changes since.
-    pub(crate) change_bytes: u64,
-    /// How many there are.
-    pub(crate) changes: u64,
+    pub(crate) weight: Weight,
     pub(crate) pruned: Anchor,
 }
 
@@ -41,8 +37,13 @@ impl Anchor {
     /// Before the first entry.
     pub const NONE: Self = Self { sequence: 0, hash: HistoryHash::ZERO };
 
+    /// The later one of two.
+    pub(crate) fn or_later(self, other: Self) -> Self {
+        if other.sequence > self.sequence { other } else { self }
+    }
+
     /// What the entry of a pruning says.
-    pub(super) fn note(&self) -> String {
+    pub(crate) fn note(&self) -> String {
         format!(r#"{{"through":{},"hash":"{}"}}"#, self.sequence, self.hash)
     }
 }
@@ -58,7 +59,7 @@ pub(crate) struct Origin<'a> {
 
 impl Head {
     /// Before there is any entry, or behind what was pruned.
-    pub(super) fn empty(pruned: Anchor) -> Self {
+    pub(crate) fn empty(pruned: Anchor) -> Self {
         Self {
             sequence: pruned.sequence,
             hash: pruned.hash,
@@ -66,22 +67,13 @@ impl Head {
             version: 0,
             write_id: String::new(),
             checksum: None,
-            keyframe_bytes: 0,
-            change_bytes: 0,
-            changes: 0,
+            weight: Weight::default(),
             pruned,
         }
     }
 
     /// Where it stands behind one more entry.
-    pub(super) fn after(&self, entry: &Entry, hash: HistoryHash) -> Self {
-        let content = entry.content.len() as u64;
-        let (keyframe_bytes, change_bytes, changes) = match entry.kind {
-            Kind::Keyframe => (content, 0, 0),
-            Kind::Change => (self.keyframe_bytes, self.change_bytes + content, self.changes + 1),
-            Kind::Gone => (0, 0, 0),
-            Kind::Note => (self.keyframe_bytes, self.change_bytes, self.changes),
-        };
+    pub(crate) fn after(&self, entry: &Entry, hash: HistoryHash) -> Self {
         let newest = match entry.kind {
             Kind::Note => (self.version, self.write_id.clone(), self.checksum.clone()),
             Kind::Gone => (0, entry.write_id.clone(), None),
@@ -97,9 +89,7 @@ impl Head {
             version,
             write_id,
             checksum,
-            keyframe_bytes,
-            change_bytes,
-            changes,
+            weight: self.weight.after(entry.kind, entry.content.len()),
             pruned: self.pruned,
         }
     }

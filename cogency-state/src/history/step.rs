@@ -1,18 +1,12 @@
 //! The next entry of a history.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 
-use super::change;
 use super::entry::{Entry, Kind};
 use super::event::Event;
 use super::head::{Anchor, Head, Origin};
 use crate::key::StateKey;
 use crate::record::{Checksum, Record, Revision, WriteId};
-
-/// A version is rebuilt from at most so many entries.
-const MAX_ENTRIES: u64 = 256;
 
 /// The next entry of a history, and where that stands then.
 #[derive(Clone)]
@@ -54,23 +48,13 @@ impl Next {
             Some(change) => (Kind::Change, change),
             None => (Kind::Keyframe, record.state.clone()),
         };
-        let metadata = &record.metadata;
-        let owned = |text: &Cow<'static, str>| Some(text.clone().into_owned());
+        let id = record.revision.write_id.to_string();
         let entry = Entry {
-            version: record.revision.version,
-            actor: metadata.actor.as_ref().and_then(owned),
-            phase: metadata.phase_completed.as_ref().and_then(owned),
-            provider: owned(&metadata.llm_provider),
-            model: owned(&metadata.llm_model),
-            state_type: record.state_type.as_ref().and_then(owned),
-            schema_version: owned(&record.schema_version),
             size: record.state.len() as u64,
             checksum: Some(Checksum::of(&record.state).to_string()),
-            // Metadata are JSON in any case.
-            metadata: Some(serde_json::to_string(metadata).unwrap_or_default()),
             kind,
             content,
-            ..empty(head, &saved.event, &record.revision.write_id.to_string(), origin)
+            ..empty(head, &saved.event, &id, origin).of_record(record)
         };
         Self::of(head, &record.key, entry)
     }
@@ -149,47 +133,17 @@ fn gone(head: Option<&Head>, event: &Event, id: &str, origin: Origin<'_>) -> Ent
 }
 
 fn empty(head: Option<&Head>, event: &Event, id: &str, origin: Origin<'_>) -> Entry {
-    Entry {
-        sequence: head.map_or(0, |head| head.sequence) + 1,
-        event: event.as_str().to_owned(),
-        version: 0,
-        write_id: id.to_owned(),
-        // A clock that was set back does not turn the order round.
-        at: head.map_or(0, |head| head.at).max(origin.at),
-        process: origin.process,
-        host: origin.host.to_owned(),
-        actor: None,
-        phase: None,
-        provider: None,
-        model: None,
-        state_type: None,
-        schema_version: None,
-        size: 0,
-        checksum: None,
-        metadata: None,
-        kind: Kind::Note,
-        content: Bytes::new(),
-    }
+    // A clock that was set back does not turn the order round.
+    let at = head.map_or(0, |head| head.at).max(origin.at);
+    let sequence = head.map_or(0, |head| head.sequence) + 1;
+    Entry::bare(sequence, event, id.to_owned(), Origin { at, ..origin })
 }
 
 /// The change that a save makes, where it is of use.
 fn change(head: Option<&Head>, saved: &Saved<'_>) -> Option<Bytes> {
     let (head, expected, replaced) = (head?, saved.expected?, saved.replaced?);
-    if head.keyframe_bytes == 0 || head.changes + 2 > MAX_ENTRIES {
-        return None;
-    }
     // Somebody may have changed the state behind the back of its history.
     let is_newest = head.write_id == expected.write_id.to_string()
         && head.checksum.as_deref() == Some(&*Checksum::of(replaced).to_string());
-    if !is_newest {
-        return None;
-    }
-    let (old, new) = (text(replaced)?, text(&saved.record.state)?);
-    let change = change::between(old, new);
-    let needed = head.keyframe_bytes + head.change_bytes + change.len() as u64;
-    (needed <= 2 * new.len() as u64).then(|| change.into())
-}
-
-fn text(state: &Bytes) -> Option<&str> {
-    std::str::from_utf8(state).ok()
+    is_newest.then(|| head.weight.change(replaced, &saved.record.state))?
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cogency_state::{Aside, AsideId, Error, Lease, Record, StateBackend, StateKey};
+use cogency_state::{Aside, AsideId, Error, Event, Lease, Record, StateBackend, StateKey};
 
 use super::Broken;
 use crate::fault::Fault;
@@ -24,6 +24,9 @@ impl Broken {
         };
         let record = self.inner.load_state(key).await?;
         let was_there = self.inner.set_aside(&inner.lease, aside).await?;
+        if was_there && there.is_none() && !self.has(Fault::ForgetsAsides) {
+            self.note(key, Event::Quarantine, None);
+        }
         if was_there && is_damaged {
             let mut notes = self.notes();
             notes.damaged.remove(key);
@@ -56,6 +59,10 @@ impl Broken {
             self.inner.delete_state(&inner.lease).await?;
         }
         let restored = self.inner.restore_aside(&inner.lease, id).await?;
+        if restored && !self.has(Fault::ForgetsAsides) {
+            let record = self.inner.load_state(lease.key()).await?;
+            self.note(lease.key(), Event::Restore, record);
+        }
         let mut notes = self.notes();
         if restored && notes.damaged_asides.remove(&id) {
             notes.damaged.insert(lease.key().clone());

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::dialect::Script;
 use super::entry::Columns;
-use super::history::off_thread;
 use super::leases::{Attempt, micros};
 use super::problem::Problem;
 use super::records::{Answer, Records};
 use super::row;
 use super::standing::Standing;
 use super::statement::Argument;
+use crate::backend::off_thread::off_thread;
 use crate::backend::{Lease, Write};
 use crate::error::{BoxError, Error};
 use crate::history::{Head, Kind, Next, Retention, Saved};

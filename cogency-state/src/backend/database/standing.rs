@@ -8,7 +8,7 @@ use super::leases::Attempt;
 use super::problem::Problem;
 use super::row;
 use super::statement::Cells;
-use crate::history::{Anchor, Head, HistoryHash, Origin};
+use crate::history::{Anchor, Head, HistoryHash, Origin, Weight};
 
 /// Where a history stands, and what time it is.
 #[derive(Clone, Debug)]
@@ -68,9 +68,11 @@ pub(super) fn of(row: &dyn Cells, at: usize) -> Result<Standing, Problem> {
         version: due(number(row, at + 4)?)?,
         write_id: row::text(row, at + 5)?.unwrap_or_default(),
         checksum: row::text(row, at + 6)?,
-        keyframe_bytes: due(number(row, at + 7)?)?,
-        change_bytes: due(number(row, at + 8)?)?,
-        changes: due(number(row, at + 9)?)?,
+        weight: Weight {
+            keyframe_bytes: due(number(row, at + 7)?)?,
+            change_bytes: due(number(row, at + 8)?)?,
+            changes: due(number(row, at + 9)?)?,
+        },
         pruned: match pruned {
             None => Anchor::NONE,
             Some(sequence) => Anchor { sequence, hash: hash(row, at + 11)? },

@@ -1,28 +1,66 @@
 //! What was set aside in memory.
 
-use super::Shared;
-use super::slots::Kept;
+use std::sync::Arc;
+
+use super::slots::Fenced;
+use super::{MemoryBackend, Shared};
 use crate::aside::{Aside, AsideId};
-use crate::backend::Lease;
+use crate::backend::{Action, Lease};
 use crate::error::Error;
+use crate::history::Event;
 use crate::key::{StateKey, valid_id};
 use crate::record::{Record, version_of};
 
-impl Shared {
-    pub(super) fn set_aside(&self, lease: &Lease, aside: &Aside) -> Result<bool, Error> {
-        let mut slots = self.lock();
+impl MemoryBackend {
+    pub(super) fn put_aside(&self, lease: &Lease, aside: &Aside) -> Result<bool, Error> {
+        let about = aside.to_json()?;
+        let mut slots = self.shared.lock();
         let is_there = slots.asides.iter().any(|(there, _)| there.id == aside.id);
-        let fenced = slots.fenced(lease.key(), lease.token());
-        let mut fenced =
-            fenced.ok_or_else(|| Error::lease_lost(lease.key(), &self.location, lease.token()))?;
+        let mut fenced = self.shared.held(slots.fenced(lease.key(), lease.token()), lease)?;
         if is_there {
             return Ok(true);
         }
         let Some(record) = fenced.take() else { return Ok(false) };
+        self.note(&mut fenced, |story, holder, _| {
+            story.gone(holder, &Event::Quarantine, aside.id.to_string(), Some(about));
+        });
         slots.asides.push((aside.clone(), record));
         Ok(true)
     }
 
+    pub(super) fn put_back(&self, lease: &Lease, id: AsideId) -> Result<bool, Error> {
+        let mut slots = self.shared.lock();
+        let mut asides = std::mem::take(&mut slots.asides);
+        let fenced = self.shared.held(slots.fenced(lease.key(), lease.token()), lease);
+        let restored = fenced.and_then(|fenced| self.restore(&mut asides, fenced, lease, id));
+        slots.asides = asides;
+        restored
+    }
+
+    fn restore(
+        &self,
+        asides: &mut Vec<(Aside, Arc<Record>)>,
+        mut fenced: Fenced<'_>,
+        lease: &Lease,
+        id: AsideId,
+    ) -> Result<bool, Error> {
+        let key = lease.key();
+        let at = asides.iter().position(|(aside, _)| aside.id == id && aside.key == *key);
+        let Some(at) = at else { return Ok(false) };
+        if let found @ Some(_) = fenced.revision() {
+            let location = &self.shared.location;
+            return Err(Error::conflict(key, location, 0, version_of(found)));
+        }
+        let (_, record) = asides.remove(at);
+        self.note(&mut fenced, |story, holder, _| {
+            story.save(holder, Action::Restore, &record, None);
+        });
+        fenced.replace(record, None);
+        Ok(true)
+    }
+}
+
+impl Shared {
     pub(super) fn list_aside(&self, user_id: Option<&str>) -> Result<Vec<Aside>, Error> {
         let user_id = user_id.map(|user_id| valid_id("user_id", user_id)).transpose()?;
         let slots = self.lock();
@@ -34,36 +72,7 @@ impl Shared {
     pub(super) fn load_aside(&self, key: &StateKey, id: AsideId) -> Option<Record> {
         let slots = self.lock();
         let found = slots.asides.iter().find(|(aside, _)| aside.id == id && aside.key == *key);
-        found.map(|(_, record)| record.clone())
-    }
-
-    pub(super) fn restore_aside(&self, lease: &Lease, id: AsideId) -> Result<bool, Error> {
-        let mut slots = self.lock();
-        let mut asides = std::mem::take(&mut slots.asides);
-        let restored =
-            self.restore(&mut asides, slots.fenced(lease.key(), lease.token()), lease, id);
-        slots.asides = asides;
-        restored
-    }
-
-    fn restore(
-        &self,
-        asides: &mut Vec<(Aside, Record)>,
-        fenced: Option<super::slots::Fenced<'_>>,
-        lease: &Lease,
-        id: AsideId,
-    ) -> Result<bool, Error> {
-        let key = lease.key();
-        let lost = || Error::lease_lost(key, &self.location, lease.token());
-        let mut fenced = fenced.ok_or_else(lost)?;
-        let at = asides.iter().position(|(aside, _)| aside.id == id && aside.key == *key);
-        let Some(at) = at else { return Ok(false) };
-        if let found @ Some(_) = fenced.revision() {
-            return Err(Error::conflict(key, &self.location, 0, version_of(found)));
-        }
-        let (_, record) = asides.remove(at);
-        fenced.replace(Kept { record, expires: None });
-        Ok(true)
+        found.map(|(_, record)| Record::clone(record))
     }
 
     pub(super) fn drop_aside(&self, key: &StateKey, id: AsideId) -> bool {

@@ -1,28 +1,41 @@
 //! Records in the memory of the process: for tests, and for states that need not outlive it.
 
 mod aside;
+mod history;
+mod noted;
+mod saving;
 mod slots;
+mod story;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
-use tokio::time::Instant as Moment;
-
-use self::slots::{Fenced, Held, Kept, Slots};
+use self::slots::{Fenced, Held, Slots};
 use super::listing::key_before;
-use super::{Capabilities, KeyPage, Lease, LeaseAttempt, Opened, StateBackend, Write};
+use super::{
+    Capabilities, HistoryBackend, KeyPage, Lease, LeaseAttempt, Opened, StateBackend, Write,
+};
 use crate::aside::{Aside, AsideId};
 use crate::error::Error;
+use crate::history::{Event, Retention};
 use crate::holder::Holder;
 use crate::key::{StateKey, valid_id};
-use crate::record::{Record, version_of};
+use crate::record::{Record, WriteId};
+use async_trait::async_trait;
+
+/// So many versions of each state stay unless told.
+const VERSIONS: u64 = 32;
 
 /// Keeps records in memory. A clone keeps the same records.
 ///
 /// They expire by tokio's clock, which `tokio::time::advance` sets forward in a test. A jump of
 /// the wall clock changes nothing.
+///
+/// A [history](crate::StateManager::history) is kept of each: at least the last 32 versions unless
+/// [told](Self::with_history). It outlives a state that is deleted, and goes with one that expires.
+/// States of more than 4 KB are kept as changes where they change little. The chain of hashes is
+/// made when somebody first asks for it: what was pruned before that is not in it.
 ///
 /// ```
 /// use cogency_state::{MemoryBackend, StateManager};
@@ -33,6 +46,8 @@ use crate::record::{Record, version_of};
 pub struct MemoryBackend {
     shared: Arc<Shared>,
     lease_ttl: Option<Duration>,
+    /// How much of each history stays, where one is kept.
+    retention: Option<Retention>,
 }
 
 #[derive(Debug)]
@@ -64,7 +79,8 @@ impl MemoryBackend {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let location = format!("memory:{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let (last_token, slots) = (AtomicU64::new(0), Mutex::default());
-        Self { shared: Arc::new(Shared { location, last_token, slots }), lease_ttl: None }
+        let shared = Arc::new(Shared { location, last_token, slots });
+        Self { shared, lease_ttl: None, retention: Some(Retention::Versions(VERSIONS)) }
     }
 
     /// With leases that run out unless they are renewed, as those of a server do: for tests of
@@ -72,6 +88,21 @@ impl MemoryBackend {
     #[must_use]
     pub fn with_lease_ttl(mut self, ttl: Duration) -> Self {
         self.lease_ttl = Some(ttl);
+        self
+    }
+
+    /// How much of each state's history stays. What is to go is removed now and then by saves: up to
+    /// a quarter more is there in between.
+    #[must_use]
+    pub fn with_history(mut self, retention: Retention) -> Self {
+        self.retention = Some(retention);
+        self
+    }
+
+    /// Keeps no history: what is saved and deleted through this one leaves no entries.
+    #[must_use]
+    pub fn without_history(mut self) -> Self {
+        self.retention = None;
         self
     }
 
@@ -83,7 +114,7 @@ impl MemoryBackend {
         let token = 1 + self.shared.last_token.fetch_add(1, Ordering::Relaxed);
         let held = Held { token, holder: holder.clone(), until: self.until() };
         let record = match self.shared.lock().acquire(key, held) {
-            Ok(record) => record.cloned(),
+            Ok(record) => record.map(|record| Record::clone(record)),
             Err(holder) => return Opened::Held(holder.clone()),
         };
         let guard = ReleaseOnDrop { shared: Arc::clone(&self.shared), key: key.clone(), token };
@@ -116,26 +147,11 @@ impl Shared {
         act: impl FnOnce(Fenced<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
         let mut slots = self.lock();
-        slots
-            .fenced(lease.key(), lease.token())
-            .map_or_else(|| Err(Error::lease_lost(lease.key(), &self.location, lease.token())), act)
+        act(self.held(slots.fenced(lease.key(), lease.token()), lease)?)
     }
 
-    fn save(&self, lease: &Lease, write: &Write, release: bool) -> Result<(), Error> {
-        self.lock().sweep();
-        self.fenced(lease, |mut fenced| {
-            let found = fenced.revision();
-            if !write.may_replace(found) {
-                let (expected, found) = (version_of(write.expected), version_of(found));
-                return Err(Error::conflict(lease.key(), &self.location, expected, found));
-            }
-            let expires = write.ttl.and_then(|ttl| Moment::now().checked_add(ttl));
-            fenced.replace(Kept { record: write.record.clone(), expires });
-            if release {
-                fenced.release();
-            }
-            Ok(())
-        })
+    fn held<'f>(&self, fenced: Option<Fenced<'f>>, lease: &Lease) -> Result<Fenced<'f>, Error> {
+        fenced.ok_or_else(|| Error::lease_lost(lease.key(), &self.location, lease.token()))
     }
 }
 
@@ -146,12 +162,13 @@ impl StateBackend for MemoryBackend {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::none()
+        let capabilities = Capabilities::none()
             .with_lease_ttl(self.lease_ttl)
             .with_saves_that_survive_drop()
             .with_expiry()
             .with_list_of_all()
-            .with_aside()
+            .with_aside();
+        if self.retention.is_some() { capabilities.with_history() } else { capabilities }
     }
 
     async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {
@@ -175,20 +192,33 @@ impl StateBackend for MemoryBackend {
     }
 
     async fn load_state(&self, key: &StateKey) -> Result<Option<Record>, Error> {
-        Ok(self.shared.lock().record(key).cloned())
+        Ok(self.shared.lock().record(key).map(|record| Record::clone(record)))
     }
 
     async fn save_state(&self, lease: &Lease, write: &Write) -> Result<(), Error> {
-        self.shared.save(lease, write, false)
+        self.save(lease, write, false).await
     }
 
     async fn delete_state(&self, lease: &Lease) -> Result<bool, Error> {
-        self.shared.fenced(lease, |mut fenced| Ok(fenced.remove()))
+        let id = WriteId::generate().to_string();
+        self.shared.fenced(lease, |mut fenced| {
+            let was_there = fenced.take().is_some();
+            if was_there {
+                self.note(&mut fenced, |story, holder, _| {
+                    story.gone(holder, &Event::Delete, id, None);
+                });
+            }
+            Ok(was_there)
+        })
     }
 
     async fn list_states(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
         valid_id("user_id", user_id)?;
         Ok(self.shared.lock().keys_of(user_id))
+    }
+
+    fn history(&self) -> Option<&dyn HistoryBackend> {
+        self.retention.map(|_| self as &dyn HistoryBackend)
     }
 
     async fn list_all(&self, after: Option<&str>, limit: usize) -> Result<KeyPage, Error> {
@@ -199,7 +229,7 @@ impl StateBackend for MemoryBackend {
     }
 
     async fn set_aside(&self, lease: &Lease, aside: &Aside) -> Result<bool, Error> {
-        self.shared.set_aside(lease, aside)
+        self.put_aside(lease, aside)
     }
 
     async fn list_aside(&self, user_id: Option<&str>) -> Result<Vec<Aside>, Error> {
@@ -211,7 +241,7 @@ impl StateBackend for MemoryBackend {
     }
 
     async fn restore_aside(&self, lease: &Lease, id: AsideId) -> Result<bool, Error> {
-        self.shared.restore_aside(lease, id)
+        self.put_back(lease, id)
     }
 
     async fn drop_aside(&self, key: &StateKey, id: AsideId) -> Result<bool, Error> {
@@ -223,6 +253,6 @@ impl StateBackend for MemoryBackend {
     }
 
     async fn save_and_release(&self, lease: &Lease, write: &Write) -> Result<(), Error> {
-        self.shared.save(lease, write, true)
+        self.save(lease, write, true).await
     }
 }

@@ -1,15 +1,18 @@
-//! What is under each key: a record that may expire, and who holds the key.
+//! What is under each key: a record that may expire, its history, and who holds the key.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::time::Instant as Moment;
 
+use super::story::Story;
 use crate::aside::Aside;
+use crate::history::Weight;
 use crate::holder::Holder;
 use crate::key::StateKey;
-use crate::record::{Record, Revision};
+use crate::record::{Record, Revision, WriteId};
 
 /// The records that expire, the next one first.
 type Expiries = BTreeSet<(Moment, StateKey)>;
@@ -24,21 +27,18 @@ pub(super) struct Slots {
     keys: BTreeMap<StateKey, Slot>,
     expiries: Expiries,
     /// What was set aside, in the order in which it was.
-    pub(super) asides: Vec<(Aside, Record)>,
+    pub(super) asides: Vec<(Aside, Arc<Record>)>,
 }
 
-/// One key. It is there for as long as it has a record or is held.
+/// One key. It is there for as long as it has a record or a history, or is held.
 #[derive(Debug, Default)]
 struct Slot {
-    kept: Option<Kept>,
+    record: Option<Arc<Record>>,
+    /// It outlives the record, unless that expires.
+    story: Option<Box<Story>>,
+    /// When record and history go, by tokio's clock, which a test can set forward.
+    expires: Option<Moment>,
     held: Option<Held>,
-}
-
-#[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) record: Record,
-    /// By tokio's clock, which a test can set forward.
-    pub(super) expires: Option<Moment>,
 }
 
 #[derive(Debug)]
@@ -55,31 +55,28 @@ impl Held {
 }
 
 impl Slot {
-    fn record(&self) -> Option<&Record> {
-        self.kept.as_ref().map(|kept| &kept.record)
+    fn is_empty(&self) -> bool {
+        self.record.is_none() && self.story.is_none() && self.held.is_none()
     }
 
-    /// Whether its record has expired. A lease that is held keeps it.
+    /// Whether it has expired. A lease that is held keeps it.
     fn is_over(&self) -> bool {
-        let expires = self.kept.as_ref().and_then(|kept| kept.expires);
-        expires.is_some_and(|expires| expires <= Moment::now())
+        self.expires.is_some_and(|expires| expires <= Moment::now())
             && !self.held.as_ref().is_some_and(Held::is_running)
     }
 
-    /// Replaces the record, and gives the one before.
-    fn put(
-        &mut self,
-        key: &StateKey,
-        kept: Option<Kept>,
-        expiries: &mut Expiries,
-    ) -> Option<Record> {
-        let next = kept.as_ref().and_then(|kept| kept.expires);
-        let replaced = std::mem::replace(&mut self.kept, kept);
-        if let Some(expires) = replaced.as_ref().and_then(|kept| kept.expires) {
+    /// Removes what has expired.
+    fn clear(&mut self, key: &StateKey, expiries: &mut Expiries) {
+        (self.record, self.story) = (None, None);
+        self.expire_at(key, None, expiries);
+    }
+
+    fn expire_at(&mut self, key: &StateKey, expires: Option<Moment>, expiries: &mut Expiries) {
+        if let Some(expires) = self.expires {
             expiries.remove(&(expires, key.clone()));
         }
-        expiries.extend(next.map(|expires| (expires, key.clone())));
-        replaced.map(|kept| kept.record)
+        expiries.extend(expires.map(|expires| (expires, key.clone())));
+        self.expires = expires;
     }
 }
 
@@ -89,7 +86,7 @@ impl Slots {
         &mut self,
         key: &StateKey,
         held: Held,
-    ) -> Result<Option<&Record>, &Holder> {
+    ) -> Result<Option<&Arc<Record>>, &Holder> {
         // What has expired before is not kept by this lease.
         self.forget_if_over(key);
         let slot = self.keys.entry(key.clone()).or_default();
@@ -97,7 +94,7 @@ impl Slots {
             return slot.held.as_ref().map_or(Ok(None), |held| Err(&held.holder));
         }
         slot.held = Some(held);
-        Ok(slot.record())
+        Ok(slot.record.as_ref())
     }
 
     pub(super) fn release(&mut self, key: &StateKey, token: u64) {
@@ -106,9 +103,9 @@ impl Slots {
             return;
         }
         if slot.is_over() {
-            slot.put(key, None, &mut self.expiries);
+            slot.clear(key, &mut self.expiries);
         }
-        if slot.kept.is_none() {
+        if slot.is_empty() {
             self.keys.remove(key);
         }
     }
@@ -117,33 +114,74 @@ impl Slots {
     pub(super) fn fenced<'a>(&'a mut self, key: &'a StateKey, token: u64) -> Option<Fenced<'a>> {
         let slot = self.keys.get_mut(key)?;
         slot.held.as_ref().filter(|held| held.token == token)?;
-        let mut fenced = Fenced { key, slot, expiries: &mut self.expiries };
-        if fenced.slot.is_over() {
-            fenced.remove();
+        if slot.is_over() {
+            slot.clear(key, &mut self.expiries);
         }
-        Some(fenced)
+        Some(Fenced { key, slot, expiries: &mut self.expiries })
     }
 
     /// The record under a key.
-    pub(super) fn record(&mut self, key: &StateKey) -> Option<&Record> {
+    pub(super) fn record(&mut self, key: &StateKey) -> Option<&Arc<Record>> {
         self.forget_if_over(key);
-        self.keys.get(key)?.record()
+        self.keys.get(key)?.record.as_ref()
+    }
+
+    /// The record under a key, and what a rebuild of it takes, if its history is up to date.
+    pub(super) fn weighed(&mut self, key: &StateKey) -> Option<(Arc<Record>, Weight)> {
+        self.forget_if_over(key);
+        let Slot { record, story, .. } = self.keys.get(key)?;
+        let (record, story) = (record.as_ref()?, story.as_ref()?);
+        Some((Arc::clone(record), story.weight_of(record)?))
+    }
+
+    /// A copy of the history of a key.
+    pub(super) fn story(&mut self, key: &StateKey) -> Story {
+        self.story_mut(key).map(|story| story.clone()).unwrap_or_default()
+    }
+
+    /// A copy of the history of a key for somebody who will know its hashes, and the write id of
+    /// the record that is there.
+    pub(super) fn tell(&mut self, key: &StateKey) -> (Story, Option<WriteId>) {
+        if let Some(story) = self.story_mut(key) {
+            story.tell();
+        }
+        let stored = self.record(key).map(|record| record.revision.write_id);
+        (self.story(key), stored)
+    }
+
+    pub(super) fn story_mut(&mut self, key: &StateKey) -> Option<&mut Story> {
+        self.forget_if_over(key);
+        self.keys.get_mut(key)?.story.as_deref_mut()
     }
 
     /// A user's keys that have a record, in order.
     pub(super) fn keys_of(&mut self, user_id: &str) -> Vec<StateKey> {
         self.sweep();
         let slots = self.keys.iter().filter(|(key, _)| key.user_id() == user_id);
-        let there = slots.filter(|(_, slot)| slot.kept.is_some() && !slot.is_over());
+        let there = slots.filter(|(_, slot)| slot.record.is_some() && !slot.is_over());
         there.map(|(key, _)| key.clone()).collect()
     }
 
     /// At most so many keys that have a record, in order.
     pub(super) fn keys_after(&mut self, after: Option<&StateKey>, most: usize) -> Vec<StateKey> {
+        self.some_keys(after, most, |slot| slot.record.is_some())
+    }
+
+    /// At most so many keys that have a history, in order.
+    pub(super) fn history_keys(&mut self, after: Option<&StateKey>, most: usize) -> Vec<StateKey> {
+        self.some_keys(after, most, |slot| slot.story.is_some())
+    }
+
+    fn some_keys(
+        &mut self,
+        after: Option<&StateKey>,
+        most: usize,
+        is_meant: impl Fn(&Slot) -> bool,
+    ) -> Vec<StateKey> {
         self.sweep();
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let slots = self.keys.range((from, Bound::Unbounded));
-        let there = slots.filter(|(_, slot)| slot.kept.is_some() && !slot.is_over());
+        let there = slots.filter(|(_, slot)| is_meant(slot) && !slot.is_over());
         there.map(|(key, _)| key.clone()).take(most).collect()
     }
 
@@ -157,8 +195,8 @@ impl Slots {
 
     fn forget_if_over(&mut self, key: &StateKey) {
         let Some(slot) = self.keys.get_mut(key).filter(|slot| slot.is_over()) else { return };
-        slot.put(key, None, &mut self.expiries);
-        if slot.held.is_none() {
+        slot.clear(key, &mut self.expiries);
+        if slot.is_empty() {
             self.keys.remove(key);
         }
     }
@@ -172,22 +210,33 @@ pub(super) struct Fenced<'a> {
 }
 
 impl Fenced<'_> {
+    pub(super) fn record(&self) -> Option<&Arc<Record>> {
+        self.slot.record.as_ref()
+    }
+
     pub(super) fn revision(&self) -> Option<Revision> {
-        self.slot.record().map(|record| record.revision)
+        self.record().map(|record| record.revision)
     }
 
-    pub(super) fn replace(&mut self, kept: Kept) {
-        self.slot.put(self.key, Some(kept), self.expiries);
+    pub(super) fn replace(&mut self, record: Arc<Record>, expires: Option<Moment>) {
+        self.slot.record = Some(record);
+        self.slot.expire_at(self.key, expires, self.expiries);
     }
 
-    /// `false` if there was no record.
-    pub(super) fn remove(&mut self) -> bool {
-        self.take().is_some()
+    /// Removes the record, and gives it. Its history stays, until it would have expired.
+    pub(super) fn take(&mut self) -> Option<Arc<Record>> {
+        let taken = self.slot.record.take();
+        if self.slot.story.is_none() {
+            self.slot.expire_at(self.key, None, self.expiries);
+        }
+        taken
     }
 
-    /// Removes the record, and gives it.
-    pub(super) fn take(&mut self) -> Option<Record> {
-        self.slot.put(self.key, None, self.expiries)
+    /// The history, to somebody who notes something that the holder of the lease did.
+    pub(super) fn note(&mut self, note: impl FnOnce(&mut Story, &Holder)) {
+        if let Some(held) = &self.slot.held {
+            note(self.slot.story.get_or_insert_default(), &held.holder);
+        }
     }
 
     pub(super) fn renew(&mut self, until: Option<Instant>) {
@@ -203,91 +252,4 @@ impl Fenced<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::record::Metadata;
-
-    const TTL: Duration = Duration::from_secs(60);
-
-    fn key(number: u32) -> StateKey {
-        StateKey::for_user(number.to_string()).unwrap()
-    }
-
-    fn acquire(slots: &mut Slots, key: &StateKey) {
-        slots.acquire(key, Held { token: 1, holder: Holder::current(), until: None }).unwrap();
-    }
-
-    /// Saves a record under a key that is held, to expire in a minute.
-    fn save(slots: &mut Slots, key: &StateKey) {
-        let revision = Revision::after(None);
-        let record = Record::new(key.clone(), revision, None, Metadata::now(), "1".into());
-        slots.sweep();
-        let mut fenced = slots.fenced(key, 1).unwrap();
-        fenced.replace(Kept { record, expires: Some(Moment::now() + TTL) });
-    }
-
-    fn create(slots: &mut Slots, key: &StateKey) {
-        acquire(slots, key);
-        save(slots, key);
-        slots.release(key, 1);
-    }
-
-    fn lengths(slots: &Slots) -> (usize, usize) {
-        (slots.keys.len(), slots.expiries.len())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_save_removes_all_that_has_expired_and_nothing_else() {
-        let mut slots = Slots::default();
-        (0..100).for_each(|number| create(&mut slots, &key(number)));
-        tokio::time::advance(TTL / 2).await;
-        (100..200).for_each(|number| create(&mut slots, &key(number)));
-        assert_eq!(lengths(&slots), (200, 200));
-        tokio::time::advance(TTL / 2).await;
-        create(&mut slots, &key(200));
-        assert_eq!(lengths(&slots), (101, 101));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_a_lease_kept_is_removed_when_it_ends() {
-        let mut slots = Slots::default();
-        create(&mut slots, &key(0));
-        acquire(&mut slots, &key(0));
-        tokio::time::advance(TTL).await;
-        slots.sweep();
-        assert!(slots.record(&key(0)).is_some());
-        slots.release(&key(0), 1);
-        assert_eq!(lengths(&slots), (0, 0));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_has_expired_is_removed_by_whoever_looks_for_it() {
-        let mut slots = Slots::default();
-        create(&mut slots, &key(0));
-        create(&mut slots, &key(1));
-        tokio::time::advance(TTL).await;
-        assert!(slots.record(&key(0)).is_none());
-        assert_eq!(lengths(&slots), (1, 1));
-        acquire(&mut slots, &key(1));
-        assert_eq!(lengths(&slots), (1, 0));
-        assert!(slots.fenced(&key(1), 1).unwrap().revision().is_none());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn saves_and_deletes_leave_no_expiry_behind() {
-        let mut slots = Slots::default();
-        acquire(&mut slots, &key(0));
-        for _ in 0..3 {
-            save(&mut slots, &key(0));
-            tokio::time::advance(TTL / 3).await;
-        }
-        assert_eq!(lengths(&slots), (1, 1));
-        assert!(slots.fenced(&key(0), 1).unwrap().remove());
-        assert!(!slots.fenced(&key(0), 1).unwrap().remove());
-        assert_eq!(lengths(&slots), (1, 0));
-        slots.release(&key(0), 1);
-        assert_eq!(lengths(&slots), (0, 0));
-    }
-}
+mod tests;

@@ -160,24 +160,24 @@ pub(super) async fn what_was_set_aside_is_listed_for_its_user(trial: &Trial<'_>)
     Ok(())
 }
 
-fn applies(trial: &Trial<'_>) -> Verdict {
+pub(super) fn applies(trial: &Trial<'_>) -> Verdict {
     if trial.capabilities().aside {
         return Ok(());
     }
     Err(Stop::NotApplicable("it cannot set aside"))
 }
 
-fn aside(record: &Record) -> Aside {
+pub(super) fn aside(record: &Record) -> Aside {
     Aside::new(record.key.clone(), AsideReason::Llm)
         .with_metadata(record.revision.version, &record.metadata)
 }
 
-async fn set(backend: &Instance, lease: &Lease, aside: &Aside) -> Verdict<bool> {
+pub(super) async fn set(backend: &Instance, lease: &Lease, aside: &Aside) -> Verdict<bool> {
     let set = backend.set_aside(lease, aside).await;
     set.map_err(|error| Stop::unexpected("set_aside", &error))
 }
 
-async fn restore(backend: &Instance, lease: &Lease, aside: &Aside) -> Verdict<bool> {
+pub(super) async fn restore(backend: &Instance, lease: &Lease, aside: &Aside) -> Verdict<bool> {
     let restored = backend.restore_aside(lease, aside.id).await;
     restored.map_err(|error| Stop::unexpected("restore_aside", &error))
 }

@@ -1,6 +1,7 @@
 //! Histories, where one is kept.
 
-use crate::backend::{Action, HistoryBackend, Write};
+use super::aside;
+use crate::backend::{Action, HistoryBackend, Verified, Write};
 use crate::conformance::check::{Stop, Verdict, ensure, fail};
 use crate::conformance::sample;
 use crate::conformance::trial::Trial;
@@ -38,7 +39,7 @@ pub(super) async fn each_save_and_delete_has_one_entry(trial: &Trial<'_>) -> Ver
             && entry.size == first.state.len() as u64,
         "the entry of a save does not tell its write id, actor and size"
     );
-    history.verifies("after saves and a delete").await
+    history.verifies("after saves and a delete").await.map(drop)
 }
 
 pub(super) async fn a_save_that_is_refused_has_no_entry(trial: &Trial<'_>) -> Verdict {
@@ -50,7 +51,7 @@ pub(super) async fn a_save_that_is_refused_has_no_entry(trial: &Trial<'_>) -> Ve
     trial.backend.release(&lease).await?;
     let entries = history.list().await?.len();
     ensure!(entries == 1, "there are {entries} entries of one save and one that was refused");
-    history.verifies("after a save that was refused").await
+    history.verifies("after a save that was refused").await.map(drop)
 }
 
 pub(super) async fn each_version_comes_back(trial: &Trial<'_>) -> Verdict {
@@ -84,23 +85,46 @@ pub(super) async fn a_pruned_history_keeps_what_it_should(trial: &Trial<'_>) -> 
         let found = history.load(version).await?;
         sample::same(found.as_ref(), Some(record), &format!("{version}, one of the last three"))?;
     }
-    history.verifies("after a pruning").await
+    history.verifies("after a pruning").await.map(drop)
+}
+
+pub(super) async fn what_is_set_aside_and_comes_back_has_entries(trial: &Trial<'_>) -> Verdict {
+    let history = History::of(trial)?;
+    aside::applies(trial)?;
+    let record = trial.backend.create(&history.key, "to be set aside").await?;
+    let lease = trial.backend.acquire(&history.key).await?;
+    let aside = aside::aside(&record);
+    for _ in 0..2 {
+        aside::set(&trial.backend, &lease, &aside).await?;
+    }
+    for _ in 0..2 {
+        aside::restore(&trial.backend, &lease, &aside).await?;
+    }
+    trial.backend.release(&lease).await?;
+    let entries = history.list().await?;
+    let told: Vec<_> = entries.iter().rev().map(|entry| entry.event.as_str()).collect();
+    ensure!(told == ["save", "quarantine", "restore"], "the entries are of {told:?}");
+    let found = history.load(Moment::Entry(2)).await?;
+    sample::same(found.as_ref(), None, "when it was set aside")?;
+    let found = history.load(Moment::Entry(3)).await?;
+    sample::same(found.as_ref(), Some(&record), "when it was back")?;
+    history.verifies("after it came back").await.map(drop)
 }
 
 /// The history of a key that was never used before.
-struct History<'t> {
-    backend: &'t dyn HistoryBackend,
-    key: StateKey,
+pub(super) struct History<'t> {
+    pub(super) backend: &'t dyn HistoryBackend,
+    pub(super) key: StateKey,
 }
 
 impl<'t> History<'t> {
-    fn of(trial: &'t Trial<'_>) -> Verdict<Self> {
+    pub(super) fn of(trial: &'t Trial<'_>) -> Verdict<Self> {
         let backend = trial.backend.history().ok_or(Stop::NotApplicable("it keeps no history"))?;
         Ok(Self { backend, key: trial.key()? })
     }
 
     /// Saves a state that grows, so many times.
-    async fn grow(&self, trial: &Trial<'_>, versions: usize) -> Verdict<Vec<Record>> {
+    pub(super) async fn grow(&self, trial: &Trial<'_>, versions: usize) -> Verdict<Vec<Record>> {
         let lease = trial.backend.acquire(&self.key).await?;
         let mut records: Vec<Record> = Vec::new();
         for version in 1..=versions {
@@ -116,20 +140,20 @@ impl<'t> History<'t> {
         Ok(records)
     }
 
-    async fn list(&self) -> Verdict<Vec<HistoryEntry>> {
+    pub(super) async fn list(&self) -> Verdict<Vec<HistoryEntry>> {
         let listed = self.backend.list_history(&self.key, None, 100).await;
         listed.map_err(|error| Stop::unexpected("list_history", &error))
     }
 
-    async fn load(&self, moment: Moment) -> Verdict<Option<Record>> {
+    pub(super) async fn load(&self, moment: Moment) -> Verdict<Option<Record>> {
         let loaded = self.backend.load_history(&self.key, moment).await;
         loaded.map_err(|error| Stop::unexpected("load_history", &error))
     }
 
-    async fn verifies(&self, when: &str) -> Verdict {
+    pub(super) async fn verifies(&self, when: &str) -> Verdict<Verified> {
         let verified = self.backend.verify_history(&self.key).await;
         let verified = verified.map_err(|error| Stop::unexpected("verify_history", &error))?;
         ensure!(verified.is_current, "{when} the history is not that of the state");
-        Ok(())
+        Ok(verified)
     }
 }

@@ -6,6 +6,7 @@ mod cancellation;
 mod contents;
 mod expiry;
 mod history;
+mod history_export;
 mod instances;
 mod joint;
 mod keys;
@@ -184,6 +185,15 @@ macro_rules! __for_each_conformance_check {
             history::each_version_comes_back,
             /// A pruned history still has the versions that are to stay, and verifies.
             history::a_pruned_history_keeps_what_it_should,
+            /// A history tells what was set aside, and that it came back, once each.
+            history::what_is_set_aside_and_comes_back_has_entries,
+            /// Where an archive can ask for them, keys with a history are listed by pages, in order,
+            /// also those whose state is gone.
+            history_export::the_keys_of_histories_are_listed_in_order,
+            /// Where an archive can ask for it, what need not stay is exported once, and no more.
+            history_export::what_need_not_stay_is_exported_once,
+            /// Where an archive can ask for it, entries are removed up to the one that is meant.
+            history_export::exported_entries_are_removed_by_their_hash,
             /// What is set aside is not under its key any more, which is free for another record.
             aside::what_is_set_aside_leaves_its_key,
             /// What is set aside comes back equal.

@@ -5,11 +5,8 @@ use crate::backend::database::entry::Row;
 use crate::backend::database::problem::{Failure, Problem};
 use crate::backend::database::records::Records;
 use crate::error::Error;
-use crate::history::{Anchor, Audit, Break, Head, HistoryRow, Retention};
+use crate::history::{Anchor, Break, Export, HistoryRow, Retention};
 use crate::key::StateKey;
-
-/// No more than this is held at once, but for what belongs together.
-const MAX_BYTES: usize = 16 << 20;
 
 impl Records {
     pub(super) async fn export_history(
@@ -25,7 +22,7 @@ impl Records {
             let (standing, _) = self.standing(key).await.map_err(failed)?;
             let Some(head) = &standing.head else { return Ok(Vec::new()) };
             let last = self.last_to_go(key, stays, &standing).await.map_err(failed)?;
-            let begin = begin(head, after);
+            let begin = head.pruned.or_later(after);
             let Some(last) = last.filter(|last| last.sequence > begin.sequence) else {
                 return Ok(Vec::new());
             };
@@ -51,33 +48,25 @@ impl Records {
         last: Anchor,
         limit: usize,
     ) -> Result<Result<Vec<HistoryRow>, Break>, Failure> {
-        let (mut audit, mut before) = (Audit::new(key, begin), begin);
-        let (mut rows, mut bytes) = (Vec::new(), 0);
-        while before.sequence < last.sequence {
-            let from = count(before.sequence + 1);
-            let page = self.rows(key, from, count(last.sequence), PAGE).await?;
+        let mut export = Export::new(key, begin, limit);
+        while export.next() <= last.sequence {
+            let page = self.rows(key, count(export.next()), count(last.sequence), PAGE).await?;
             if page.is_empty() {
-                return Ok(Err(Break::at(before.sequence + 1, "it is missing")));
+                return Ok(Err(Break::at(export.next(), "it is missing")));
             }
             for row in page {
                 let Ok(Row { entry, hash }) = row else {
                     let reason = "a column does not hold what it should";
-                    return Ok(Err(Break::at(audit.next(), reason)));
+                    return Ok(Err(Break::at(export.next(), reason)));
                 };
-                let is_full = rows.len() >= limit.max(1) || bytes >= MAX_BYTES;
-                if is_full && entry.begins_anew() {
-                    return Ok(Ok(rows));
+                match export.take(entry, hash) {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(Ok(export.finish())),
+                    Err(broken) => return Ok(Err(broken)),
                 }
-                if let Err(broken) = audit.check(&entry, hash) {
-                    return Ok(Err(broken));
-                }
-                bytes += entry.content.len();
-                let row = HistoryRow { previous: before.hash, hash, entry };
-                before = row.place();
-                rows.push(row);
             }
         }
-        Ok(Ok(rows))
+        Ok(Ok(export.finish()))
     }
 
     pub(super) async fn prune_history_through(
@@ -111,8 +100,4 @@ impl Records {
         let is_there = found.entry.sequence == sequence && found.hash == last.hash;
         Ok(is_there && next.entry.begins_anew())
     }
-}
-
-fn begin(head: &Head, after: Anchor) -> Anchor {
-    if after.sequence > head.pruned.sequence { after } else { head.pruned }
 }

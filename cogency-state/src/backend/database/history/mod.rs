@@ -4,8 +4,6 @@ mod exporting;
 mod pruning;
 mod verifying;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use async_trait::async_trait;
 
 use super::DatabaseBackend;
@@ -15,9 +13,11 @@ use super::problem::{Failure, Problem};
 use super::records::{LARGE, Records};
 use super::row;
 use super::standing::{self, Standing};
+use crate::backend::history::record_of;
+use crate::backend::off_thread::off_thread;
 use crate::backend::{HistoryBackend, Verified};
 use crate::error::Error;
-use crate::history::{Anchor, Break, HistoryEntry, HistoryRow, Moment, Retention, rebuild};
+use crate::history::{Anchor, HistoryEntry, HistoryRow, Moment, Retention, micros};
 use crate::key::StateKey;
 use crate::record::Record;
 
@@ -131,42 +131,15 @@ impl Records {
         if rows.last().is_none_or(|row| row.entry.sequence != sequence) {
             return Err(no_such());
         }
+        let entries: Vec<_> = rows.into_iter().map(|row| row.entry).collect();
         let (location, key) = (self.location.clone(), key.clone());
-        off_thread(move || record(&rows, &location, &key)).await
-    }
-}
-
-fn record(rows: &[Row], location: &str, key: &StateKey) -> Result<Option<Record>, Error> {
-    let broken = |sequence, reason: &str| Error::history_broken(key, location, sequence, reason);
-    let entries: Vec<_> = rows.iter().map(|row| row.entry.clone()).collect();
-    let state = rebuild(&entries);
-    let state = state.map_err(|Break { sequence, reason }| broken(sequence, reason))?;
-    let newest = entries.iter().rfind(|entry| entry.has_state());
-    let (Some(state), Some(newest)) = (state, newest) else { return Ok(None) };
-    newest.record(key, state).map(Some).map_err(|reason| broken(newest.sequence, reason))
-}
-
-/// Does what may take long where that holds nobody up.
-pub(super) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        // It goes on as it would have here; a runtime that ends takes this task along.
-        Err(stopped) => match stopped.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => std::future::pending().await,
-        },
+        off_thread(move || record_of(&entries, &location, &key)).await
     }
 }
 
 /// As databases count.
 pub(super) fn count(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn micros(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    // The last that a database can write, of the year 9999.
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX).min(253_402_300_799_000_000)
 }
 
 #[async_trait]

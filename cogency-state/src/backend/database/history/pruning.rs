@@ -8,7 +8,7 @@ use crate::backend::database::problem::{Failure, Problem};
 use crate::backend::database::records::Records;
 use crate::backend::database::standing::Standing;
 use crate::error::Error;
-use crate::history::{Anchor, Head, Next, Retention};
+use crate::history::{Anchor, Head, Next, Retention, in_micros};
 use crate::holder::Holder;
 use crate::key::StateKey;
 
@@ -102,8 +102,8 @@ impl Records {
                 self.place(Script::HistoryOfRank, key, versions.max(1) - 1).await
             }
             Retention::Age(age) => {
-                let age = u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
-                self.place(Script::HistoryOfTime, key, now.saturating_sub(age)).await
+                let since = now.saturating_sub(in_micros(age));
+                self.place(Script::HistoryOfTime, key, since).await
             }
         }
     }

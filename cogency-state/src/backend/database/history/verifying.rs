@@ -17,7 +17,10 @@ impl Records {
             let (standing, stored) = self.standing(key).await.map_err(failed)?;
             let head = standing.head;
             let broken = match self.audit(key, head.as_ref()).await.map_err(failed)? {
-                Ok(()) => return Ok(verified(head, stored.as_deref())),
+                Ok(()) => {
+                    let stored = stored.as_deref().map(str::trim_end);
+                    return Ok(Verified::of(head.as_ref(), stored));
+                }
                 Err(broken) => broken,
             };
             // Somebody may have pruned it under way, or begun it.
@@ -76,16 +79,4 @@ impl Records {
         }
         Ok(Ok(()))
     }
-}
-
-fn verified(head: Option<Head>, stored: Option<&str>) -> Verified {
-    let Some(head) = head else { return Verified::new(0, None, stored.is_none()) };
-    let is_current = match stored.map(str::trim_end) {
-        Some(stored) => stored == head.write_id,
-        // It was deleted, or has expired.
-        None => true,
-    };
-    let pruned = Some(head.pruned).filter(|pruned| *pruned != Anchor::NONE);
-    let entries = head.sequence - head.pruned.sequence;
-    Verified::new(entries, Some(head.hash), is_current).with_pruned(pruned)
 }
