@@ -5,6 +5,7 @@
 //! refuses, `expand` writes the plan out and cannot fail, `fallback` writes what was refused.
 
 mod args;
+mod arguments;
 mod boxed;
 mod choice;
 mod expand;
