@@ -112,16 +112,26 @@ async fn a_history_goes_with_a_state_that_expires() {
 
 #[tokio::test]
 async fn where_none_is_kept_that_is_said() {
-    let backend = MemoryBackend::new();
-    save(&backend, "1".to_owned(), None).await;
-    let without = backend.clone().without_history();
-    assert!(!without.capabilities().history && without.history().is_none());
-    save(&without, "2".to_owned(), None).await;
-    let none = StateManager::new(without).history(&key()).list(None, 1).await.unwrap_err();
+    let backend = MemoryBackend::new().without_history();
+    assert!(!backend.capabilities().history && backend.history().is_none());
+    let none = StateManager::new(backend).history(&key()).list(None, 1).await.unwrap_err();
     assert!(none.to_string().contains("no history is kept in memory:"), "{none}");
-    // What was saved without one is seen, and gone on from.
-    assert!(!backend.verify_history(&key()).await.unwrap().is_current);
-    save(&backend, "3".to_owned(), None).await;
-    assert!(backend.verify_history(&key()).await.unwrap().is_current);
-    assert_eq!(versions(&backend).await, 2);
+}
+
+/// Also where it is kept as changes.
+#[tokio::test]
+async fn what_was_saved_without_a_history_is_seen_and_gone_on_from() {
+    for length in [10, 10_000] {
+        let backend = MemoryBackend::new();
+        let text = |number: u64| format!("\"{}\"", number.to_string().repeat(length));
+        let state = |last| format!("[{}]", (1..=last).map(text).collect::<Vec<_>>().join(","));
+        save(&backend, state(1), None).await;
+        save(&backend.clone().without_history(), state(2), None).await;
+        assert!(!backend.verify_history(&key()).await.unwrap().is_current);
+        save(&backend, state(3), None).await;
+        assert!(backend.verify_history(&key()).await.unwrap().is_current);
+        assert_eq!(versions(&backend).await, 2);
+        let found = backend.load_history(&key(), Moment::Version(3)).await.unwrap();
+        assert_eq!(found.unwrap().state, state(3));
+    }
 }
