@@ -71,12 +71,12 @@ impl Slot {
         self.expire_at(key, None, expiries);
     }
 
-    fn expire_at(&mut self, key: &StateKey, expires: Option<Moment>, expiries: &mut Expiries) {
-        if let Some(expires) = self.expires {
-            expiries.remove(&(expires, key.clone()));
+    fn expire_at(&mut self, key: &StateKey, next: Option<Moment>, expiries: &mut Expiries) {
+        if let Some(before) = self.expires {
+            expiries.remove(&(before, key.clone()));
         }
-        expiries.extend(expires.map(|expires| (expires, key.clone())));
-        self.expires = expires;
+        expiries.extend(next.map(|next| (next, key.clone())));
+        self.expires = next;
     }
 }
 
