@@ -1,5 +1,6 @@
 //! What only memory does with histories: it keeps little, and forgets with what expires.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use cogency_state::{
@@ -71,7 +72,7 @@ async fn a_large_state_that_grows_is_kept_as_changes() {
     let mut state = String::from("[\"begin\"");
     let mut states = Vec::new();
     for number in 0..400 {
-        state.push_str(&format!(",\"turn {number} of {}\"", "words ".repeat(160)));
+        write!(state, ",\"turn {number} of {}\"", "words ".repeat(160)).unwrap();
         states.push(format!("{state}]"));
         save(&backend, format!("{state}]"), None).await;
     }
