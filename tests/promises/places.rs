@@ -274,9 +274,8 @@ pub(crate) use on_every_backend;
 
 fn texts_below(folder: &Path) -> Vec<String> {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let texts = paths.flat_map(|path| match path.is_dir() {
-        true => texts_below(&path),
-        false => vec![fs::read_to_string(path).unwrap()],
-    });
-    texts.collect()
+    let text = |path: PathBuf| fs::read_to_string(path).unwrap();
+    paths
+        .flat_map(|path| if path.is_dir() { texts_below(&path) } else { vec![text(path)] })
+        .collect()
 }
