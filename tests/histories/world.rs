@@ -202,7 +202,7 @@ impl World {
     async fn restore(&mut self, key: usize, pick: &Pick) {
         let moment = self.known[key].moment(pick);
         let restored = self.manager.history(&self.keys[key]).restore(moment).await;
-        let Ok(Some(due)) = self.known[key].at(moment).map(Option::cloned) else {
+        let Some(due) = self.known[key].at(moment).ok().flatten().cloned() else {
             assert!(matches!(restored, Err(Error::NoSuchVersion { .. })), "{restored:?}");
             return;
         };
@@ -212,7 +212,7 @@ impl World {
     async fn fork(&mut self, key: usize, pick: &Pick, to: usize) {
         let moment = self.known[key].moment(pick);
         let forked = self.manager.history(&self.keys[key]).fork(moment, &self.keys[to]).await;
-        let Ok(Some(due)) = self.known[key].at(moment).map(Option::cloned) else {
+        let Some(due) = self.known[key].at(moment).ok().flatten().cloned() else {
             assert!(matches!(forked, Err(Error::NoSuchVersion { .. })), "{forked:?}");
             return;
         };
