@@ -58,7 +58,7 @@ pub(crate) struct Origin<'a> {
 
 impl Head {
     /// Before there is any entry, or behind what was pruned.
-    pub(super) fn empty(pruned: Anchor) -> Self {
+    pub(crate) fn empty(pruned: Anchor) -> Self {
         Self {
             sequence: pruned.sequence,
             hash: pruned.hash,
@@ -74,7 +74,7 @@ impl Head {
     }
 
     /// Where it stands behind one more entry.
-    pub(super) fn after(&self, entry: &Entry, hash: HistoryHash) -> Self {
+    pub(crate) fn after(&self, entry: &Entry, hash: HistoryHash) -> Self {
         let content = entry.content.len() as u64;
         let (keyframe_bytes, change_bytes, changes) = match entry.kind {
             Kind::Keyframe => (content, 0, 0),

@@ -12,11 +12,23 @@
 //! ```
 
 mod aside;
+mod aside_files;
+mod copying;
 mod expiry;
+mod exporting;
+mod fingerprint;
 mod held;
+mod history;
+mod journal;
+mod known;
 mod listing;
+mod pruning;
+mod refresh;
 mod root;
+mod saving;
 mod state_file;
+mod stored;
+mod temp;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -26,11 +38,13 @@ use async_trait::async_trait;
 use self::held::Held;
 use self::root::Root;
 use super::{
-    Capabilities, Durability, KeyPage, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write,
+    Capabilities, Durability, HistoryBackend, KeyPage, Lease, LeaseAttempt, Opened, Sharing,
+    StateBackend, Write,
 };
 use crate::aside::{Aside, AsideId};
 use crate::disk::names;
 use crate::error::{Error, stopped};
+use crate::history::Retention;
 use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::record::{Record, WriteId};
@@ -92,6 +106,21 @@ impl FileBackend {
         // No id has this name: an escape has two digits.
         let name = if process_id.is_empty() { "%" } else { &names::folder_name(process_id) };
         Self { root: Arc::new(self.root.below([PROCESSES.to_owned(), name.to_owned()])) }
+    }
+
+    /// With so much of each history: by default at least the last 100 versions.
+    ///
+    /// What need not stay goes with a save now and then, as soon as it takes more room than what
+    /// stays; with it [`Retention::Versions(1)`](Retention::Versions) keeps least.
+    ///
+    /// ```
+    /// use cogency_state::{FileBackend, Retention};
+    ///
+    /// let backend = FileBackend::new("data/agents").with_history(Retention::Versions(1000));
+    /// ```
+    #[must_use]
+    pub fn with_history(self, retention: Retention) -> Self {
+        Self { root: Arc::new(self.root.keeping(retention)) }
     }
 
     /// Removes the states that have expired, for all users, so that nothing of them stays on the
@@ -162,6 +191,11 @@ impl StateBackend for FileBackend {
             .with_expiry()
             .with_list_of_all()
             .with_aside()
+            .with_history()
+    }
+
+    fn history(&self) -> Option<&dyn HistoryBackend> {
+        Some(self)
     }
 
     async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {
