@@ -8,6 +8,7 @@
 
 mod agent;
 mod cancel;
+mod copies;
 mod counting;
 mod damage;
 mod defects;
@@ -17,6 +18,8 @@ mod foreign;
 mod holding;
 mod ids;
 mod inherited;
+mod journal_kills;
+mod journals;
 mod kills;
 mod links;
 mod order;

@@ -150,6 +150,20 @@ impl FileBackend {
         self.blocking(None, Root::remove_expired).await
     }
 
+    /// Brings `state.json`, the copy of a key's record for readers, up to date at once, for who
+    /// cannot wait the second that it takes by itself.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] or [`Error::SchemaVersion`] if the journal cannot be read, and
+    /// [`Error::Backend`] if the copy cannot be written.
+    ///
+    /// # Cancellation
+    /// It runs to its end although the caller may stop waiting.
+    pub async fn write_copy(&self, key: &StateKey) -> Result<(), Error> {
+        let own_key = key.clone();
+        self.blocking(Some(key), move |root| root.copy_now(&own_key)).await
+    }
+
     /// Runs file work on a thread that may block. It runs to its end although the caller may
     /// stop waiting.
     async fn blocking<R: Send + 'static>(

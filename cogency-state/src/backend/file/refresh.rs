@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use super::root::Root;
+use crate::error::Error;
 use crate::key::StateKey;
 
 /// How long after a save its copy is written, with those of the saves in between.
@@ -129,24 +131,24 @@ impl Batch {
 impl Drop for Batch {
     fn drop(&mut self) {
         for key in std::mem::take(&mut self.keys) {
-            self.root.copy_now(&key);
+            // The next save or holder sees to it: the journal has it all.
+            if let Err(error) = self.root.copy_now(&key) {
+                tracing::warn!(%error, "the copy is not current; the journal is");
+            }
         }
     }
 }
 
 impl Root {
-    /// Writes a copy. What goes wrong is told, and left for the next save: the journal has it all.
-    fn copy_now(&self, key: &StateKey) {
+    /// Writes a copy, as soon as no other process is at it.
+    pub(super) fn copy_now(&self, key: &StateKey) -> Result<(), Error> {
         for _ in 0..TRIES {
-            match self.refresh(key) {
-                Ok(true) => return,
-                Ok(false) => thread::sleep(PAUSE),
-                Err(error) => {
-                    tracing::warn!(%error, "the copy is not current; the journal is");
-                    return;
-                }
+            if self.refresh(key)? {
+                return Ok(());
             }
+            thread::sleep(PAUSE);
         }
-        tracing::debug!(%key, "another process keeps the copy from being written");
+        let busy = io::Error::other("another process keeps it from being written");
+        Err(self.error(Some(key), "write the copy `state.json` of", busy))
     }
 }
