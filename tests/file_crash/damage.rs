@@ -18,7 +18,7 @@ struct Small {
 
 /// A record, and every way to damage what it is stored in.
 struct Damage {
-    place: Place,
+    _place: Place,
     manager: StateManager,
     state: Small,
     revision: Revision,
@@ -54,7 +54,7 @@ impl Damage {
             }
         };
         let contents = fs::read(&file).unwrap();
-        Self { place, manager, state, revision, file, contents }
+        Self { _place: place, manager, state, revision, file, contents }
     }
 
     /// Damage is detected, and then nothing is saved over it; or it changes nothing, and `false`
@@ -110,7 +110,7 @@ fn expiring(place: &Place) -> StateManager {
 fn promise_10_every_flipped_bit_of_a_journal_is_detected_and_never_overwritten() {
     block_on(async {
         let damage = Damage::new(Form::Journal).await;
-        assert_eq!(damage.harmless_flips().await, []);
+        assert_eq!(damage.harmless_flips().await, Vec::<usize>::new());
     });
 }
 
@@ -118,7 +118,7 @@ fn promise_10_every_flipped_bit_of_a_journal_is_detected_and_never_overwritten()
 fn promise_10_every_flipped_bit_of_a_state_that_expires_is_detected_too() {
     block_on(async {
         let damage = Damage::with(Form::Journal, expiring).await;
-        assert_eq!(damage.harmless_flips().await, []);
+        assert_eq!(damage.harmless_flips().await, Vec::<usize>::new());
     });
 }
 

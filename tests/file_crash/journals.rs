@@ -43,7 +43,11 @@ fn promise_04_a_torn_last_line_of_any_length_is_a_save_that_nobody_was_told_of()
     let starts = last_line(&journal);
     // As long as the copy is not newer.
     fs::remove_file(place.file("alice")).unwrap();
-    for length in starts..journal.len() {
+    // All around the ends of a line, and some of its middle.
+    let is_tried = |length: &usize| {
+        *length < starts + 100 || *length > journal.len() - 200 || length % 31 == 0
+    };
+    for length in (starts..journal.len()).filter(is_tried) {
         let mut zeros = journal.clone();
         zeros[length..].fill(0);
         for torn in [&journal[..length], &zeros] {
@@ -84,7 +88,7 @@ fn promise_04_a_last_line_with_a_hole_of_zeros_is_torn_too() {
 fn promise_10_a_line_that_was_cut_off_after_its_copy_was_made_is_damage() {
     let (place, journal) = turned(3);
     let copy = fs::read(place.file("alice")).unwrap();
-    for length in last_line(&journal) + 1..journal.len() {
+    for length in (last_line(&journal) + 1..journal.len()).step_by(17) {
         fs::write(place.journal("alice"), &journal[..length]).unwrap();
         let error = block_on(async { turn(&place.manager(), "alice").await }).unwrap_err();
         assert!(matches!(error, Error::Corrupt { .. }), "cut at {length}: {error}");

@@ -11,7 +11,7 @@ use std::time::Duration;
 use cogency_state::{FileBackend, StateManager};
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 
-use crate::place::{Place, block_on, key, names, number, turn};
+use crate::place::{Place, block_on, names, number, turn};
 
 const ALL: Mode = Mode::RWXU;
 

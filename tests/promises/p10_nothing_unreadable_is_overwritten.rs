@@ -198,26 +198,25 @@ async fn refused_and_left_at(
     damage: impl Fn(String) -> String,
     is_expected: fn(&Error) -> bool,
 ) {
-        let warm = place.manager();
-        say(&warm, "alice").await.unwrap();
-        let damaged = damage(place.document("alice"));
-        place.put_document("alice", &damaged);
-        for manager in [warm, place.manager()] {
-            let error = say(&manager, "alice").await.unwrap_err();
-            assert!(is_expected(&error), "{error:?}");
-            let error = manager.load_state::<chat::State>(&key("alice")).await.unwrap_err();
-            assert!(is_expected(&error), "{error:?}");
-            let error =
-                manager.save_state(&key("alice"), chat::State::default(), None).await.unwrap_err();
-            assert!(is_expected(&error), "{error:?}");
-            assert_eq!(place.document("alice"), damaged);
-        }
-        // Listed all the same, and deleted when asked to.
-        let manager = place.manager();
-        assert_eq!(manager.list_states("alice").await.unwrap(), [key("alice")]);
-        assert!(manager.delete_state(&key("alice")).await.unwrap());
-        assert_eq!(say(&manager, "alice").await.unwrap(), 1);
+    let warm = place.manager();
+    say(&warm, "alice").await.unwrap();
+    let damaged = damage(place.document("alice"));
+    place.put_document("alice", &damaged);
+    for manager in [warm, place.manager()] {
+        let error = say(&manager, "alice").await.unwrap_err();
+        assert!(is_expected(&error), "{error:?}");
+        let error = manager.load_state::<chat::State>(&key("alice")).await.unwrap_err();
+        assert!(is_expected(&error), "{error:?}");
+        let error =
+            manager.save_state(&key("alice"), chat::State::default(), None).await.unwrap_err();
+        assert!(is_expected(&error), "{error:?}");
+        assert_eq!(place.document("alice"), damaged);
     }
+    // Listed all the same, and deleted when asked to.
+    let manager = place.manager();
+    assert_eq!(manager.list_states("alice").await.unwrap(), [key("alice")]);
+    assert!(manager.delete_state(&key("alice")).await.unwrap());
+    assert_eq!(say(&manager, "alice").await.unwrap(), 1);
 }
 
 fn is_corrupt(error: &Error) -> bool {

@@ -83,7 +83,7 @@ fn manager(root: &str) -> Result<StateManager, Error> {
         Some(("sqlite" | "postgres" | "mysql", _)) => Arc::new(DatabaseBackend::new(root)?),
         Some(("away", _)) => Arc::new(Switched::away()),
         Some(_) => Arc::new(RedisBackend::new(root)?),
-        None => Arc::new(in_files(root)?),
+        None => Arc::new(in_files(root)),
     };
     let builder = StateManagerBuilder::over(backend);
     if env::var_os("COGENCY_SPOOL_DIR").is_none() {
@@ -94,13 +94,13 @@ fn manager(root: &str) -> Result<StateManager, Error> {
 }
 
 /// Files, where `COGENCY_VERSIONS` may say how many versions stay.
-fn in_files(root: &str) -> Result<FileBackend, Error> {
+fn in_files(root: &str) -> FileBackend {
+    let versions = env::var("COGENCY_VERSIONS").ok().and_then(|versions| versions.parse().ok());
     let backend = FileBackend::new(root);
-    let Ok(versions) = env::var("COGENCY_VERSIONS") else { return Ok(backend) };
-    let versions = versions.parse().map_err(|_| Error::Config {
-        reason: format!("COGENCY_VERSIONS is {versions:?}, which is no number"),
-    })?;
-    Ok(backend.with_history(Retention::Versions(versions)))
+    match versions {
+        Some(versions) => backend.with_history(Retention::Versions(versions)),
+        None => backend,
+    }
 }
 
 /// Tells what became of a save, unless that is for another to tell.
