@@ -98,6 +98,25 @@ fn promise_10_a_line_that_was_cut_off_after_its_copy_was_made_is_damage() {
 }
 
 #[test]
+fn promise_10_a_new_beginning_after_a_delete_that_was_cut_off_is_damage_too() {
+    let place = Place::new();
+    let manager = place.manager();
+    block_on(async {
+        turn(&manager, "alice").await.unwrap();
+        assert!(manager.delete_state(&key("alice")).await.unwrap());
+        turn(&manager, "alice").await.unwrap();
+    });
+    let journal = fs::read(place.journal("alice")).unwrap();
+    let cut = &journal[..journal.len() - 20];
+    fs::write(place.journal("alice"), cut).unwrap();
+    let error = block_on(async { turn(&place.manager(), "alice").await }).unwrap_err();
+    assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+    // Without the copy nobody was told of it.
+    fs::remove_file(place.file("alice")).unwrap();
+    assert_eq!(block_on(async { turn(&place.manager(), "alice").await.unwrap() }), 1);
+}
+
+#[test]
 fn promise_10_a_damaged_line_in_the_middle_is_told_and_versions_without_it_still_load() {
     let place = Place::new();
     let manager = place.manager();

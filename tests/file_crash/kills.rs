@@ -45,7 +45,7 @@ fn promise_03_and_04_a_killed_writer_leaves_a_whole_record_no_litter_and_a_free_
          file, {unacknowledged:?} left a save that nobody was told of",
         started.elapsed()
     );
-    assert!(saves.into_inner() > KILLS && with_litter.into_inner() > 0, "kills came too early");
+    assert!(saves.into_inner() > KILLS / 4 && with_litter.into_inner() > 0, "kills came too early");
 }
 
 fn kill_writers(place: &Place, thread: u64, figures: &Figures) {

@@ -15,6 +15,7 @@ mod defects;
 mod disk;
 mod expiry;
 mod foreign;
+mod format;
 mod holding;
 mod ids;
 mod inherited;

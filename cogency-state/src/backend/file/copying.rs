@@ -117,18 +117,10 @@ fn there(key: &StateKey, own: &Folder, journal: &Journal) -> io::Result<There> {
     Ok(match envelope::decode(key, &document) {
         Ok(decoded) if envelope::is_ours(&document) => There::Copy(decoded.record.revision),
         // It was the record before there was a journal.
-        Ok(decoded) if has(journal, decoded.record.revision.write_id) => There::Replaceable,
+        Ok(decoded) if journal.has(decoded.record.revision.write_id) => There::Replaceable,
         Err(_) if is_torn => There::Replaceable,
         _ => There::Edited,
     })
-}
-
-/// Whether a save with this id is in a journal.
-fn has(journal: &Journal, write_id: WriteId) -> bool {
-    let Ok(extents) = journal.extents() else { return false };
-    let write_id = write_id.to_string();
-    let mut lines = extents.flatten().flat_map(|extent| journal.line(&extent));
-    lines.any(|line| line.entry.write_id == write_id)
 }
 
 /// Keeps what a person made of a copy, under another name.

@@ -1,15 +1,31 @@
-//! Records in files: one readable JSON document for each key.
+//! Records in files: a journal for each key, and a readable copy of its newest record.
 //!
 //! ```text
 //! .cogency/state/              0700
 //!   alice/                     a user
 //!     default/                 one of her sessions
-//!       state.json             the record, see the module `envelope`; 0600
+//!       journal.jsonl          a line for each save, delete and so on, see `journal`; 0600
+//!       state.json             a copy of the newest record, see the module `envelope`; the record
+//!                              itself where there is no journal
 //!       lock                   who holds the lease, and the newest fencing token
-//!       aside-<id>.json        a record that was set aside, as it was
+//!       aside-<id>.json        a record that was set aside, see `aside_files`
 //!       aside-<id>.about       why, when, and whose it is; one line of JSON
 //!   @processes/                states of isolated processes, each laid out as above
 //! ```
+//!
+//! | | |
+//! |---|---|
+//! | `root`, `held` | folders and leases |
+//! | `journal`, `temp`, `fingerprint` | files: appended to, replaced as a whole, told apart |
+//! | `stored`, `known` | what is under a key: read, or remembered |
+//! | `saving`, `aside`, `aside_files`, `expiry` | what changes it |
+//! | `state_file`, `copying`, `refresh` | the copy: its contents, when it may be replaced, when it is due |
+//! | `history`, `pruning`, `exporting` | what was under a key before |
+//! | `listing` | which keys there are |
+//!
+//! Four locks are taken in this order, each only for what it is there for: the lease (`lock`), this
+//! process's view of it ([`Held`]), the journal's own (whoever changes it, also without a lease),
+//! and the folder's (whoever replaces the copy).
 
 mod aside;
 mod aside_files;
@@ -52,12 +68,14 @@ use crate::record::{Record, WriteId};
 /// Above the states of isolated processes. No user's folder has this name: `@` is escaped.
 const PROCESSES: &str = "@processes";
 
-/// Keeps each record in a file, for all processes on one machine.
+/// Keeps each record in files, for all processes on one machine.
 ///
-/// A save is atomic and survives a power cut. A lease is a lock of the operating system's: it is
+/// A save appends what changed to a journal, which is the history of the state too; `state.json`
+/// beside it is a copy for readers, current within a second of the last save and when the program
+/// ends in good order. A save is atomic and survives a power cut. A lease is a lock of the operating system's: it is
 /// free the moment that its holder dies. Files are readable by their owner only.
 ///
-/// A state that expires says in its file when, by the clock of the host, and its file is removed
+/// A state that expires says in its file when, by the clock of the host, and its files are removed
 /// by the call that finds it so, or by [`remove_expired`](Self::remove_expired). A clock that is
 /// set forward makes states expire early, and what such a call or removal has met is gone; one
 /// that is set back keeps them for longer.

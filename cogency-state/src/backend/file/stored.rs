@@ -9,6 +9,7 @@ use super::state_file::{self, STATE_FILE};
 use crate::disk::folder::Folder;
 use crate::envelope::{self, Decoded};
 use crate::error::Error;
+use crate::history::Anchor;
 use crate::key::StateKey;
 use crate::record::{Record, Revision};
 
@@ -110,20 +111,22 @@ impl Root {
 ///
 /// The copy is looked at first: whatever it was made of is in the journal by then.
 fn still_torn(key: &StateKey, own: &Folder, journal: &Journal) -> Result<Standing, Damage> {
-    let copied = copied_version(key, own)?;
+    let copied = copied(key, own)?;
     let standing = journal.look(key)?;
-    let version = standing.record.as_ref().map_or(0, |record| record.revision.version);
-    if standing.is_torn() && standing.record.is_some() && copied > version {
-        return Err(Damage::cut_off(standing.end));
-    }
-    Ok(standing)
+    let Some(copied) = copied.filter(|_| standing.is_torn()) else { return Ok(standing) };
+    let is_newer = match &standing.record {
+        Some(record) => copied.version > record.revision.version,
+        // It can be the copy of what is gone.
+        None => journal.pruned()? == Anchor::NONE && !journal.has(copied.write_id),
+    };
+    if is_newer { Err(Damage::cut_off(standing.end)) } else { Ok(standing) }
 }
 
-/// The version of the copy, if this library wrote it.
-fn copied_version(key: &StateKey, own: &Folder) -> io::Result<u64> {
-    let Some(document) = state_file::read(own, STATE_FILE)? else { return Ok(0) };
-    if !envelope::begins_as_ours(&document) {
-        return Ok(0);
+/// What the copy was made of, if this library wrote it.
+fn copied(key: &StateKey, own: &Folder) -> io::Result<Option<Revision>> {
+    let Some(document) = state_file::read(own, STATE_FILE)? else { return Ok(None) };
+    if !envelope::is_ours(&document) {
+        return Ok(None);
     }
-    Ok(envelope::decode(key, &document).map_or(0, |decoded| decoded.record.revision.version))
+    Ok(envelope::decode(key, &document).ok().map(|decoded| decoded.record.revision))
 }

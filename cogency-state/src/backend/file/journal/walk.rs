@@ -7,6 +7,7 @@ use super::damage::Damage;
 use super::line::Line;
 use super::tail::Tail;
 use super::trailer::{MAX_LENGTH, Trailer};
+use crate::record::WriteId;
 
 /// So much is read at once to find the beginning of a line that does not say it.
 const LOOK_BACK: u64 = 64 << 10;
@@ -46,6 +47,14 @@ impl Journal {
     /// Reads a line.
     pub(in crate::backend::file) fn line(&self, extent: &Extent) -> Result<Line, Damage> {
         Line::decode(&self.read(extent.starts, extent.end)?, extent.starts)
+    }
+
+    /// Whether a save with this id is in it.
+    pub(in crate::backend::file) fn has(&self, write_id: WriteId) -> bool {
+        let Ok(extents) = self.extents() else { return false };
+        let write_id = write_id.to_string();
+        let mut lines = extents.flatten().flat_map(|extent| self.line(&extent));
+        lines.any(|line| line.entry.write_id == write_id)
     }
 
     fn extent_before(&self, end: u64) -> io::Result<Extent> {
