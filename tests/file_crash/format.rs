@@ -75,15 +75,17 @@ fn timeless(line: &str) -> String {
         "needs",
         "line_checksum",
     ];
-    let mut text = line.to_owned();
+    // The numbers stand in fields of a fixed width.
+    let mut text = line.split_whitespace().collect::<Vec<_>>().join(" ");
     for field in differs {
         let Some(value) = value.get(field) else { continue };
-        text = text.replacen(&value.to_string(), "*", 1);
+        let label = format!("\"{field}\":");
+        for space in ["", " "] {
+            text = text.replacen(&format!("{label}{space}{value}"), &format!("{label}*"), 1);
+        }
     }
     let saved_at = value["metadata"]["saved_at"].as_str().map(str::to_owned);
-    let text = saved_at.map_or(text.clone(), |at| text.replace(&at, "*"));
-    // The numbers stand in fields of a fixed width.
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    saved_at.map_or(text.clone(), |at| text.replace(&at, "*"))
 }
 
 #[test]

@@ -71,8 +71,8 @@ impl Root {
         let Some(record) = standing.record_at(held.since()) else { return Ok(false) };
         files::prepare(own, aside, record).map_err(failed)?;
         let (id, holder) = (aside.id.to_string(), Holder::current());
-        let (head, origin) = (Some(&standing.head), origin(&holder));
-        let next = Next::aside(head, key, &id, aside.to_json()?, origin);
+        let about = aside.to_json()?;
+        let next = Next::aside(Some(&standing.head), key, &id, about, origin(&holder));
         let added = Added { next, record: None, expires_at: None };
         match journal.append(key, own, &standing, added) {
             Ok(gone) => self.stands(held, &mut inner, gone),
@@ -193,7 +193,7 @@ impl Root {
             let document = state_file::read(&folder.own, &name).map_err(failed)?;
             let Some(document) = document else { return Ok(false) };
             if let Ok(decoded) = envelope::decode(key, &document) {
-                return self.bring_back(held, &folder.own, id, decoded.record);
+                return self.bring_back(held, &folder.own, id, &decoded.record);
             }
         }
         self.known.remove(key);
@@ -211,14 +211,14 @@ impl Root {
         held: &Held,
         own: &Folder,
         id: AsideId,
-        record: Record,
+        record: &Record,
     ) -> Result<bool, Error> {
         let (key, mut inner) = (held.key(), held.inner());
         let failed = |error| self.error(Some(key), RESTORE, error);
         files::restoring(own, id).map_err(failed)?;
         let holder = Holder::current();
         let back = |head: Option<&Head>| {
-            let next = Next::back(head, key, back(&record), origin(&holder));
+            let next = Next::back(head, key, back(record), origin(&holder));
             Added { next, record: Some(record.clone()), expires_at: None }
         };
         let added = match self.open_to_write(key, own).map_err(failed)? {
@@ -229,9 +229,8 @@ impl Root {
             None => journal::create(key, own, &Head::empty(Anchor::NONE), vec![back(None)]),
         };
         match added {
-            Ok(standing) => {
-                standing.into_iter().for_each(|there| self.stands(held, &mut inner, there));
-            }
+            Ok(Some(standing)) => self.stands(held, &mut inner, standing),
+            Ok(None) => {}
             Err(error) => {
                 // It is still aside.
                 let _ = files::commit(own, id);

@@ -3,7 +3,8 @@
 //! | | |
 //! |---|---|
 //! | `aside-<id>.json` | a record |
-//! | `aside-<id>.jsonl` | a journal that could not be read, with its copy in `aside-<id>.copy.json` |
+//! | `aside-<id>.jsonl` | a journal that could not be read |
+//! | `aside-<id>.copy.json` | the copy that was made of it |
 //! | `aside-<id>.about` | why, when, and whose it is; one line of JSON |
 //! | `aside-<id>.pending` | the same, until the journal says that it is set aside |
 //! | `aside-<id>.restoring` | the same, from before the journal says that it is back |

@@ -57,33 +57,9 @@ impl Root {
             return Ok(true);
         };
         let standing = self.standing(key, &own, &journal)?;
-        self.bring_up(key, &own, &journal, &standing).map_err(failed)?;
+        bring_up(key, &own, &journal, &standing).map_err(failed)?;
         drop(locked);
         Ok(true)
-    }
-
-    fn bring_up(
-        &self,
-        key: &StateKey,
-        own: &Folder,
-        journal: &Journal,
-        standing: &Standing,
-    ) -> io::Result<()> {
-        let there = there(key, own, journal)?;
-        let Some(record) = standing.record_at(SystemTime::now()) else {
-            return clear(own, &there);
-        };
-        if matches!(there, There::Copy(revision) if revision == record.revision) {
-            return Ok(());
-        }
-        if !standing.is_durable {
-            // A copy must not have what a power cut could take from the journal.
-            journal.sync()?;
-        }
-        if matches!(there, There::Edited) {
-            keep_edited(own)?;
-        }
-        state_file::put(own, record, standing.expires_at)
     }
 
     /// Removes the copy of a record that is gone, or leaves that to another process.
@@ -100,6 +76,29 @@ impl Root {
             tracing::warn!(%error, "it is gone all the same");
         }
     }
+}
+
+fn bring_up(
+    key: &StateKey,
+    own: &Folder,
+    journal: &Journal,
+    standing: &Standing,
+) -> io::Result<()> {
+    let there = there(key, own, journal)?;
+    let Some(record) = standing.record_at(SystemTime::now()) else {
+        return clear(own, &there);
+    };
+    if matches!(there, There::Copy(revision) if revision == record.revision) {
+        return Ok(());
+    }
+    if !standing.is_durable {
+        // A copy must not have what a power cut could take from the journal.
+        journal.sync()?;
+    }
+    if matches!(there, There::Edited) {
+        keep_edited(own)?;
+    }
+    state_file::put(own, record, standing.expires_at)
 }
 
 /// Nothing is left where there is no record, but what a person edited.

@@ -8,6 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::deleting::remove_all;
 use super::journal::{JOURNAL, Journal};
 use super::root::Root;
 use super::state_file;
@@ -27,16 +28,16 @@ impl Root {
     ///
     /// A power cut may bring it back, as expired as it was.
     pub(super) fn remove_over(&self, key: &StateKey, own: &Folder) {
-        if let Err(error) = self.try_remove_over(own) {
+        if let Err(error) = Self::try_remove_over(own) {
             let error = self.error(Some(key), "remove the expired record of", error);
             tracing::warn!(%error, "it counts as absent all the same");
         }
     }
 
-    fn try_remove_over(&self, own: &Folder) -> io::Result<()> {
+    fn try_remove_over(own: &Folder) -> io::Result<()> {
         // Whoever prunes it would bring it back.
         let _journal = Journal::open_locked(own)?;
-        self.remove_all(own)
+        remove_all(own)
     }
 
     /// Removes all records that have expired and that nobody is at work on. Gives how many.
@@ -101,7 +102,7 @@ impl Root {
         let is_over = self.is_over(key, &own, held.since());
         if is_over {
             let failed = |error| self.error(Some(key), "remove the expired record of", error);
-            self.try_remove_over(&own).map_err(failed)?;
+            Self::try_remove_over(&own).map_err(failed)?;
         }
         Ok(is_over)
     }

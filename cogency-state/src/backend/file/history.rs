@@ -142,18 +142,15 @@ impl Search {
 
     /// Looks at the next line before. Whether the lines are complete.
     fn take(&mut self, line: Result<Line, Damage>, extent: &Extent) -> Result<bool, Break> {
-        let line = match line {
-            Ok(line) => line,
-            Err(_) => {
-                let reason = "its line in the journal is not what was written";
-                let at = Break::at(self.due.unwrap_or(0), reason);
-                self.due = self.due.map(|due| due.saturating_sub(1));
-                if self.lines.is_empty() {
-                    self.damaged.get_or_insert(at);
-                    return Ok(false);
-                }
-                return Err(at);
+        let Ok(line) = line else {
+            let reason = "its line in the journal is not what was written";
+            let at = Break::at(self.due.unwrap_or(0), reason);
+            self.due = self.due.map(|due| due.saturating_sub(1));
+            if self.lines.is_empty() {
+                self.damaged.get_or_insert(at);
+                return Ok(false);
             }
+            return Err(at);
         };
         self.due = Some(line.entry.sequence.saturating_sub(1));
         if self.lines.is_empty() && !self.is_meant(&line) {

@@ -18,8 +18,8 @@
 //! | `root`, `held` | folders and leases |
 //! | `journal`, `temp`, `fingerprint` | files: appended to, replaced as a whole, told apart |
 //! | `stored`, `known` | what is under a key: read, or remembered |
-//! | `saving`, `aside`, `aside_files`, `expiry` | what changes it |
-//! | `state_file`, `copying`, `refresh` | the copy: its contents, when it may be replaced, when it is due |
+//! | `saving`, `deleting`, `aside`, `aside_files`, `expiry` | what changes it |
+//! | `state_file`, `copying`, `refresh` | the copy: its contents, where it may be put, and when |
 //! | `history`, `pruning`, `exporting` | what was under a key before |
 //! | `listing` | which keys there are |
 //!
@@ -30,6 +30,7 @@
 mod aside;
 mod aside_files;
 mod copying;
+mod deleting;
 mod expiry;
 mod exporting;
 mod fingerprint;
@@ -72,8 +73,8 @@ const PROCESSES: &str = "@processes";
 ///
 /// A save appends what changed to a journal, which is the history of the state too; `state.json`
 /// beside it is a copy for readers, current within a second of the last save and when the program
-/// ends in good order. A save is atomic and survives a power cut. A lease is a lock of the operating system's: it is
-/// free the moment that its holder dies. Files are readable by their owner only.
+/// ends in good order. A save is atomic and survives a power cut. A lease is a lock of the operating
+/// system's: it is free the moment that its holder dies. Files are readable by their owner only.
 ///
 /// A state that expires says in its file when, by the clock of the host, and its files are removed
 /// by the call that finds it so, or by [`remove_expired`](Self::remove_expired). A clock that is

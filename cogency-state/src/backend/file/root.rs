@@ -146,7 +146,7 @@ impl Root {
             return Ok(Ok((held, None)));
         }
         if let Stored::Journal(standing) = &stored {
-            held.inner().seen = Some(standing.clone());
+            held.inner().seen = Some((**standing).clone());
         }
         let record = stored.record_at(held.since());
         Ok(Ok((held, record)))

@@ -1,12 +1,12 @@
-//! Saving and deleting: one line more, on the disk before anyone is told.
+//! Saving: one line more, on the disk before anyone is told.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::held::{Held, HeldInner};
-use super::journal::{self, Added, JOURNAL, Journal, NotAdded, Standing};
+use super::journal::{self, Added, Journal, NotAdded, Standing};
 use super::root::{KeyFolder, Root};
-use super::state_file::{self, STATE_FILE};
+use super::state_file;
 use super::stored::Stored;
 use crate::backend::Write;
 use crate::disk::folder::Folder;
@@ -15,7 +15,7 @@ use crate::expires_at::ExpiresAt;
 use crate::history::{Anchor, Event, Head, Next, Origin, Saved};
 use crate::holder::Holder;
 use crate::key::StateKey;
-use crate::record::{Checksum, Record, Revision, WriteId, version_of};
+use crate::record::{Checksum, Record, Revision, version_of};
 
 impl Root {
     pub(super) fn save(
@@ -59,11 +59,11 @@ impl Root {
         }
         if standing.is_over(held.since()) {
             // An expired state leaves no history.
-            let added = vec![self.added(None, write, None)];
+            let added = vec![added(None, write, None)];
             return self.begin_with(held, inner, &folder, added, write);
         }
         let replaced = standing.record.as_ref();
-        let added = self.added(Some(&standing.head), write, replaced);
+        let added = added(Some(&standing.head), write, replaced);
         let appended = journal.append(key, &folder.own, &standing, added);
         let standing = appended.map_err(|error| self.not_added(key, write, error))?;
         let standing = self.compact_if_due(key, &folder.own, &journal, standing);
@@ -97,9 +97,10 @@ impl Root {
             let expires_at = document.expires_at;
             entries.push(Added { next, record: Some(document.record), expires_at });
         }
-        let before = entries.last().map(|added| (&added.next.head, added.record.as_ref()));
-        let (head, replaced) = before.unzip();
-        let added = self.added(head, write, replaced.flatten());
+        let added = match entries.last() {
+            Some(taken) => added(Some(&taken.next.head), write, taken.record.as_ref()),
+            None => added(None, write, None),
+        };
         entries.push(added);
         self.sync_folders(folder).map_err(failed)?;
         self.begin_with(held, inner, folder, entries, write)?;
@@ -127,21 +128,6 @@ impl Root {
         Ok(())
     }
 
-    /// The entry of a save.
-    fn added(&self, head: Option<&Head>, write: &Write, replaced: Option<&Record>) -> Added {
-        let saved = Saved {
-            event: write.action.into(),
-            record: &write.record,
-            expected: write.expected,
-            replaced: replaced.map(|replaced| &replaced.state),
-        };
-        let next = Next::save(head, &saved, origin(&Holder::current()));
-        let mut record = write.record.clone();
-        record.checksum.get_or_insert_with(|| Checksum::of(&write.record.state));
-        let expires_at = write.ttl.and_then(ExpiresAt::after);
-        Added { next, record: Some(record), expires_at }
-    }
-
     /// Whether an earlier try of this save is there already. An error if it may not be made.
     fn is_there(
         &self,
@@ -158,68 +144,14 @@ impl Root {
     }
 
     /// What an earlier try may have left to a power cut.
-    fn make_durable(&self, folder: &KeyFolder, journal: &Journal) -> std::io::Result<()> {
+    pub(super) fn make_durable(
+        &self,
+        folder: &KeyFolder,
+        journal: &Journal,
+    ) -> std::io::Result<()> {
         journal.sync()?;
         folder.own.sync()?;
         self.sync_folders(folder)
-    }
-
-    pub(super) fn delete(self: &Arc<Self>, held: &Held, token: u64) -> Result<bool, Error> {
-        let key = held.key();
-        let failed = |error| self.error(Some(key), "delete", error);
-        let mut inner = held.inner();
-        let folder = self.folder_if_newest(key, token, inner.lock.as_ref())?;
-        let Some(journal) = self.open_to_write(key, &folder.own).map_err(failed)? else {
-            return self.delete_document(held, &folder.own);
-        };
-        let standing = match self.standing_under(held, &mut inner, &folder.own, &journal) {
-            Ok(standing) => standing,
-            Err(Error::Corrupt { .. } | Error::SchemaVersion { .. }) => {
-                self.remove_all(&folder.own).map_err(failed)?;
-                return Ok(true);
-            }
-            Err(error) => return Err(error),
-        };
-        if standing.is_over(held.since()) {
-            self.remove_all(&folder.own).map_err(failed)?;
-            return Ok(false);
-        }
-        if standing.record.is_none() {
-            // An earlier try may have left it to a power cut.
-            self.make_durable(&folder, &journal).map_err(failed)?;
-            return Ok(false);
-        }
-        let id = WriteId::generate().to_string();
-        let holder = Holder::current();
-        let origin = origin(&holder);
-        let next = Next::gone(Some(&standing.head), key, &Event::Delete, &id, origin);
-        let added = Added { next, record: None, expires_at: None };
-        let gone = journal.append(key, &folder.own, &standing, added);
-        let gone = gone.map_err(|error| self.not_changed(key, "delete", error))?;
-        self.stands(held, &mut inner, gone);
-        self.remove_copy(key, &folder.own);
-        Ok(true)
-    }
-
-    fn delete_document(&self, held: &Held, own: &Folder) -> Result<bool, Error> {
-        let key = held.key();
-        let failed = |error| self.error(Some(key), "delete", error);
-        let was_over = self.is_over(key, own, held.since());
-        let was_there = own.remove_file(STATE_FILE).map_err(failed)? && !was_over;
-        // Removed for all to see, but a power cut may bring it back.
-        let unsure = |error| Error::outcome_unknown(key, &self.location, None, error);
-        own.sync().map_err(unsure)?;
-        Ok(was_there)
-    }
-
-    /// Removes the journal and what was made of it: first that, so that it is never taken for the
-    /// record itself. Only for the holder of the lock, who has locked the journal too.
-    pub(super) fn remove_all(&self, own: &Folder) -> std::io::Result<()> {
-        if own.remove_file(STATE_FILE)? {
-            own.sync()?;
-        }
-        own.remove_file(JOURNAL)?;
-        own.sync()
     }
 
     /// Opens a journal to append to it. One that this process could not sync is written anew first:
@@ -295,6 +227,21 @@ impl Root {
             tracing::warn!(%error, "the journal has it");
         }
     }
+}
+
+/// The entry of a save.
+fn added(head: Option<&Head>, write: &Write, replaced: Option<&Record>) -> Added {
+    let saved = Saved {
+        event: write.action.into(),
+        record: &write.record,
+        expected: write.expected,
+        replaced: replaced.map(|replaced| &replaced.state),
+    };
+    let next = Next::save(head, &saved, origin(&Holder::current()));
+    let mut record = write.record.clone();
+    record.checksum.get_or_insert_with(|| Checksum::of(&write.record.state));
+    let expires_at = write.ttl.and_then(ExpiresAt::after);
+    Added { next, record: Some(record), expires_at }
 }
 
 pub(super) fn origin(holder: &Holder) -> Origin<'_> {

@@ -17,7 +17,7 @@ use crate::record::{Record, Revision};
 pub(super) enum Stored {
     Nothing,
     /// In a journal, which may say that there is no record any more.
-    Journal(Standing),
+    Journal(Box<Standing>),
     /// In a document alone, as before there were journals.
     Document(Box<Decoded>),
 }
@@ -60,7 +60,10 @@ impl Root {
     pub(super) fn stored(&self, key: &StateKey, own: &Folder) -> Result<Stored, Error> {
         let failed = |error| self.error(Some(key), "load", error);
         match Journal::open(own, JOURNAL).map_err(failed)? {
-            Some(journal) => self.standing(key, own, &journal).map(Stored::Journal),
+            Some(journal) => {
+                let standing = self.standing(key, own, &journal)?;
+                Ok(Stored::Journal(Box::new(standing)))
+            }
             None => self.document(key, own),
         }
     }

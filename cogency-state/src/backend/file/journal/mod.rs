@@ -3,7 +3,8 @@
 //! ```text
 //! {"user_id":"alice","session_id":"default","sequence":1,"event":"save","version":1, ...,
 //!  "previous":"0000...","hash":"5c61...","state":{"turns":["hello"]},
-//!  "kind":"keyframe","at": 1769860800000001,"record":true ,"starts":0,"needs":0,"line_checksum":"..."}
+//!  "kind":"keyframe","at": 1769860800000001,"record":true ,"starts":0,"needs":0,
+//!  "line_checksum":"..."}
 //! {"sequence":2, ..., "change":[[0,17],",\"again\"",[17,2]],"kind":"change", ...}
 //! ```
 //!
