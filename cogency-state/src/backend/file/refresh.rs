@@ -4,7 +4,7 @@
 //! its end, as when its runtime ends, it writes them there and then. Whoever is killed leaves them
 //! to the next holder of the key's lease.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,8 +17,10 @@ use super::root::Root;
 use crate::error::Error;
 use crate::key::StateKey;
 
-/// How long after a save its copy is written, with those of the saves in between.
-const DELAY: Duration = Duration::from_millis(500);
+/// A copy is written as soon as no save came for so long, by a task that looks so often.
+const DELAY: Duration = Duration::from_millis(400);
+/// The longest that saves which follow each other closely keep a copy from being written.
+const LONGEST: Duration = Duration::from_secs(10);
 /// A task that is so late belongs to a runtime that nobody runs.
 const LATE: Duration = Duration::from_secs(2);
 
@@ -32,9 +34,21 @@ pub(super) struct Behind(Mutex<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    keys: HashSet<StateKey>,
+    keys: HashMap<StateKey, Saves>,
     /// When the task that will write them is due, if there is one.
     due: Option<Instant>,
+}
+
+/// When the saves were that a copy does not have yet.
+struct Saves {
+    first: Instant,
+    last: Instant,
+}
+
+impl Saves {
+    fn are_due(&self, now: Instant) -> bool {
+        now >= self.last + DELAY || now >= self.first + LONGEST
+    }
 }
 
 impl Behind {
@@ -46,10 +60,11 @@ impl Behind {
     /// Notes a key. Whether a task has to be started.
     fn note(&self, key: &StateKey) -> bool {
         let mut inner = self.lock();
-        if !inner.keys.contains(key) {
-            inner.keys.insert(key.clone());
-        }
         let now = Instant::now();
+        match inner.keys.get_mut(key) {
+            Some(saves) => saves.last = now,
+            None => drop(inner.keys.insert(key.clone(), Saves { first: now, last: now })),
+        }
         let is_waited_for = inner.due.is_some_and(|due| now < due + LATE);
         if !is_waited_for {
             inner.due = Some(now + DELAY);
@@ -95,7 +110,8 @@ impl Task {
     async fn run(&mut self) {
         loop {
             tokio::time::sleep(DELAY).await;
-            let batch = Batch::take(&self.root);
+            let now = Instant::now();
+            let batch = Batch::take(&self.root, |saves| saves.are_due(now));
             // A closure that is never run is dropped, and the batch is done with it.
             let done = tokio::task::spawn_blocking(move || drop(batch)).await;
             if done.is_err() || !self.root.behind.wait_again() {
@@ -109,7 +125,7 @@ impl Task {
 impl Drop for Task {
     fn drop(&mut self) {
         if !self.is_over {
-            drop(Batch::take(&self.root));
+            drop(Batch::take(&self.root, |_| true));
             self.root.behind.lock().due = None;
         }
     }
@@ -118,12 +134,14 @@ impl Drop for Task {
 /// Copies that are written when this is dropped, wherever that is.
 struct Batch {
     root: Arc<Root>,
-    keys: HashSet<StateKey>,
+    keys: Vec<StateKey>,
 }
 
 impl Batch {
-    fn take(root: &Arc<Root>) -> Self {
-        let keys = std::mem::take(&mut root.behind.lock().keys);
+    fn take(root: &Arc<Root>, which: impl Fn(&Saves) -> bool) -> Self {
+        let mut behind = root.behind.lock();
+        let keys = behind.keys.extract_if(|_, saves| which(saves)).map(|(key, _)| key).collect();
+        drop(behind);
         Self { root: Arc::clone(root), keys }
     }
 }
