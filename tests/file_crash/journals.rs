@@ -66,6 +66,18 @@ fn promise_04_a_torn_last_line_of_any_length_is_a_save_that_nobody_was_told_of()
     }
 }
 
+/// The torn line was to be longer than the one that takes its place.
+#[test]
+fn promise_04_nothing_of_a_torn_line_is_left_behind_the_next_one() {
+    let (place, journal) = turned(3);
+    let torn = [journal.as_slice(), b"{\"sequence\":4,", &[b'x'; 100_000]].concat();
+    fs::write(place.journal("alice"), torn).unwrap();
+    assert_eq!(block_on(async { turn(&place.manager(), "alice").await.unwrap() }), 4);
+    let written = fs::read(place.journal("alice")).unwrap();
+    assert!(written.starts_with(&journal) && written.ends_with(b"\"}\n"));
+    assert_eq!(versions(&place), [1, 2, 3, 4]);
+}
+
 /// Sectors of a disk reach it in any order.
 #[test]
 fn promise_04_a_last_line_with_a_hole_of_zeros_is_torn_too() {
