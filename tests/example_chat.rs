@@ -168,7 +168,7 @@ fn an_error_does_not_end_the_chat() {
     let dir = TempDir::new().unwrap();
     let mut session = Session::start(dir.path(), "alice");
     assert_eq!(session.ask("1+1"), "1+1 = 2");
-    let state = dir.path().join("alice/default/state.json");
+    let state = dir.path().join("alice/default/journal.jsonl");
     let intact = std::fs::read(&state).unwrap();
     std::fs::write(&state, "not a state").unwrap();
     session.say("2+2");

@@ -213,6 +213,11 @@ pub(crate) fn begins_as_ours(document: &[u8]) -> bool {
     document.starts_with(BEGIN)
 }
 
+/// Whether this library wrote a document, and nobody edited it since.
+pub(crate) fn is_ours(document: &[u8]) -> bool {
+    split(document).is_some_and(|parts| parts.fields(document).is_ok())
+}
+
 fn split(document: &[u8]) -> Option<Parts> {
     begins_as_ours(document).then(|| Parts::find(document)).flatten()
 }

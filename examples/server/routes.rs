@@ -65,7 +65,7 @@ async fn history(
     Path((user_id, session)): Of,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     if !server.manager.backend().capabilities().history {
-        let why = json!("the history is kept in databases: start me with `--state sqlite:..`");
+        let why = json!("no history is kept here: start me with `--state file:..` or `sqlite:..`");
         return Ok((StatusCode::NOT_IMPLEMENTED, Json(why)));
     }
     let key = StateKey::new(user_id, session)?;

@@ -1,14 +1,15 @@
-//! What a database takes on the disk for a conversation that grows from nothing to 300 KB in 500
+//! What files and databases take on the disk for a conversation that grows from nothing to 300 KB in 500
 //! turns: the states and what belongs to them, against a table that has every version whole.
 //!
 //! ```text
 //! cargo bench -p cogency-state-tests --bench storage
+//! cargo bench -p cogency-state-tests --bench storage -- file
 //! ```
 //!
-//! Written: what went to the write-ahead log of a server. On the disk: the tables with their indexes;
+//! Written: on files, what was given to write calls (as the kernel counts it); else what went to the write-ahead log of a server. On the disk: the tables with their indexes;
 //! on PostgreSQL after `VACUUM FULL`.
 
-use cogency_state::{DatabaseBackend, StateKey, StateManager, robust};
+use cogency_state::{DatabaseBackend, FileBackend, StateKey, StateManager, robust};
 use cogency_state_tests::database::{DatabaseServer, SqliteFile};
 use serde::{Deserialize, Serialize};
 use sqlx::mysql::MySqlConnection;
@@ -52,7 +53,10 @@ async fn call(
 /// All turns, through a call each.
 async fn by_calls(url: &str) {
     let backend = DatabaseBackend::connect(url).await.expect("connected");
-    let manager = StateManager::new(backend);
+    on(StateManager::new(backend)).await;
+}
+
+async fn on(manager: StateManager) {
     for _ in 0..TURNS {
         call(&manager, "alice").await.expect("saved");
     }
@@ -81,6 +85,35 @@ fn report(name: &str, what: &str, [calls, rows]: [i64; 2]) {
     let share = 100 * calls / rows.max(1);
     let [calls, rows] = [calls, rows].map(|bytes| format!("{} KB", bytes / 1000));
     println!("{name:<9} {what:<11} calls {calls:>9}   every version {rows:>9}   {share:>3} %");
+}
+
+/// What this process gave to write calls until now.
+fn given_to_writes() -> i64 {
+    let told = std::fs::read_to_string("/proc/self/io").expect("Linux");
+    let line = told.lines().find_map(|line| line.strip_prefix("wchar: ")).expect("a count");
+    line.parse().expect("a number")
+}
+
+/// Against all versions, each as a file.
+fn file() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    // As a program: what is written behind the last save is written at its end.
+    let runtime = Runtime::new().expect("a runtime");
+    let before = given_to_writes();
+    runtime.block_on(on(StateManager::new(FileBackend::new(folder.path()))));
+    drop(runtime);
+    let written = given_to_writes() - before;
+    let own = folder.path().join("alice/default");
+    let files = std::fs::read_dir(own).expect("there").map(|file| file.expect("one"));
+    let stored: u64 = files.map(|file| file.metadata().expect("there").len()).sum();
+    let (mut chat, mut whole) = (Chat::default(), 0);
+    for _ in 0..TURNS {
+        chat.turn();
+        whole += serde_json::to_vec(&chat).expect("a chat is JSON").len();
+    }
+    let whole = i64::try_from(whole).expect("a length");
+    report("file", "written", [written, whole]);
+    report("file", "on the disk", [i64::try_from(stored).expect("a length"), whole]);
 }
 
 fn sqlite(runtime: &Runtime) {
@@ -164,6 +197,10 @@ fn mariadb(runtime: &Runtime) {
 }
 
 fn main() {
+    file();
+    if std::env::args().any(|argument| argument == "file") {
+        return;
+    }
     let runtime = Runtime::new().expect("a runtime");
     sqlite(&runtime);
     postgres(&runtime);

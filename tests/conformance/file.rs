@@ -1,6 +1,6 @@
 //! The suite on the file backend.
 
-use std::fs::OpenOptions;
+use std::fs;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -28,11 +28,14 @@ impl Harness for Files {
         self.open().await
     }
 
-    /// Cuts the file in the middle, as a power cut does to a program that does not sync.
+    /// Puts something into the last line of the journal, as a careless hand does.
     async fn damage(&self, key: &StateKey) -> bool {
         let folder = self.folder.path().join(key.user_id()).join(key.session_id());
-        let file = OpenOptions::new().write(true).open(folder.join("state.json")).unwrap();
-        file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+        let mut journal = fs::read(folder.join("journal.jsonl")).unwrap();
+        let last = journal[..journal.len() - 1].iter().rposition(|byte| *byte == b'\n');
+        let starts = last.map_or(0, |before| before + 1);
+        journal.insert((starts + journal.len()) / 2, b'x');
+        fs::write(folder.join("journal.jsonl"), journal).unwrap();
         true
     }
 }

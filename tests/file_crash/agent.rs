@@ -1,7 +1,7 @@
 //! Agents in processes of their own.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 pub(crate) use cogency_state_tests::agent::{Agent, Said, What, saved, span};
 
@@ -10,10 +10,4 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_agent");
 
 pub(crate) fn start(command: &str, root: &Path, rest: &[&str]) -> Agent {
     Agent::spawn(Command::new(PROGRAM).arg(command).arg(root).args(rest))
-}
-
-/// For an agent that is going to fail: what it says about that is of no interest.
-pub(crate) fn start_quietly(command: &str, root: &Path, rest: &[&str]) -> Agent {
-    let mut program = Command::new(PROGRAM);
-    Agent::spawn(program.arg(command).arg(root).args(rest).stderr(Stdio::null()))
 }

@@ -1,7 +1,7 @@
 //! Records that something else than a save has changed.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cogency_state::{Error, FileBackend, Revision, StateKey, StateManager};
@@ -16,33 +16,51 @@ struct Small {
     said: Vec<String>,
 }
 
-/// A record, and every way to damage it.
+/// A record, and every way to damage what it is stored in.
 struct Damage {
-    place: Place,
+    _place: Place,
     manager: StateManager,
     state: Small,
     revision: Revision,
-    document: Vec<u8>,
+    /// What is damaged.
+    file: PathBuf,
+    contents: Vec<u8>,
+}
+
+/// In which file a record is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Form {
+    Journal,
+    /// As before there were journals.
+    Document,
 }
 
 impl Damage {
-    async fn new() -> Self {
-        Self::with(Place::manager).await
+    async fn new(form: Form) -> Self {
+        Self::with(form, Place::manager).await
     }
 
-    async fn with(manager: impl FnOnce(&Place) -> StateManager) -> Self {
+    async fn with(form: Form, manager: impl FnOnce(&Place) -> StateManager) -> Self {
         let place = Place::new();
         let manager = manager(&place);
         let state = Small { count: 4711, said: vec!["hello".into(), "wörld \"x\"".into()] };
         let revision = manager.save_state(&key("alice"), state.clone(), None).await.unwrap();
-        let document = fs::read(place.file("alice")).unwrap();
-        Self { place, manager, state, revision, document }
+        FileBackend::new(&place.root).write_copy(&key("alice")).await.unwrap();
+        let file = match form {
+            Form::Journal => place.journal("alice"),
+            Form::Document => {
+                fs::remove_file(place.journal("alice")).unwrap();
+                place.file("alice")
+            }
+        };
+        let contents = fs::read(&file).unwrap();
+        Self { _place: place, manager, state, revision, file, contents }
     }
 
     /// Damage is detected, and then nothing is saved over it; or it changes nothing, and `false`
     /// is given.
     async fn is_detected(&self, what: &str, damaged: &[u8]) -> bool {
-        fs::write(self.place.file("alice"), damaged).unwrap();
+        fs::write(&self.file, damaged).unwrap();
         match self.manager.load_state::<Small>(&key("alice")).await {
             Ok(loaded) => {
                 let loaded = loaded.map(|loaded| loaded.state);
@@ -65,61 +83,84 @@ impl Damage {
             let refused = matches!(saved, Err(Error::Corrupt { .. } | Error::SchemaVersion { .. }));
             assert!(refused, "{what}: {saved:?}");
         }
-        assert_eq!(fs::read(self.place.file("alice")).unwrap(), damaged, "{what}: overwritten");
+        assert_eq!(fs::read(&self.file).unwrap(), damaged, "{what}: overwritten");
     }
-}
 
-#[test]
-fn promise_10_every_flipped_bit_is_detected_or_harmless_and_never_overwritten() {
-    every_flipped_bit_is_detected(Place::manager);
-}
-
-#[test]
-fn promise_10_every_flipped_bit_of_a_state_that_expires_is_detected_too() {
-    every_flipped_bit_is_detected(|place| {
-        let builder = StateManager::builder(FileBackend::new(&place.root)).warm_bytes(0);
-        builder.ttl(Duration::from_secs(60 * 60)).build()
-    });
-}
-
-fn every_flipped_bit_is_detected(manager: impl FnOnce(&Place) -> StateManager) {
-    block_on(async {
-        let damage = Damage::with(manager).await;
-        let mut damaged = damage.document.clone();
-        let mut harmless = Vec::new();
+    /// Which flips of a bit changed nothing.
+    async fn harmless_flips(&self) -> Vec<usize> {
+        let (mut damaged, mut harmless) = (self.contents.clone(), Vec::new());
         for (place, bit) in (0..damaged.len()).flat_map(|p| (0..8).map(move |bit| (p, bit))) {
             damaged[place] ^= 1 << bit;
-            if !damage.is_detected(&format!("bit {bit} of byte {place}"), &damaged).await {
+            if !self.is_detected(&format!("bit {bit} of byte {place}"), &damaged).await {
                 harmless.push(place);
             }
             damaged[place] ^= 1 << bit;
         }
         println!("{} of {} flips were harmless", harmless.len(), 8 * damaged.len());
-        // A checksum can be turned off, or have its letters in upper case.
-        let text = String::from_utf8(damaged).unwrap();
-        let start = text.find("\"checksum\"").unwrap();
-        let end = start + text[start..].find('\n').unwrap();
-        assert!(harmless.iter().all(|place| (start..end).contains(place)), "{harmless:?}");
+        harmless
+    }
+}
+
+fn expiring(place: &Place) -> StateManager {
+    let builder = StateManager::builder(FileBackend::new(&place.root)).warm_bytes(0);
+    builder.ttl(Duration::from_secs(60 * 60)).build()
+}
+
+#[test]
+fn promise_10_every_flipped_bit_of_a_journal_is_detected_and_never_overwritten() {
+    block_on(async {
+        let damage = Damage::new(Form::Journal).await;
+        assert_eq!(damage.harmless_flips().await, Vec::<usize>::new());
     });
 }
 
 #[test]
-fn promise_10_a_record_that_is_cut_off_anywhere_is_detected_and_never_overwritten() {
+fn promise_10_every_flipped_bit_of_a_state_that_expires_is_detected_too() {
     block_on(async {
-        let damage = Damage::new().await;
-        let document = &damage.document;
-        for length in 0..document.len() {
-            assert!(damage.is_detected("a cut", &document[..length]).await, "cut at {length}");
-            // What some file systems leave of a file that was not synced.
-            let mut zeros = document.clone();
-            zeros[length..].fill(0);
-            assert!(damage.is_detected("zeros", &zeros).await, "zeros from {length}");
-        }
-        let longer = [document.as_slice(), b"x"].concat();
-        assert!(damage.is_detected("something added", &longer).await);
-        let twice = [document.as_slice(), document.as_slice()].concat();
-        assert!(damage.is_detected("twice", &twice).await);
+        let damage = Damage::with(Form::Journal, expiring).await;
+        assert_eq!(damage.harmless_flips().await, Vec::<usize>::new());
     });
+}
+
+#[test]
+fn promise_10_every_flipped_bit_of_a_document_is_detected_or_harmless_and_never_overwritten() {
+    for manager in [Place::manager, expiring] {
+        block_on(async {
+            let damage = Damage::with(Form::Document, manager).await;
+            let harmless = damage.harmless_flips().await;
+            // A checksum can be turned off, or have its letters in upper case.
+            let text = String::from_utf8(damage.contents).unwrap();
+            let start = text.find("\"checksum\"").unwrap();
+            let end = start + text[start..].find('\n').unwrap();
+            assert!(harmless.iter().all(|place| (start..end).contains(place)), "{harmless:?}");
+        });
+    }
+}
+
+/// A first line is on the disk before it has the journal's name: no power cut leaves a part of it.
+#[test]
+fn promise_10_a_record_that_is_cut_off_anywhere_is_detected_and_never_overwritten() {
+    for form in [Form::Journal, Form::Document] {
+        block_on(async {
+            let damage = Damage::new(form).await;
+            let contents = &damage.contents;
+            for length in 0..contents.len() {
+                let cut = damage.is_detected("a cut", &contents[..length]).await;
+                assert!(cut, "{form:?} cut at {length}");
+                // What some file systems leave of a file that was not synced.
+                let mut zeros = contents.clone();
+                zeros[length..].fill(0);
+                let zeros = damage.is_detected("zeros", &zeros).await;
+                assert!(zeros, "{form:?} with zeros from {length}");
+            }
+            // Behind a journal it is a part of a line.
+            let longer = [contents.as_slice(), b"x"].concat();
+            let longer = damage.is_detected("something added", &longer).await;
+            assert_eq!(longer, form == Form::Document);
+            let twice = [contents.as_slice(), contents.as_slice()].concat();
+            assert!(damage.is_detected("twice", &twice).await);
+        });
+    }
 }
 
 #[test]
@@ -132,7 +173,7 @@ fn promise_10_the_record_of_another_key_is_refused() {
             manager.save_state(&other, "other".to_owned(), None).await.unwrap();
             manager.save_state(&key("alice"), "mine".to_owned(), None).await.unwrap();
             let folder = |key: &StateKey| place.root.join(key.user_id()).join(key.session_id());
-            fs::copy(folder(&other).join("state.json"), place.file("alice")).unwrap();
+            fs::copy(folder(&other).join("journal.jsonl"), place.journal("alice")).unwrap();
             let loaded = manager.load_state::<String>(&key("alice")).await.map(|_| ());
             assert!(matches!(loaded, Err(Error::Corrupt { .. })), "{loaded:?}");
             let saved = manager.save_state(&key("alice"), "new".to_owned(), None).await;

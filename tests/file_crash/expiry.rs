@@ -69,9 +69,9 @@ fn a_state_that_expires_says_when_on_the_second_line_of_its_document() {
 
 #[test]
 fn documents_of_earlier_days_expire_when_they_say() {
-    let place = Place::new();
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/expiring");
     for (name, is_there) in [("in-9999.json", true), ("in-2001.json", false)] {
+        let place = Place::new();
         fs::create_dir_all(place.folder("alice")).unwrap();
         fs::copy(fixtures.join(name), place.file("alice")).unwrap();
         block_on(async {
@@ -96,7 +96,7 @@ fn promise_14_the_call_that_meets_an_expired_state_removes_it() {
         }
         let manager = place.manager();
         assert_eq!(number(&manager, "alice").await.unwrap(), 0);
-        assert!(place.file("alice").exists(), "a load holds no lock, and removes nothing");
+        assert!(place.journal("alice").exists(), "a load holds no lock, and removes nothing");
         let call = manager.begin::<Page>(&key("alice")).await.unwrap();
         assert_eq!(names(&place.folder("alice")), ["lock"]);
         assert_eq!(call.state, Page::default());
@@ -129,8 +129,8 @@ fn promise_14_remove_expired_leaves_nothing_of_what_has_expired_and_all_else() {
         fs::create_dir(place.root.join("Theirs")).unwrap();
         // Damaged behind what says that it has expired.
         let damaged =
-            fs::read_to_string(place.file("damaged")).unwrap().replace("state\":", "x\":");
-        fs::write(place.file("damaged"), &damaged).unwrap();
+            fs::read_to_string(place.journal("damaged")).unwrap().replace("state\":", "x\":");
+        fs::write(place.journal("damaged"), &damaged).unwrap();
         let lease = backend.acquire_lease(&key("in use"), &Holder::current()).await.unwrap();
         let LeaseAttempt::Acquired(lease) = lease else { panic!("{lease:?}") };
         // States of a process of its own are its own.
@@ -144,7 +144,7 @@ fn promise_14_remove_expired_leaves_nothing_of_what_has_expired_and_all_else() {
             ["@processes", "Theirs", "alice", "bob", "damaged", "in%20use"]
         );
         assert_eq!(names(&place.root.join("alice")), ["default", "notes"]);
-        assert_eq!(fs::read_to_string(place.file("damaged")).unwrap(), damaged);
+        assert_eq!(fs::read_to_string(place.journal("damaged")).unwrap(), damaged);
         assert_eq!(number(&place.manager(), "alice").await.unwrap(), 1);
         assert_eq!(number(&place.manager(), "bob").await.unwrap(), 1);
         backend.release_lease(&lease).await.unwrap();
@@ -194,6 +194,7 @@ fn promise_10_what_a_document_says_of_its_time_is_checked_as_all_else() {
     let manager = place.manager();
     block_on(async {
         turn(&mortal(&place, HOUR), "alice").await.unwrap();
+        place.without_journal("alice").await;
         let written = fs::read_to_string(place.file("alice")).unwrap();
         assert_eq!(expiring(&written, FUTURE).len(), written.len());
         fs::write(place.file("alice"), expiring(&written, PAST)).unwrap();
@@ -218,6 +219,7 @@ fn a_time_that_was_edited_by_hand_counts_once_the_checksum_is_removed() {
     let manager = place.manager();
     block_on(async {
         turn(&mortal(&place, HOUR), "alice").await.unwrap();
+        place.without_journal("alice").await;
         let written = expiring(&fs::read_to_string(place.file("alice")).unwrap(), FUTURE);
         let lines = written.lines().filter(|line| !line.contains("\"checksum\""));
         let edited = lines.collect::<Vec<_>>().join("\n");
@@ -252,6 +254,7 @@ fn a_document_whose_fields_were_sorted_by_hand_expires_like_any_other() {
     block_on(async {
         for user in ["alice", "bob"] {
             turn(&mortal(&place, HOUR), user).await.unwrap();
+            place.without_journal(user).await;
             let written = fs::read_to_string(place.file(user)).unwrap();
             let time = if user == "alice" { PAST } else { FUTURE };
             let mut fields: BTreeMap<String, Value> =

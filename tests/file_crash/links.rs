@@ -8,14 +8,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use bytes::Bytes;
-use cogency_state::{
-    Error, FileBackend, Holder, LeaseAttempt, Metadata, Record, Revision, StateBackend,
-    StateManager, Write,
-};
+use cogency_state::{FileBackend, StateManager};
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 
-use crate::place::{Place, block_on, key, names, number, turn};
+use crate::place::{Place, block_on, names, number, turn};
 
 const ALL: Mode = Mode::RWXU;
 
@@ -43,7 +39,7 @@ fn tree(folder: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
 
 /// The names that a call on the key of `alice` opens, below the root.
 const NAMES: [&str; 4] =
-    ["alice", "alice/default", "alice/default/state.json", "alice/default/lock"];
+    ["alice", "alice/default", "alice/default/journal.jsonl", "alice/default/lock"];
 
 /// Every operation on a key, with its name: each must end in an error that names what is wrong.
 async fn assert_refused(manager: &StateManager, what: &str) {
@@ -112,48 +108,6 @@ fn promise_14_a_file_or_folder_of_the_wrong_kind_is_refused_at_each_name() {
     });
 }
 
-/// A save whose temp name somebody else has taken.
-async fn save_with_taken_temp_name(place: &Place, plant: impl FnOnce(&Path)) -> Result<(), Error> {
-    let backend = FileBackend::new(&place.root);
-    let attempt = backend.acquire_lease(&key("alice"), &Holder::current()).await.unwrap();
-    let LeaseAttempt::Acquired(lease) = attempt else { panic!("{attempt:?}") };
-    let revision = Revision::after(None);
-    plant(&place.folder("alice").join(format!("state.{}.tmp", revision.write_id)));
-    let (metadata, state) = (Metadata::now(), Bytes::from_static(b"1"));
-    let record = Record::new(key("alice"), revision, None, metadata, state);
-    backend.save_and_release(&lease, &Write::new(record, None)).await
-}
-
-#[test]
-fn original_defect_a_link_at_the_temp_name_was_followed() {
-    let place = Place::new();
-    let target = place.outside().join("target");
-    fs::write(&target, "precious").unwrap();
-    block_on(async {
-        let plant = |temp: &Path| symlink(&target, temp).unwrap();
-        save_with_taken_temp_name(&place, plant).await.unwrap();
-    });
-    assert_eq!(fs::read(&target).unwrap(), b"precious");
-    assert!(fs::symlink_metadata(place.file("alice")).unwrap().is_file());
-    assert_eq!(names(&place.folder("alice")), ["lock", "state.json"]);
-}
-
-#[test]
-fn promise_14_a_folder_or_a_pipe_at_the_temp_name_does_no_harm() {
-    let place = Place::new();
-    block_on(async {
-        let error = save_with_taken_temp_name(&place, |temp| fs::create_dir(temp).unwrap()).await;
-        assert!(matches!(error, Err(Error::Backend { .. })), "{error:?}");
-    });
-    let place = Place::new();
-    soon(move || {
-        block_on(async {
-            let pipe = |temp: &Path| mknodat(CWD, temp, FileType::Fifo, ALL, 0).unwrap();
-            save_with_taken_temp_name(&place, pipe).await.unwrap();
-        });
-    });
-}
-
 #[test]
 fn promise_14_links_at_the_folders_of_isolated_processes_are_not_followed() {
     for link in ["@processes", "@processes/worker"] {
@@ -181,5 +135,5 @@ fn promise_01_a_link_to_the_root_is_the_choice_of_the_user() {
     fs::create_dir(place.outside().join("elsewhere")).unwrap();
     symlink("elsewhere", &place.root).unwrap();
     block_on(async { turn(&place.manager(), "alice").await.unwrap() });
-    assert!(place.outside().join("elsewhere/alice/default/state.json").is_file());
+    assert!(place.outside().join("elsewhere/alice/default/journal.jsonl").is_file());
 }

@@ -8,15 +8,19 @@
 
 mod agent;
 mod cancel;
+mod copies;
 mod counting;
 mod damage;
 mod defects;
 mod disk;
 mod expiry;
 mod foreign;
+mod format;
 mod holding;
 mod ids;
 mod inherited;
+mod journal_kills;
+mod journals;
 mod kills;
 mod links;
 mod order;

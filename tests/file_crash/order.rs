@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::place::Place;
 use crate::trace::{self, Call};
 
-/// The steps of a save, as places in the list of calls.
-struct Save {
+/// The steps of a first save, as places in the list of calls.
+struct First {
     create: usize,
     write: usize,
     sync: usize,
@@ -15,10 +15,10 @@ struct Save {
     acknowledge: usize,
 }
 
-impl Save {
+impl First {
     fn find(calls: &[Call], folder: &Path) -> Self {
-        let in_folder = format!("<{}>, \"state.", folder.display());
-        let create = only(calls, |call| call.name == "openat" && call.is("openat", &["O_EXCL"]));
+        let in_folder = format!("<{}>, \"journal.", folder.display());
+        let create = only(calls, |call| call.is("openat", &["O_EXCL", "\"journal."]));
         assert!(
             calls[create].is("openat", &[&in_folder, "O_CREAT|", "O_NOFOLLOW", ".tmp", "0600"])
         );
@@ -27,10 +27,10 @@ impl Save {
         let name = temp.file_name().unwrap().to_str().unwrap();
         Self {
             create,
-            write: only(calls, |call| call.is_on("writev", &temp)),
+            write: only(calls, |call| call.is_on("write", &temp)),
             sync: only(calls, |call| call.is_on("fdatasync", &temp)),
             rename: only(calls, |call| {
-                call.is("renameat", &[&in_folder, name, "\"state.json\""]) && call.result == "0"
+                call.is("renameat", &[&in_folder, name, "\"journal.jsonl\""]) && call.result == "0"
             }),
             sync_folder: only(calls, |call| call.is_on("fsync", folder)),
             acknowledge: only(calls, |call| call.is("write", &["\"saved "])),
@@ -56,12 +56,30 @@ fn inside(text: &str, from: char, to: char) -> &str {
 }
 
 #[test]
-fn promise_04_a_save_is_on_the_disk_before_it_is_acknowledged() {
+fn promise_04_a_first_save_is_on_the_disk_before_it_is_acknowledged() {
     let place = Place::new();
-    for _ in ["the first save", "a save over a record"] {
-        let calls = trace::of("turn", &place.root, "alice", place.outside());
-        Save::find(&calls, &place.folder("alice")).assert_order();
-    }
+    let calls = trace::of("turn", &place.root, "alice", place.outside());
+    First::find(&calls, &place.folder("alice")).assert_order();
+}
+
+#[test]
+fn promise_04_a_save_is_one_write_and_one_sync_before_it_is_acknowledged() {
+    let place = Place::new();
+    let calls = trace::of("turn", &place.root, "alice", place.outside());
+    First::find(&calls, &place.folder("alice"));
+    let calls = trace::of("count", &place.root, "2 alice", place.outside());
+    let journal = place.journal("alice");
+    let acknowledged: Vec<_> =
+        (0..calls.len()).filter(|&nth| calls[nth].is("write", &["\"saved "])).collect();
+    let &[first, second] = acknowledged.as_slice() else { panic!("{calls:#?}") };
+    // The first of a process makes sure that the journal's name is on the disk too.
+    assert!(only(&calls[..first], |call| call.is_on("fsync", &place.folder("alice"))) < first);
+    let calls = &calls[first..second];
+    let write = only(calls, |call| call.is_on("pwrite64", &journal));
+    let sync = only(calls, |call| call.is_on("fdatasync", &journal));
+    assert!(write < sync);
+    let synced = calls.iter().filter(|call| call.name.ends_with("sync")).count();
+    assert_eq!(synced, 1, "{calls:#?}");
 }
 
 #[test]
@@ -69,7 +87,7 @@ fn promise_04_new_folders_are_on_the_disk_before_a_record_is_in_them() {
     let place = Place::new();
     let root = place.outside().join("new/folders/state");
     let calls = trace::of("turn", &root, "alice", place.outside());
-    let save = Save::find(&calls, &root.join("alice/default"));
+    let save = First::find(&calls, &root.join("alice/default"));
     // Each new name is in the folder above it.
     for with_new_name in [
         &root.join("alice"),
@@ -90,7 +108,9 @@ fn original_defect_the_directory_was_never_synced() {
     let place = Place::new();
     let folder = place.folder("alice");
     let calls = trace::of("turn", &place.root, "alice", place.outside());
-    let rename = only(&calls, |call| call.is_on("renameat", &folder) && call.result == "0");
+    let rename = only(&calls, |call| {
+        call.is_on("renameat", &folder) && call.is("renameat", &["\"journal.jsonl\""])
+    });
     let acknowledge = only(&calls, |call| call.is("write", &["\"saved "]));
     let sync = only(&calls[rename..acknowledge], |call| call.is_on("fsync", &folder));
     assert!(calls[rename + sync].result == "0");
@@ -102,7 +122,7 @@ fn promise_04_a_root_that_was_removed_and_made_again_is_on_the_disk_too() {
     let calls = trace::of("resettle", &place.root, "alice", place.outside());
     let removal = calls.iter().rposition(|call| call.is("unlinkat", &["AT_REMOVEDIR"])).unwrap();
     let again = &calls[removal + 1..];
-    let save = Save::find(again, &place.folder("alice"));
+    let save = First::find(again, &place.folder("alice"));
     save.assert_order();
     assert!(only(again, |call| call.is_on("fsync", place.outside())) < save.rename);
 }
@@ -111,7 +131,10 @@ fn promise_04_a_root_that_was_removed_and_made_again_is_on_the_disk_too() {
 fn promise_13_no_file_is_touched_on_a_thread_of_the_runtime() {
     let place = Place::new();
     let calls = trace::of("turn", &place.root, "alice", place.outside());
-    let runtime = &calls[only(&calls, |call| call.is("write", &["\"saved "]))].thread;
+    let saved = only(&calls, |call| call.is("write", &["\"saved "]));
+    let runtime = &calls[saved].thread;
+    // At its end, when nothing else runs, it writes what is left to be copied.
+    let calls = &calls[..saved];
     let root = place.root.to_str().unwrap();
     let is_ours = |call: &&Call| call.name != "write" && call.arguments.contains(root);
     let ours: Vec<_> = calls.iter().filter(is_ours).collect();

@@ -36,8 +36,19 @@ impl Place {
         self.root.join(user).join("default")
     }
 
+    /// The copy of a record for readers, or the record itself where there is no journal.
     pub(crate) fn file(&self, user: &str) -> PathBuf {
         self.folder(user).join("state.json")
+    }
+
+    pub(crate) fn journal(&self, user: &str) -> PathBuf {
+        self.folder(user).join("journal.jsonl")
+    }
+
+    /// Makes of what is under a key what earlier versions of the library left: a document alone.
+    pub(crate) async fn without_journal(&self, user: &str) {
+        FileBackend::new(&self.root).write_copy(&key(user)).await.unwrap();
+        fs::remove_file(self.journal(user)).unwrap();
     }
 }
 
@@ -87,4 +98,11 @@ pub(crate) fn block_on<R>(work: impl Future<Output = R>) -> R {
 pub(crate) fn io_kind(error: &Error) -> Option<io::ErrorKind> {
     let Error::Backend { source, .. } = error else { return None };
     source.downcast_ref::<io::Error>().map(io::Error::kind)
+}
+
+/// The names in the folder of a key, but for the copy, which comes a moment later.
+pub(crate) fn names_but_copy(folder: &Path) -> Vec<String> {
+    let mut names = names(folder);
+    names.retain(|name| name != "state.json");
+    names
 }

@@ -32,7 +32,7 @@ fn original_defect_files_were_readable_by_everybody() {
             let mut shell = Command::new("sh");
             shell.args(["-c", &under_umask, "sh", PROGRAM, "turn"]).arg(&root).arg("alice");
             assert_eq!(saved(&Agent::spawn(&mut shell).succeed()), [number]);
-            assert_eq!(modes(&new, false), [0o600; 2], "files under umask {umask}");
+            assert_eq!(modes(&new, false), [0o600; 3], "files under umask {umask}");
             assert_eq!(modes(&new, true), [0o700; 5], "folders under umask {umask}");
         }
     }

@@ -39,11 +39,11 @@ fn promise_05_a_call_whose_folder_is_moved_away_does_not_follow_it() {
     let moved = place.outside().join("moved");
     block_on(async {
         turn(&place.manager(), "alice").await.unwrap();
-        let before = fs::read(place.file("alice")).unwrap();
+        let before = fs::read(place.journal("alice")).unwrap();
         let ended =
             call_during(&place, || fs::rename(place.folder("alice"), &moved).unwrap()).await;
         assert!(matches!(ended, Err(Error::LeaseLost { .. })), "{ended:?}");
-        assert_eq!(fs::read(moved.join("state.json")).unwrap(), before);
+        assert_eq!(fs::read(moved.join("journal.jsonl")).unwrap(), before);
         assert_eq!(turn(&place.manager(), "alice").await.unwrap(), 1);
     });
 }

@@ -7,10 +7,10 @@ use std::path::Path;
 use cogency_state::{FileBackend, StateManager};
 
 use crate::disk::Disk;
-use crate::place::{block_on, io_kind, key, manager, names, number, turn};
+use crate::place::{block_on, io_kind, key, manager, names_but_copy, number, turn};
 
 fn left_in(root: &Path, user: &str) -> Vec<String> {
-    names(&root.join(user).join("default"))
+    names_but_copy(&root.join(user).join("default"))
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn promise_10_a_full_disk_is_a_clear_error_and_leaves_the_old_record() {
         assert!(error.to_string().contains("failed to save \"alice\"/\"default\""), "{error}");
         let loaded = manager.load_state::<String>(&key("alice")).await.unwrap().unwrap();
         assert_eq!((loaded.state.as_str(), loaded.revision), ("small", saved));
-        assert_eq!(left_in(&root, "alice"), ["lock", "state.json"]);
+        assert_eq!(left_in(&root, "alice"), ["journal.jsonl", "lock"]);
 
         let error = turn(&manager, "bob").await.unwrap_err();
         assert_eq!(io_kind(&error), Some(ErrorKind::StorageFull), "{error}");
@@ -38,8 +38,8 @@ fn promise_10_a_full_disk_is_a_clear_error_and_leaves_the_old_record() {
         std::fs::remove_file(filler).unwrap();
         manager.save_state(&key("alice"), large, Some(saved)).await.unwrap();
         assert_eq!(turn(&manager, "bob").await.unwrap(), 1);
-        assert_eq!(left_in(&root, "alice"), ["lock", "state.json"]);
-        assert_eq!(left_in(&root, "bob"), ["lock", "state.json"]);
+        assert_eq!(left_in(&root, "alice"), ["journal.jsonl", "lock"]);
+        assert_eq!(left_in(&root, "bob"), ["journal.jsonl", "lock"]);
     });
 }
 
@@ -64,7 +64,7 @@ fn promise_15_a_reset_whose_save_fails_puts_the_old_state_back() {
         let loaded = old.load_state::<String>(&key("alice")).await.unwrap().unwrap();
         assert_eq!((loaded.state.as_str(), loaded.revision), ("small", saved));
         assert!(old.quarantined().await.unwrap().is_empty());
-        assert_eq!(left_in(&root, "alice"), ["lock", "state.json"]);
+        assert_eq!(left_in(&root, "alice"), ["journal.jsonl", "lock"]);
 
         let mut call = new.begin::<String>(&key("alice")).await.unwrap();
         call.state = "fits".to_owned();

@@ -34,12 +34,12 @@ impl Call {
     }
 }
 
-/// The system calls of an agent's command, in order. The log of them is kept in `work`.
+/// The system calls of an agent's command with these arguments, in order. The log of them is kept in `work`.
 pub(crate) fn of(command: &str, root: &Path, user: &str, work: &Path) -> Vec<Call> {
     let log = work.join("trace");
     let mut strace = Command::new("strace");
     strace.args(["-f", "-y", "-qq", "-s", "64", "-e", CALLS, "-o"]).arg(&log);
-    strace.args([PROGRAM, command]).arg(root).arg(user);
+    strace.args([PROGRAM, command]).arg(root).args(user.split(' '));
     if let Err(error) = Command::new("strace").arg("-V").output() {
         missing("strace", &error);
     }

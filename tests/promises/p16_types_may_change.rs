@@ -380,7 +380,7 @@ on_every_backend! {
 
 #[tokio::test]
 async fn check_reports_what_is_damaged() {
-    for place in Place::with_documents() {
+    for place in Place::with_texts() {
         save_v1(&place, "alice", &["hello"]).await;
         save_v1(&place, "bob", &["hello"]).await;
         place.put_document("alice", "{");

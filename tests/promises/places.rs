@@ -27,7 +27,10 @@ enum Kept {
     Nowhere,
     /// In tables.
     Database,
+    /// In journals, with copies beside them.
     Folder(TempDir),
+    /// In journals, which are looked at themselves.
+    Journals(TempDir),
     /// Below a prefix on the server that has a key.
     Redis(String, fn(&str) -> &'static RedisServer),
 }
@@ -39,10 +42,14 @@ impl Place {
     }
 
     pub(crate) fn file() -> Self {
+        Self::file_as(Kept::Folder)
+    }
+
+    fn file_as(kept: impl FnOnce(TempDir) -> Kept) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
         let backend = Box::new(move || Arc::new(FileBackend::new(&path)) as Arc<dyn StateBackend>);
-        Self { backend, kept: Kept::Folder(folder) }
+        Self { backend, kept: kept(folder) }
     }
 
     /// On a server of this process's own.
@@ -134,16 +141,33 @@ impl Place {
     /// What all its files hold, if it keeps files that a person can read.
     pub(crate) fn files(&self) -> Vec<String> {
         match &self.kept {
-            Kept::Folder(folder) => texts_below(folder.path()),
+            Kept::Folder(folder) | Kept::Journals(folder) => texts_below(folder.path()),
             _ => Vec::new(),
         }
     }
 
-    /// The document of a user's default session.
+    /// Everywhere where a careless hand can get at what is stored: where a record is a document,
+    /// and the journals of files.
+    pub(crate) fn with_texts() -> Vec<Self> {
+        let mut places = Vec::from(Self::with_documents());
+        places.push(Self::file_as(Kept::Journals));
+        places
+    }
+
+    /// The document of a user's default session; of journals, the journal.
     pub(crate) fn document(&self, user_id: &str) -> String {
         match &self.kept {
             Kept::Nowhere | Kept::Database => panic!("it keeps no documents"),
-            Kept::Folder(folder) => fs::read_to_string(state_file(folder, user_id)).unwrap(),
+            Kept::Folder(folder) => {
+                let path = folder.path().join("state");
+                on_a_thread(async move {
+                    FileBackend::new(path).write_copy(&key(user_id)).await.unwrap();
+                });
+                fs::read_to_string(file_of(folder, user_id, "state.json")).unwrap()
+            }
+            Kept::Journals(folder) => {
+                fs::read_to_string(file_of(folder, user_id, "journal.jsonl")).unwrap()
+            }
             Kept::Redis(prefix, server) => {
                 let name = redis_key(prefix, user_id);
                 server(&name).run(&["GET", &name])
@@ -151,11 +175,18 @@ impl Place {
         }
     }
 
-    /// Puts a document there, as another program or a careless hand would.
+    /// Puts a document there, as another program or a careless hand would. In files it is the
+    /// record only where there is no journal.
     pub(crate) fn put_document(&self, user_id: &str, document: &str) {
         match &self.kept {
             Kept::Nowhere | Kept::Database => panic!("it keeps no documents"),
-            Kept::Folder(folder) => fs::write(state_file(folder, user_id), document).unwrap(),
+            Kept::Folder(folder) => {
+                fs::write(file_of(folder, user_id, "state.json"), document).unwrap();
+                let _ = fs::remove_file(file_of(folder, user_id, "journal.jsonl"));
+            }
+            Kept::Journals(folder) => {
+                fs::write(file_of(folder, user_id, "journal.jsonl"), document).unwrap();
+            }
             Kept::Redis(prefix, server) => {
                 let name = redis_key(prefix, user_id);
                 server(&name).run::<()>(&["SET", &name, document]);
@@ -173,8 +204,14 @@ impl Place {
     }
 }
 
-fn state_file(folder: &TempDir, user_id: &str) -> PathBuf {
-    folder.path().join("state").join(user_id).join("default/state.json")
+fn file_of(folder: &TempDir, user_id: &str, name: &str) -> PathBuf {
+    folder.path().join("state").join(user_id).join("default").join(name)
+}
+
+/// Waits for something with a runtime of its own.
+fn on_a_thread(work: impl Future<Output = ()> + Send) {
+    let wait = || Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
+    thread::scope(|scope| scope.spawn(wait).join()).unwrap();
 }
 
 fn redis_key(prefix: &str, user_id: &str) -> String {

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 use std::time::SystemTime;
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 /// A folder that is held open.
@@ -79,6 +79,29 @@ impl Folder {
         let fd = found(rustix::fs::openat(&self.0, name, flags, Mode::empty()))
             .map_err(|error| not_through(name, error))?;
         Ok(fd.map(Into::into))
+    }
+
+    /// Opens a file for reading and writing, if it is there.
+    pub(crate) fn open_file_to_write(&self, name: &str) -> io::Result<Option<File>> {
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = found(rustix::fs::openat(&self.0, name, flags, Mode::empty()))
+            .map_err(|error| not_through(name, error))?;
+        Ok(fd.map(Into::into))
+    }
+
+    /// Locks this folder itself, unless somebody else has. It stays locked until it is closed.
+    pub(crate) fn try_lock(&self) -> io::Result<bool> {
+        match rustix::fs::flock(&self.0, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(true),
+            Err(Errno::WOULDBLOCK) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Unlocks it also where a child process has a copy of it.
+    pub(crate) fn unlock(&self) {
+        // What cannot be unlocked is free when the last copy is closed.
+        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
     }
 
     /// Opens a file for reading and writing, made if it is not there. `None` if this folder was

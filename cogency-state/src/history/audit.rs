@@ -46,6 +46,11 @@ impl<'k> Audit<'k> {
         self.head.sequence + 1
     }
 
+    /// Where it stands by the entries that were looked at.
+    pub(crate) fn head(&self) -> &Head {
+        &self.head
+    }
+
     /// Looks at the next entry, which has this hash.
     pub(crate) fn check(&mut self, entry: &Entry, hash: HistoryHash) -> Result<(), Break> {
         if entry.sequence != self.next() {

@@ -104,6 +104,12 @@ impl Kind {
         }
     }
 
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        [Self::Keyframe, Self::Change, Self::Gone, Self::Note]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+    }
+
     /// Whether it is of a state that was saved.
     pub(crate) fn has_state(self) -> bool {
         matches!(self, Self::Keyframe | Self::Change)

@@ -11,6 +11,7 @@ use criterion::Criterion;
 use tokio::runtime::Runtime;
 
 use crate::chat::Chat;
+use crate::many::{KEYS, key, on_all_keys};
 use crate::pairs::Pairs;
 use crate::{Size, call, prepare};
 
@@ -48,7 +49,51 @@ fn save(folder: &Path, json: &[u8]) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-pub(crate) fn pairs(criterion: &mut Criterion, runtime: &Runtime, size: Size) -> Pairs {
+/// One key at a time, and many at once, each in a folder of its own.
+pub(crate) fn all_pairs(criterion: &mut Criterion, runtime: &Runtime, size: Size) -> [Pairs; 2] {
+    [pairs(criterion, runtime, size), many(criterion, runtime, size)]
+}
+
+fn many(criterion: &mut Criterion, runtime: &Runtime, size: Size) -> Pairs {
+    let chat = Chat::of_bytes(size.bytes);
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let floors = folder.path().join("floor");
+    let manager = StateManager::new(FileBackend::new(folder.path().join("robust")));
+    runtime.block_on(async {
+        for nth in 0..KEYS {
+            let key = key(nth);
+            Floor::new(&floors.join(&key)).save(&chat).await;
+            prepare(&manager, &key, &chat).await.expect("prepared");
+        }
+    });
+    let turns = size.turns;
+    let floor = |key: String| {
+        let floor = Floor::new(&floors.join(key));
+        async move {
+            for _ in 0..turns {
+                floor.call().await;
+            }
+        }
+    };
+    let robust = |key: String| {
+        let manager = manager.clone();
+        async move {
+            for _ in 0..turns {
+                call(&manager, black_box(&key)).await.expect("saved");
+            }
+        }
+    };
+    Pairs::bench(
+        criterion,
+        runtime,
+        format!("file, {KEYS} keys, {}", size.name),
+        async || on_all_keys(floor).await,
+        async || on_all_keys(robust).await,
+    )
+    .of_calls(KEYS * turns)
+}
+
+fn pairs(criterion: &mut Criterion, runtime: &Runtime, size: Size) -> Pairs {
     let chat = Chat::of_bytes(size.bytes);
     // Below the target folder: a temporary folder may be in memory, where a sync costs nothing.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");

@@ -57,7 +57,9 @@ fn main() {
     let runtime = Runtime::new().expect("a runtime");
     let mut pairs = Vec::new();
     pairs.extend(SIZES.map(|size| memory::pairs(&mut criterion, &runtime, size)));
-    pairs.extend(SIZES.map(|size| file::pairs(&mut criterion, &runtime, size)));
+    pairs.extend(
+        SIZES.map(|size| file::all_pairs(&mut criterion, &runtime, size)).into_iter().flatten(),
+    );
     pairs.extend(
         SIZES.map(|size| redis::all_pairs(&mut criterion, &runtime, size)).into_iter().flatten(),
     );

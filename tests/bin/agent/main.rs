@@ -40,7 +40,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cogency_state::{
-    DatabaseBackend, Error, FileBackend, OnOutage, Outcome, RedisBackend, StateBackend,
+    DatabaseBackend, Error, FileBackend, OnOutage, Outcome, RedisBackend, Retention, StateBackend,
     StateManager, StateManagerBuilder,
 };
 use cogency_state_tests::switched::Switched;
@@ -83,7 +83,7 @@ fn manager(root: &str) -> Result<StateManager, Error> {
         Some(("sqlite" | "postgres" | "mysql", _)) => Arc::new(DatabaseBackend::new(root)?),
         Some(("away", _)) => Arc::new(Switched::away()),
         Some(_) => Arc::new(RedisBackend::new(root)?),
-        None => Arc::new(FileBackend::new(root)),
+        None => Arc::new(in_files(root)),
     };
     let builder = StateManagerBuilder::over(backend);
     if env::var_os("COGENCY_SPOOL_DIR").is_none() {
@@ -91,6 +91,16 @@ fn manager(root: &str) -> Result<StateManager, Error> {
     }
     let policy = if root == "away:" { OnOutage::Fresh } else { OnOutage::Spool };
     Ok(builder.on_outage(policy).build())
+}
+
+/// Files, where `COGENCY_VERSIONS` may say how many versions stay.
+fn in_files(root: &str) -> FileBackend {
+    let versions = env::var("COGENCY_VERSIONS").ok().and_then(|versions| versions.parse().ok());
+    let backend = FileBackend::new(root);
+    match versions {
+        Some(versions) => backend.with_history(Retention::Versions(versions)),
+        None => backend,
+    }
 }
 
 /// Tells what became of a save, unless that is for another to tell.

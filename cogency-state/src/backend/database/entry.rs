@@ -19,7 +19,7 @@ pub(super) struct Row {
 /// type, schema version, size, checksum, kind, hash, metadata, content
 pub(super) fn of(row: &dyn Cells) -> Result<Row, Problem> {
     const MISSING: Problem = Problem::Strange("a column of an entry is missing");
-    let kind = text(row, 15)?.and_then(|text| kind(&text)).ok_or(MISSING)?;
+    let kind = text(row, 15)?.and_then(|text| Kind::parse(&text)).ok_or(MISSING)?;
     let process = u32::try_from(number(row, 5)?.unwrap_or(0));
     let entry = Entry {
         sequence: number(row, 0)?.ok_or(MISSING)?,
@@ -42,12 +42,6 @@ pub(super) fn of(row: &dyn Cells) -> Result<Row, Problem> {
         content: row.bytes(18)?.unwrap_or_default().into(),
     };
     Ok(Row { entry, hash: hash(row, 16)? })
-}
-
-fn kind(text: &str) -> Option<Kind> {
-    [Kind::Keyframe, Kind::Change, Kind::Gone, Kind::Note]
-        .into_iter()
-        .find(|kind| kind.as_str() == text)
 }
 
 /// What has to be made of an entry before it is bound.

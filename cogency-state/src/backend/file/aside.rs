@@ -1,55 +1,118 @@
-//! Records that were set aside: files beside the one that they were, in their key's folder.
+//! Records that were set aside, in their key's folder.
 //!
-//! To set a record aside is to rename its file, as one step that a power cut undoes or leaves. What
-//! is known about it is written before that, and removed after it: what stands alone says nothing.
+//! What can be read is written to a file of its own; then a line of the journal says that it was
+//! set aside, as the one step that counts. Until that is there, what was written says nothing; the
+//! way back is alike. What cannot be read is set aside as it is: its file is renamed.
 
-use std::io::{self, Read, Write as _};
+use std::io;
+use std::sync::Arc;
 
-use bytes::Bytes;
-
+use super::aside_files::{self as files, Form};
 use super::held::Held;
+use super::journal::{self, Added, JOURNAL, Journal};
 use super::root::{KeyFolder, Root};
-use super::state_file::{self, NotReplaced, STATE_FILE};
+use super::saving::origin;
+use super::state_file::{self, STATE_FILE};
 use crate::aside::{Aside, AsideId};
 use crate::disk::folder::Folder;
 use crate::disk::names;
 use crate::envelope;
 use crate::error::Error;
+use crate::history::{Anchor, Back, Head, Next};
+use crate::holder::Holder;
 use crate::key::{StateKey, valid_id};
 use crate::record::{Record, version_of};
 
-const PREFIX: &str = "aside-";
-const ABOUT: &str = ".about";
-
+const SET: &str = "set aside the record of";
 const LIST: &str = "list what was set aside in";
-
-fn record_name(id: AsideId) -> String {
-    format!("{PREFIX}{id}.json")
-}
-
-fn about_name(id: AsideId) -> String {
-    format!("{PREFIX}{id}{ABOUT}")
-}
+const RESTORE: &str = "restore what was set aside of";
 
 impl Root {
-    pub(super) fn set_aside(&self, held: &Held, token: u64, aside: &Aside) -> Result<bool, Error> {
+    pub(super) fn set_aside(
+        self: &Arc<Self>,
+        held: &Held,
+        token: u64,
+        aside: &Aside,
+    ) -> Result<bool, Error> {
         let key = held.key();
-        let failed = |error| self.error(Some(key), "set aside the record of", error);
-        let mut inner = held.inner();
-        let folder = self.folder_if_newest(key, token, inner.lock.as_ref())?.own;
-        inner.seen = None;
-        let name = record_name(aside.id);
-        if folder.stat(&name).map_err(failed)?.is_none() {
-            let is_there = folder.stat(STATE_FILE).map_err(failed)?.is_some();
-            if !is_there || self.is_over(key, &folder, held.since()) {
+        let failed = |error| self.error(Some(key), SET, error);
+        let lock = held.inner();
+        let KeyFolder { own, .. } = self.folder_if_newest(key, token, lock.lock.as_ref())?;
+        drop(lock);
+        files::settle(key, &own).map_err(failed)?;
+        if files::form(key, &own, aside.id).map_err(failed)?.is_some() {
+            // Moved for all to see, but a power cut may bring it back.
+            let unsure = |error| Error::outcome_unknown(key, &self.location, None, error);
+            own.sync().map_err(unsure)?;
+            return Ok(true);
+        }
+        match self.open_to_write(key, &own).map_err(failed)? {
+            Some(journal) => self.set_aside_of(held, &own, &journal, aside),
+            None => self.move_aside(held, &own, aside, Form::Document),
+        }
+    }
+
+    fn set_aside_of(
+        self: &Arc<Self>,
+        held: &Held,
+        own: &Folder,
+        journal: &Journal,
+        aside: &Aside,
+    ) -> Result<bool, Error> {
+        let (key, mut inner) = (held.key(), held.inner());
+        let failed = |error| self.error(Some(key), SET, error);
+        let standing = match self.standing_under(held, &mut inner, own, journal) {
+            Ok(standing) => standing,
+            Err(Error::Corrupt { .. } | Error::SchemaVersion { .. }) => {
+                return self.move_aside(held, own, aside, Form::Journal);
+            }
+            Err(error) => return Err(error),
+        };
+        let Some(record) = standing.record_at(held.since()) else { return Ok(false) };
+        files::prepare(own, aside, record).map_err(failed)?;
+        let (id, holder) = (aside.id.to_string(), Holder::current());
+        let about = aside.to_json()?;
+        let next = Next::aside(Some(&standing.head), key, &id, about, origin(&holder));
+        let added = Added { next, record: None, expires_at: None };
+        match journal.append(key, own, &standing, added) {
+            Ok(gone) => self.stands(held, &mut inner, gone),
+            Err(error) => {
+                // It is still under its key; what was prepared says nothing.
+                let _ = files::remove(own, aside.id);
+                return Err(self.not_changed(key, SET, error));
+            }
+        }
+        files::commit(own, aside.id).map_err(|error| self.unfinished(key, error)).ok();
+        self.remove_copy(key, own);
+        Ok(true)
+    }
+
+    /// Whoever looks finds it in the journal; the next holder of the lease makes it good.
+    fn unfinished(&self, key: &StateKey, error: io::Error) {
+        let error = self.error(Some(key), SET, error);
+        tracing::warn!(%error, "it is set aside all the same");
+    }
+
+    /// Renames what cannot be read, or what stands without a journal.
+    fn move_aside(
+        &self,
+        held: &Held,
+        own: &Folder,
+        aside: &Aside,
+        form: Form,
+    ) -> Result<bool, Error> {
+        let key = held.key();
+        let failed = |error| self.error(Some(key), SET, error);
+        if form == Form::Document {
+            let is_there = own.stat(STATE_FILE).map_err(failed)?.is_some();
+            if !is_there || self.is_over(key, own, held.since()) {
                 return Ok(false);
             }
-            write_about(&folder, aside).map_err(failed)?;
-            folder.rename(STATE_FILE, &name).map_err(failed)?;
         }
-        // Moved for all to see, but a power cut may bring it back.
+        self.known.remove(key);
+        files::move_away(own, aside, form).map_err(failed)?;
         let unsure = |error| Error::outcome_unknown(key, &self.location, None, error);
-        folder.sync().map_err(unsure)?;
+        own.sync().map_err(unsure)?;
         Ok(true)
     }
 
@@ -68,7 +131,7 @@ impl Root {
             let Some(user) = root.open_if_folder(&user_name).map_err(failed)? else { continue };
             for name in user.names().map_err(failed)? {
                 let Some(own) = user.open_if_folder(&name).map_err(failed)? else { continue };
-                let found = asides_in(&own).map_err(failed)?;
+                let found = files::all(&own).map_err(failed)?;
                 asides.extend(found.into_iter().filter(|aside| {
                     names::folder_name(aside.key.user_id()) == user_name
                         && names::folder_name(aside.key.session_id()) == name
@@ -84,45 +147,97 @@ impl Root {
         let Some(KeyFolder { own, .. }) = self.folder_of(key).map_err(failed)? else {
             return Ok(None);
         };
-        let Some(document) = read(&own, &record_name(id)).map_err(failed)? else {
-            return Ok(None);
-        };
-        Record::from_json(key, &self.location, &document).map(Some)
+        match files::form(key, &own, id).map_err(failed)? {
+            None => Ok(None),
+            Some(Form::Document) => {
+                let document = state_file::read(&own, &files::document_name(id)).map_err(failed)?;
+                let read = |document| Record::from_json(key, &self.location, &document);
+                document.map(read).transpose()
+            }
+            Some(Form::Journal) => {
+                let journal = Journal::open(&own, &files::journal_name(id)).map_err(failed)?;
+                let Some(journal) = journal else { return Ok(None) };
+                let looked = journal.look(key).map_err(|damage| {
+                    damage.into_error(key, &self.location, "load what was set aside of")
+                })?;
+                Ok(looked.record)
+            }
+        }
     }
 
     pub(super) fn restore_aside(
-        &self,
+        self: &Arc<Self>,
         held: &Held,
         token: u64,
         id: AsideId,
     ) -> Result<bool, Error> {
         let key = held.key();
-        let failed = |error| self.error(Some(key), "restore what was set aside of", error);
-        let mut inner = held.inner();
-        let folder = self.folder_if_newest(key, token, inner.lock.as_ref())?;
-        let name = record_name(id);
-        let Some(document) = read(&folder.own, &name).map_err(failed)? else { return Ok(false) };
-        if let found @ Some(_) = self.revision(held, &folder.own, inner.seen)? {
+        let failed = |error| self.error(Some(key), RESTORE, error);
+        let lock = held.inner();
+        let folder = self.folder_if_newest(key, token, lock.lock.as_ref())?;
+        drop(lock);
+        files::settle(key, &folder.own).map_err(failed)?;
+        let Some(form) = files::form(key, &folder.own, id).map_err(failed)? else {
+            return Ok(false);
+        };
+        let stored = self.stored(key, &folder.own)?;
+        if let found @ Some(_) = stored.revision_at(held.since()) {
             return Err(Error::conflict(key, &self.location, 0, version_of(found)));
         }
-        inner.seen = None;
-        // Moved for all to see, but a power cut may undo it.
-        let unsure = |error| Error::outcome_unknown(key, &self.location, None, error);
-        self.sync_folders(&folder).map_err(failed)?;
-        match envelope::decode(key, &document) {
-            // It would be gone at once.
-            Ok(decoded) if decoded.expires_at.is_some() => {
-                let replaced = state_file::replace(&folder.own, &decoded.record, None);
-                replaced.map_err(|error| match error {
-                    NotReplaced::Failed(error) => failed(error),
-                    NotReplaced::Unsure(error) => unsure(error),
-                })?;
-                folder.own.remove_file(&name).map_err(unsure)?;
-            }
-            _ => folder.own.rename(&name, STATE_FILE).map_err(failed)?,
+        if stored.is_over(held.since()) {
+            self.remove_over(key, &folder.own);
         }
+        self.sync_folders(&folder).map_err(failed)?;
+        if form == Form::Document {
+            let name = files::document_name(id);
+            let document = state_file::read(&folder.own, &name).map_err(failed)?;
+            let Some(document) = document else { return Ok(false) };
+            if let Ok(decoded) = envelope::decode(key, &document) {
+                return self.bring_back(held, &folder.own, id, &decoded.record);
+            }
+        }
+        self.known.remove(key);
+        held.inner().seen = None;
+        files::move_back(&folder.own, id, form).map_err(failed)?;
+        let unsure = |error| Error::outcome_unknown(key, &self.location, None, error);
         folder.own.sync().map_err(unsure)?;
-        folder.own.remove_file(&about_name(id)).map_err(unsure)?;
+        files::forget(&folder.own, id).map_err(unsure)?;
+        Ok(true)
+    }
+
+    /// Saves once more, as it was, what can be read. It stays until a save says otherwise.
+    fn bring_back(
+        self: &Arc<Self>,
+        held: &Held,
+        own: &Folder,
+        id: AsideId,
+        record: &Record,
+    ) -> Result<bool, Error> {
+        let (key, mut inner) = (held.key(), held.inner());
+        let failed = |error| self.error(Some(key), RESTORE, error);
+        files::restoring(own, id).map_err(failed)?;
+        let holder = Holder::current();
+        let back = |head: Option<&Head>| {
+            let next = Next::back(head, key, back(record), origin(&holder));
+            Added { next, record: Some(record.clone()), expires_at: None }
+        };
+        let added = match self.open_to_write(key, own).map_err(failed)? {
+            Some(journal) => {
+                let standing = self.standing_under(held, &mut inner, own, &journal)?;
+                journal.append(key, own, &standing, back(Some(&standing.head))).map(Some)
+            }
+            None => journal::create(key, own, &Head::empty(Anchor::NONE), vec![back(None)]),
+        };
+        match added {
+            Ok(Some(standing)) => self.stands(held, &mut inner, standing),
+            Ok(None) => {}
+            Err(error) => {
+                // It is still aside.
+                let _ = files::commit(own, id);
+                return Err(self.not_changed(key, RESTORE, error));
+            }
+        }
+        files::remove(own, id).map_err(|error| self.unfinished(key, error)).ok();
         Ok(true)
     }
 
@@ -131,51 +246,39 @@ impl Root {
         let Some(KeyFolder { root, user, own }) = self.folder_of(key).map_err(failed)? else {
             return Ok(false);
         };
-        let was_there = own.remove_file(&record_name(id)).map_err(failed)?;
-        own.sync().map_err(failed)?;
-        own.remove_file(&about_name(id)).map_err(failed)?;
+        let was_there = files::form(key, &own, id).map_err(failed)?.is_some();
+        files::remove(&own, id).map_err(failed)?;
         // They may hold more.
         let _ = user.remove_empty_folder(&names::folder_name(key.session_id()));
         let _ = root.remove_empty_folder(&names::folder_name(key.user_id()));
         Ok(was_there)
     }
-}
 
-/// The file is on the disk, and its name too, before the record moves.
-fn write_about(folder: &Folder, aside: &Aside) -> io::Result<()> {
-    let name = about_name(aside.id);
-    folder.remove_file(&name)?;
-    let mut file = folder.create_new_file(&name)?;
-    let text = aside.to_json().map_err(io::Error::other)?;
-    file.write_all(text.as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_data()?;
-    folder.sync()
-}
-
-fn asides_in(folder: &Folder) -> io::Result<Vec<Aside>> {
-    let mut asides = Vec::new();
-    for name in folder.names()? {
-        let Some(id) = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(ABOUT)) else {
-            continue;
-        };
-        let Ok(id) = id.parse() else { continue };
-        if folder.stat(&record_name(id))?.is_none() {
-            continue;
+    /// What whoever held the lease before may have left undone, if he died.
+    pub(super) fn after_a_death(self: &Arc<Self>, key: &StateKey, own: &Folder) -> io::Result<()> {
+        super::temp::sweep(own)?;
+        files::settle(key, own)?;
+        if own.stat(JOURNAL)?.is_some() {
+            self.copy_soon(key);
         }
-        let about = read(folder, &name)?.unwrap_or_default();
-        let aside = Aside::from_json(&about).filter(|aside| aside.id == id);
-        if aside.is_none() {
-            tracing::warn!(name, "it does not say what was set aside");
-        }
-        asides.extend(aside);
+        Ok(())
     }
-    Ok(asides)
 }
 
-fn read(folder: &Folder, name: &str) -> io::Result<Option<Bytes>> {
-    let Some(mut file) = folder.open_file(name)? else { return Ok(None) };
-    let mut contents = Vec::new();
-    file.read_to_end(&mut contents)?;
-    Ok(Some(contents.into()))
+fn back(record: &Record) -> Back {
+    let metadata = &record.metadata;
+    let owned = |text: &std::borrow::Cow<'static, str>| text.clone().into_owned();
+    Back {
+        version: record.revision.version,
+        write_id: record.revision.write_id.to_string(),
+        schema_version: owned(&record.schema_version),
+        state_type: record.state_type.as_ref().map(owned),
+        provider: Some(owned(&metadata.llm_provider)),
+        model: Some(owned(&metadata.llm_model)),
+        phase: metadata.phase_completed.as_ref().map(owned),
+        actor: metadata.actor.as_ref().map(owned),
+        // Metadata are JSON in any case.
+        metadata: Some(serde_json::to_string(metadata).unwrap_or_default()),
+        state: record.state.clone(),
+    }
 }

@@ -8,8 +8,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::deleting::remove_all;
+use super::journal::{JOURNAL, Journal};
 use super::root::Root;
-use super::state_file::{self, STATE_FILE};
+use super::state_file;
 use crate::disk::folder::Folder;
 use crate::disk::names;
 use crate::error::Error;
@@ -19,18 +21,23 @@ use crate::key::StateKey;
 impl Root {
     /// Whether the record in a key's folder had expired at a moment. What cannot be read has not.
     pub(super) fn is_over(&self, key: &StateKey, own: &Folder, moment: SystemTime) -> bool {
-        seems_over(own, moment)
-            && self.read(key, own).is_ok_and(|found| found.is_some_and(|f| f.is_over(moment)))
+        seems_over(own, moment) && self.stored(key, own).is_ok_and(|stored| stored.is_over(moment))
     }
 
-    /// Removes an expired record. Only for the holder of the lock.
+    /// Removes an expired record and its history. Only for the holder of the lock.
     ///
-    /// A power cut may bring it back, as expired as it was; so nothing waits for the disk.
+    /// A power cut may bring it back, as expired as it was.
     pub(super) fn remove_over(&self, key: &StateKey, own: &Folder) {
-        if let Err(error) = own.remove_file(STATE_FILE) {
+        if let Err(error) = Self::try_remove_over(own) {
             let error = self.error(Some(key), "remove the expired record of", error);
             tracing::warn!(%error, "it counts as absent all the same");
         }
+    }
+
+    fn try_remove_over(own: &Folder) -> io::Result<()> {
+        // Whoever prunes it would bring it back.
+        let _journal = Journal::open_locked(own)?;
+        remove_all(own)
     }
 
     /// Removes all records that have expired and that nobody is at work on. Gives how many.
@@ -95,13 +102,21 @@ impl Root {
         let is_over = self.is_over(key, &own, held.since());
         if is_over {
             let failed = |error| self.error(Some(key), "remove the expired record of", error);
-            own.remove_file(STATE_FILE).map_err(failed)?;
+            Self::try_remove_over(&own).map_err(failed)?;
         }
         Ok(is_over)
     }
 }
 
-/// Whether a record may have expired at a moment, by the first lines of its file.
+/// Whether a record may have expired at a moment, by the end of its journal or, without one, by the
+/// first lines of its document.
 fn seems_over(own: &Folder, moment: SystemTime) -> bool {
-    state_file::may_be_over(own, moment).unwrap_or(false)
+    let seems = || -> io::Result<bool> {
+        let Some(journal) = Journal::open(own, JOURNAL)? else {
+            return state_file::may_be_over(own, moment);
+        };
+        let Some(trailer) = journal.glance()? else { return Ok(true) };
+        Ok(trailer.expires_at.is_some_and(|expires_at| expires_at.is_over(moment)))
+    };
+    seems().unwrap_or(false)
 }

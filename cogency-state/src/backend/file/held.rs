@@ -3,11 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use super::journal::Standing;
 use super::root::Root;
-use super::state_file::Fingerprint;
 use crate::disk::lock::Lock;
 use crate::key::StateKey;
-use crate::record::Revision;
 
 /// The lock of one key, while it is leased.
 #[derive(Debug)]
@@ -24,7 +23,7 @@ pub(super) struct HeldInner {
     /// `None` once it was given back.
     pub(super) lock: Option<Lock>,
     /// What was last read under this lock, so that a save need not read it again.
-    pub(super) seen: Option<(Fingerprint, Revision)>,
+    pub(super) seen: Option<Standing>,
 }
 
 impl Held {

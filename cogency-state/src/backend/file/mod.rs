@@ -1,22 +1,51 @@
-//! Records in files: one readable JSON document for each key.
+//! Records in files: a journal for each key, and a readable copy of its newest record.
 //!
 //! ```text
 //! .cogency/state/              0700
 //!   alice/                     a user
 //!     default/                 one of her sessions
-//!       state.json             the record, see the module `envelope`; 0600
+//!       journal.jsonl          a line for each save, delete and so on, see `journal`; 0600
+//!       state.json             a copy of the newest record, see the module `envelope`; the record
+//!                              itself where there is no journal
 //!       lock                   who holds the lease, and the newest fencing token
-//!       aside-<id>.json        a record that was set aside, as it was
+//!       aside-<id>.json        a record that was set aside, see `aside_files`
 //!       aside-<id>.about       why, when, and whose it is; one line of JSON
 //!   @processes/                states of isolated processes, each laid out as above
 //! ```
+//!
+//! | | |
+//! |---|---|
+//! | `root`, `held` | folders and leases |
+//! | `journal`, `temp`, `fingerprint` | files: appended to, replaced as a whole, told apart |
+//! | `stored`, `known` | what is under a key: read, or remembered |
+//! | `saving`, `deleting`, `aside`, `aside_files`, `expiry` | what changes it |
+//! | `state_file`, `copying`, `refresh` | the copy: its contents, where it may be put, and when |
+//! | `history`, `pruning`, `exporting` | what was under a key before |
+//! | `listing` | which keys there are |
+//!
+//! Four locks are taken in this order, each only for what it is there for: the lease (`lock`), this
+//! process's view of it ([`Held`]), the journal's own (whoever changes it, also without a lease),
+//! and the folder's (whoever replaces the copy).
 
 mod aside;
+mod aside_files;
+mod copying;
+mod deleting;
 mod expiry;
+mod exporting;
+mod fingerprint;
 mod held;
+mod history;
+mod journal;
+mod known;
 mod listing;
+mod pruning;
+mod refresh;
 mod root;
+mod saving;
 mod state_file;
+mod stored;
+mod temp;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -26,11 +55,13 @@ use async_trait::async_trait;
 use self::held::Held;
 use self::root::Root;
 use super::{
-    Capabilities, Durability, KeyPage, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write,
+    Capabilities, Durability, HistoryBackend, KeyPage, Lease, LeaseAttempt, Opened, Sharing,
+    StateBackend, Write,
 };
 use crate::aside::{Aside, AsideId};
 use crate::disk::names;
 use crate::error::{Error, stopped};
+use crate::history::Retention;
 use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::record::{Record, WriteId};
@@ -38,12 +69,14 @@ use crate::record::{Record, WriteId};
 /// Above the states of isolated processes. No user's folder has this name: `@` is escaped.
 const PROCESSES: &str = "@processes";
 
-/// Keeps each record in a file, for all processes on one machine.
+/// Keeps each record in files, for all processes on one machine.
 ///
-/// A save is atomic and survives a power cut. A lease is a lock of the operating system's: it is
-/// free the moment that its holder dies. Files are readable by their owner only.
+/// A save appends what changed to a journal, which is the history of the state too; `state.json`
+/// beside it is a copy for readers, current within a second of the last save and when the program
+/// ends in good order. A save is atomic and survives a power cut. A lease is a lock of the operating
+/// system's: it is free the moment that its holder dies. Files are readable by their owner only.
 ///
-/// A state that expires says in its file when, by the clock of the host, and its file is removed
+/// A state that expires says in its file when, by the clock of the host, and its files are removed
 /// by the call that finds it so, or by [`remove_expired`](Self::remove_expired). A clock that is
 /// set forward makes states expire early, and what such a call or removal has met is gone; one
 /// that is set back keeps them for longer.
@@ -94,6 +127,21 @@ impl FileBackend {
         Self { root: Arc::new(self.root.below([PROCESSES.to_owned(), name.to_owned()])) }
     }
 
+    /// With so much of each history: by default at least the last 100 versions.
+    ///
+    /// What need not stay goes with a save now and then, as soon as it takes more room than what
+    /// stays; with it [`Retention::Versions(1)`](Retention::Versions) keeps least.
+    ///
+    /// ```
+    /// use cogency_state::{FileBackend, Retention};
+    ///
+    /// let backend = FileBackend::new("data/agents").with_history(Retention::Versions(1000));
+    /// ```
+    #[must_use]
+    pub fn with_history(self, retention: Retention) -> Self {
+        Self { root: Arc::new(self.root.keeping(retention)) }
+    }
+
     /// Removes the states that have expired, for all users, so that nothing of them stays on the
     /// disk: a state that nobody asks for any more is not met by a call. Gives how many there
     /// were.
@@ -119,6 +167,20 @@ impl FileBackend {
     /// It runs to its end although the caller may stop waiting.
     pub async fn remove_expired(&self) -> Result<usize, Error> {
         self.blocking(None, Root::remove_expired).await
+    }
+
+    /// Brings `state.json`, the copy of a key's record for readers, up to date at once, for who
+    /// cannot wait the second that it takes by itself.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] or [`Error::SchemaVersion`] if the journal cannot be read, and
+    /// [`Error::Backend`] if the copy cannot be written.
+    ///
+    /// # Cancellation
+    /// It runs to its end although the caller may stop waiting.
+    pub async fn write_copy(&self, key: &StateKey) -> Result<(), Error> {
+        let own_key = key.clone();
+        self.blocking(Some(key), move |root| root.copy_now(&own_key)).await
     }
 
     /// Runs file work on a thread that may block. It runs to its end although the caller may
@@ -162,6 +224,11 @@ impl StateBackend for FileBackend {
             .with_expiry()
             .with_list_of_all()
             .with_aside()
+            .with_history()
+    }
+
+    fn history(&self) -> Option<&dyn HistoryBackend> {
+        Some(self)
     }
 
     async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {

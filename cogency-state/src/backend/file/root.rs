@@ -6,18 +6,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use super::held::{Held, HeldInner};
-use super::state_file::{self, Fingerprint, NotReplaced, STATE_FILE};
-use crate::backend::Write;
+use super::held::Held;
+use super::journal::JOURNAL;
+use super::known::Known;
+use super::refresh::Behind;
+use super::state_file::STATE_FILE;
+use super::stored::Stored;
 use crate::disk::folder::{self, Folder, Identity};
 use crate::disk::lock::{Attempt, LOCK_FILE, Lock};
 use crate::disk::names;
-use crate::envelope::{self, Decoded};
 use crate::error::Error;
-use crate::expires_at::ExpiresAt;
+use crate::history::Retention;
 use crate::holder::Holder;
-use crate::key::{StateKey, valid_id};
-use crate::record::{Record, Revision, version_of};
+use crate::key::StateKey;
+use crate::record::Record;
 
 /// The same path for each way in which a folder may be spelled: as much of it as is there is
 /// followed to its end.
@@ -31,6 +33,9 @@ fn without_links(path: &Path) -> PathBuf {
     followed.unwrap_or_else(|| path.to_owned())
 }
 
+/// Enough to undo what went wrong, and no more than some times the state.
+const DEFAULT_RETENTION: Retention = Retention::Versions(100);
+
 /// How often a folder may vanish between being made and being locked. Each time, another process
 /// gave the key back in just that moment.
 const MAX_VANISHED: usize = 1000;
@@ -42,8 +47,12 @@ pub(super) struct Root {
     /// The names of the folders that lead on from there: ours, so no links.
     below: Vec<String>,
     pub(super) location: String,
+    /// How much of each history stays.
+    pub(super) retention: Retention,
     /// The folder that is known to survive a power cut, with those that lead to it.
     synced: Mutex<Option<Identity>>,
+    pub(super) known: Known,
+    pub(super) behind: Behind,
 }
 
 /// The folder of a key, and those above it.
@@ -53,34 +62,34 @@ pub(super) struct KeyFolder {
     pub(super) own: Folder,
 }
 
-/// A record, and what its file says beside it.
-pub(super) struct Found {
-    record: Record,
-    expires_at: Option<ExpiresAt>,
-    fingerprint: Fingerprint,
-}
-
-impl Found {
-    /// Whether it had expired at a moment.
-    pub(super) fn is_over(&self, moment: SystemTime) -> bool {
-        self.expires_at.is_some_and(|expires_at| expires_at.is_over(moment))
-    }
-}
-
 impl Root {
     pub(super) fn new(path: &Path) -> Self {
         // Only an empty path has no absolute form; opening it fails with a clear error.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Self::at(without_links(&path), Vec::new())
+        Self::at(without_links(&path), Vec::new(), DEFAULT_RETENTION)
     }
 
     /// A root further down.
     pub(super) fn below<const N: usize>(&self, names: [String; N]) -> Self {
-        Self::at(self.base.clone(), self.below.iter().cloned().chain(names).collect())
+        let below = self.below.iter().cloned().chain(names).collect();
+        Self::at(self.base.clone(), below, self.retention)
     }
 
-    fn at(base: PathBuf, below: Vec<String>) -> Self {
-        let mut root = Self { base, below, location: String::new(), synced: Mutex::new(None) };
+    /// The same root, where so much of each history stays.
+    pub(super) fn keeping(&self, retention: Retention) -> Self {
+        Self::at(self.base.clone(), self.below.clone(), retention)
+    }
+
+    fn at(base: PathBuf, below: Vec<String>, retention: Retention) -> Self {
+        let mut root = Self {
+            base,
+            below,
+            location: String::new(),
+            retention,
+            synced: Mutex::new(None),
+            known: Known::default(),
+            behind: Behind::default(),
+        };
         root.location = match root.path().to_str() {
             Some(path) => format!("file:{path}"),
             // Escaped: two folders must not have the same.
@@ -131,13 +140,16 @@ impl Root {
             Ok(locked) => locked,
             Err(holder) => return Ok(Err(holder)),
         };
-        let Some(found) = self.read(key, &folder)? else { return Ok(Ok((held, None))) };
-        if found.is_over(held.since()) {
+        let stored = self.stored(key, &folder)?;
+        if stored.is_over(held.since()) {
             self.remove_over(key, &folder);
             return Ok(Ok((held, None)));
         }
-        held.inner().seen = Some((found.fingerprint, found.record.revision));
-        Ok(Ok((held, Some(found.record))))
+        if let Stored::Journal(standing) = &stored {
+            held.inner().seen = Some((**standing).clone());
+        }
+        let record = stored.record_at(held.since());
+        Ok(Ok((held, record)))
     }
 
     pub(super) fn acquire_folder(
@@ -155,7 +167,7 @@ impl Root {
                     // What the last holder wrote to say that it is at work, or done, a power cut
                     // may lose where its half-written file stays. This run has seen no power cut.
                     if lock.may_have_died {
-                        state_file::sweep(&folder).map_err(failed)?;
+                        self.after_a_death(key, &folder).map_err(failed)?;
                     }
                     return Ok(Ok((Held::new(self, key, lock), folder)));
                 }
@@ -165,130 +177,14 @@ impl Root {
     }
 
     pub(super) fn load(&self, key: &StateKey) -> Result<Option<Record>, Error> {
-        let Some(folder) = self.folder_of(key).map_err(|e| self.error(Some(key), "load", e))?
-        else {
-            return Ok(None);
-        };
-        Ok(self.read_at(key, &folder.own, SystemTime::now())?.map(|found| found.record))
-    }
-
-    pub(super) fn save(&self, held: &Held, token: u64, write: &Write) -> Result<(), Error> {
-        self.replace(held, token, &mut held.inner(), write)
-    }
-
-    pub(super) fn save_and_release(
-        &self,
-        held: &Held,
-        token: u64,
-        write: &Write,
-    ) -> Result<(), Error> {
-        let mut inner = held.inner();
-        self.replace(held, token, &mut inner, write)?;
-        drop(inner.lock.take());
-        Ok(())
-    }
-
-    fn replace(
-        &self,
-        held: &Held,
-        token: u64,
-        inner: &mut HeldInner,
-        write: &Write,
-    ) -> Result<(), Error> {
-        let key = held.key();
-        let failed = |error| self.error(Some(key), "save", error);
-        let folder = self.folder_if_newest(key, token, inner.lock.as_ref())?;
-        let found = self.revision(held, &folder.own, inner.seen)?;
-        if !write.may_replace(found) {
-            let (expected, found) = (version_of(write.expected), version_of(found));
-            return Err(Error::conflict(key, &self.location, expected, found));
-        }
-        if found.is_none() {
-            self.sync_folders(&folder).map_err(failed)?;
-        }
-        inner.seen = None;
-        let expires_at = write.ttl.and_then(ExpiresAt::after);
-        state_file::replace(&folder.own, &write.record, expires_at).map_err(|error| match error {
-            NotReplaced::Failed(error) => failed(error),
-            NotReplaced::Unsure(error) => {
-                let write_id = write.record.revision.write_id;
-                Error::outcome_unknown(key, &self.location, Some(write_id), error)
-            }
-        })
-    }
-
-    pub(super) fn delete(&self, held: &Held, token: u64) -> Result<bool, Error> {
-        let key = held.key();
-        let failed = |error| self.error(Some(key), "delete", error);
-        let mut inner = held.inner();
-        let folder = self.folder_if_newest(key, token, inner.lock.as_ref())?;
-        inner.seen = None;
-        let was_over = self.is_over(key, &folder.own, held.since());
-        let was_there = folder.own.remove_file(STATE_FILE).map_err(failed)? && !was_over;
-        // Removed for all to see, but a power cut may bring it back.
-        let unsure = |error| Error::outcome_unknown(key, &self.location, None, error);
-        folder.own.sync().map_err(unsure)?;
-        Ok(was_there)
+        let failed = |error| self.error(Some(key), "load", error);
+        let Some(folder) = self.folder_of(key).map_err(failed)? else { return Ok(None) };
+        Ok(self.stored(key, &folder.own)?.record_at(SystemTime::now()))
     }
 
     /// Whether the lease is still the newest one on its key.
     pub(super) fn check(&self, held: &Held, token: u64) -> Result<(), Error> {
         self.folder_if_newest(held.key(), token, held.inner().lock.as_ref()).map(|_| ())
-    }
-
-    pub(super) fn list(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
-        valid_id("user_id", user_id)?;
-        let failed = |error| self.error(None, "list the states of a user", error);
-        let Some(root) = self.open().map_err(failed)? else { return Ok(Vec::new()) };
-        let user = root.open_folder(&names::folder_name(user_id)).map_err(failed)?;
-        let Some(user) = user else { return Ok(Vec::new()) };
-        let mut keys = Vec::new();
-        for name in user.names().map_err(failed)? {
-            keys.extend(self.key_in(&user, user_id, &name).map_err(failed)?);
-        }
-        keys.sort_unstable();
-        Ok(keys)
-    }
-
-    /// The key whose record is in this folder of a user, if there is one.
-    pub(super) fn key_in(
-        &self,
-        user: &Folder,
-        user_id: &str,
-        name: &str,
-    ) -> io::Result<Option<StateKey>> {
-        let is_shortened = names::is_shortened(name);
-        let session_id = names::id_of(name);
-        if session_id.is_none() && !is_shortened {
-            return Ok(None);
-        }
-        let Some(folder) = user.open_if_folder(name)? else { return Ok(None) };
-        if folder.stat(STATE_FILE)?.is_none() {
-            return Ok(None);
-        }
-        let key = match session_id {
-            Some(session_id) => StateKey::new(user_id, session_id).ok(),
-            None => self.key_inside(&folder, &names::folder_name(user_id), name)?,
-        };
-        Ok(key.filter(|key| !self.is_over(key, &folder, SystemTime::now())))
-    }
-
-    /// The key of the record in the folder of these names, where they do not tell it.
-    pub(super) fn key_inside(
-        &self,
-        folder: &Folder,
-        user_name: &str,
-        name: &str,
-    ) -> io::Result<Option<StateKey>> {
-        let Some((document, _)) = state_file::read(folder)? else { return Ok(None) };
-        let key = envelope::peek_key(&document).filter(|key| {
-            names::folder_name(key.user_id()) == user_name
-                && names::folder_name(key.session_id()) == name
-        });
-        if key.is_none() {
-            tracing::warn!(location = %self.location, name, "a record does not say whose it is");
-        }
-        Ok(key)
     }
 
     pub(super) fn folder_of(&self, key: &StateKey) -> io::Result<Option<KeyFolder>> {
@@ -326,44 +222,6 @@ impl Root {
         Err(Error::lease_lost(key, &self.location, token))
     }
 
-    pub(super) fn read(&self, key: &StateKey, own: &Folder) -> Result<Option<Found>, Error> {
-        let read = state_file::read(own).map_err(|error| self.error(Some(key), "load", error))?;
-        let Some((document, fingerprint)) = read else { return Ok(None) };
-        let decoded = envelope::decode(key, &document);
-        let Decoded { record, expires_at } =
-            decoded.map_err(|unreadable| unreadable.into_error(key, &self.location))?;
-        Ok(Some(Found { record, expires_at, fingerprint }))
-    }
-
-    /// The same, without what had expired at a moment.
-    fn read_at(
-        &self,
-        key: &StateKey,
-        own: &Folder,
-        moment: SystemTime,
-    ) -> Result<Option<Found>, Error> {
-        Ok(self.read(key, own)?.filter(|found| !found.is_over(moment)))
-    }
-
-    /// The revision of the record that is there. Reads the record unless it is known: one that
-    /// cannot be read is not replaced.
-    pub(super) fn revision(
-        &self,
-        held: &Held,
-        own: &Folder,
-        seen: Option<(Fingerprint, Revision)>,
-    ) -> Result<Option<Revision>, Error> {
-        let key = held.key();
-        if let Some((seen, revision)) = seen {
-            let now = state_file::fingerprint(own)
-                .map_err(|error| self.error(Some(key), "look at", error))?;
-            if now == Some(seen) {
-                return Ok(Some(revision));
-            }
-        }
-        Ok(self.read_at(key, own, held.since())?.map(|found| found.record.revision))
-    }
-
     /// Makes the folders of a key survive a power cut, before there is a record in them that has
     /// to: whoever finds a record need not sync the folders that lead to it.
     pub(super) fn sync_folders(&self, folder: &KeyFolder) -> io::Result<()> {
@@ -381,7 +239,12 @@ impl Root {
     /// Leaves nothing behind where there is no record. Only for the holder of the lock.
     pub(super) fn clean_up(&self, key: &StateKey, lock: &Lock) -> io::Result<()> {
         let Some(folder) = self.folder_of(key)? else { return Ok(()) };
-        if folder.own.stat(STATE_FILE)?.is_some() || !lock.is_newest(&folder.own)? {
+        for name in [JOURNAL, STATE_FILE] {
+            if folder.own.stat(name)?.is_some() {
+                return Ok(());
+            }
+        }
+        if !lock.is_newest(&folder.own)? {
             return Ok(());
         }
         folder.own.remove_file(LOCK_FILE)?;

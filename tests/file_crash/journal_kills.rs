@@ -1,0 +1,89 @@
+//! A kill at each system call of what changes a journal: what is found is from before or after.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use cogency_state::{FileBackend, HistoryBackend};
+
+use crate::agent::{Agent, PROGRAM, Said, span, start};
+use crate::place::{Place, block_on, key, names_but_copy, number, turn};
+
+/// All that changes files, and what opens them.
+const CALLS: [&str; 9] = [
+    "openat",
+    "write",
+    "writev",
+    "pwrite64",
+    "fdatasync",
+    "fsync",
+    "renameat",
+    "unlinkat",
+    "ftruncate",
+];
+
+/// Runs an agent that is killed when it makes a system call for the nth time. Whether it was, and
+/// what it said.
+fn kill_at(
+    call: &str,
+    nth: usize,
+    versions: &str,
+    root: &Path,
+    rest: &[&str],
+) -> (bool, Vec<Said>) {
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
+    strace.args(["-e", &format!("inject={call}:signal=SIGKILL:when={nth}")]);
+    strace.arg(PROGRAM).arg(rest[0]).arg(root).args(&rest[1..]);
+    strace.env("COGENCY_VERSIONS", versions).stderr(Stdio::null());
+    let (status, said) = Agent::spawn(&mut strace).finish();
+    (!status.success(), said)
+}
+
+/// Kills an agent at each of its calls, one after the other, and looks at what it left.
+fn kill_everywhere(versions: &str, prepare: u64, rest: &[&str]) -> usize {
+    let mut kills = 0;
+    for call in CALLS {
+        for nth in 1.. {
+            let place = Place::new();
+            if prepare > 0 {
+                start("count", &place.root, &[&prepare.to_string(), "alice"]).succeed();
+            }
+            let (is_killed, said) = kill_at(call, nth, versions, &place.root, rest);
+            let (saved, begun) = span(prepare, &said);
+            is_whole(&place, saved, begun, &format!("{call} {nth}"));
+            if !is_killed {
+                break;
+            }
+            kills += 1;
+        }
+    }
+    kills
+}
+
+fn is_whole(place: &Place, saved: u64, begun: u64, when: &str) {
+    block_on(async {
+        let manager = place.manager();
+        let found = number(&manager, "alice").await.unwrap_or_else(|e| panic!("{when}: {e}"));
+        assert!((saved..=begun).contains(&found), "{when}: {found}, not in {saved}..={begun}");
+        assert_eq!(turn(&manager, "alice").await.unwrap(), found + 1, "{when}");
+        let backend = FileBackend::new(&place.root);
+        let verified = backend.verify_history(&key("alice")).await;
+        assert!(verified.unwrap_or_else(|e| panic!("{when}: {e}")).is_current);
+    });
+    assert_eq!(names_but_copy(&place.folder("alice")), ["journal.jsonl", "lock"], "{when}");
+}
+
+#[test]
+fn promise_03_a_first_save_that_is_killed_at_any_system_call_was_or_was_not() {
+    println!("{} kills", kill_everywhere("100", 0, &["turn", "alice"]));
+}
+
+#[test]
+fn promise_03_a_save_that_is_killed_at_any_system_call_was_or_was_not() {
+    println!("{} kills", kill_everywhere("100", 2, &["turn", "alice"]));
+}
+
+#[test]
+fn promise_03_a_compaction_that_is_killed_at_any_system_call_was_or_was_not() {
+    println!("{} kills", kill_everywhere("1", 6, &["count", "2", "alice"]));
+}
