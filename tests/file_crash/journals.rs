@@ -45,7 +45,7 @@ fn promise_04_a_torn_last_line_of_any_length_is_a_save_that_nobody_was_told_of()
     fs::remove_file(place.file("alice")).unwrap();
     // All around the ends of a line, and some of its middle.
     let is_tried = |length: &usize| {
-        *length < starts + 100 || *length > journal.len() - 200 || length % 31 == 0
+        *length < starts + 100 || *length > journal.len() - 200 || length.is_multiple_of(31)
     };
     for length in (starts..journal.len()).filter(is_tried) {
         let mut zeros = journal.clone();
@@ -59,7 +59,7 @@ fn promise_04_a_torn_last_line_of_any_length_is_a_save_that_nobody_was_told_of()
                 assert_eq!(turn(&manager, "alice").await.unwrap(), 3, "at {length}");
             });
             let _ = fs::remove_file(place.file("alice"));
-            if length % 50 == 0 {
+            if length.is_multiple_of(50) {
                 assert_eq!(versions(&place), [1, 2, 3]);
             }
         }
@@ -70,7 +70,7 @@ fn promise_04_a_torn_last_line_of_any_length_is_a_save_that_nobody_was_told_of()
 #[test]
 fn promise_04_nothing_of_a_torn_line_is_left_behind_the_next_one() {
     let (place, journal) = turned(3);
-    let torn = [journal.as_slice(), b"{\"sequence\":4,", &[b'x'; 100_000]].concat();
+    let torn = [journal.as_slice(), b"{\"sequence\":4,", &vec![b'x'; 100_000]].concat();
     fs::write(place.journal("alice"), torn).unwrap();
     assert_eq!(block_on(async { turn(&place.manager(), "alice").await.unwrap() }), 4);
     let written = fs::read(place.journal("alice")).unwrap();
