@@ -34,7 +34,7 @@ impl Harness for Files {
         let mut journal = fs::read(folder.join("journal.jsonl")).unwrap();
         let last = journal[..journal.len() - 1].iter().rposition(|byte| *byte == b'\n');
         let starts = last.map_or(0, |before| before + 1);
-        journal.insert((starts + journal.len()) / 2, b'x');
+        journal.insert(usize::midpoint(starts, journal.len()), b'x');
         fs::write(folder.join("journal.jsonl"), journal).unwrap();
         true
     }
