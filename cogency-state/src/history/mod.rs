@@ -32,7 +32,6 @@ mod outline;
 mod rebuild;
 mod retention;
 mod row;
-#[cfg(any(test, feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod step;
 mod weight;
 
@@ -49,7 +48,6 @@ pub(crate) use outline::{Outline, Outlines, in_micros, micros};
 pub(crate) use rebuild::rebuild;
 pub use retention::Retention;
 pub use row::HistoryRow;
-#[cfg(any(test, feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub(crate) use step::{Back, Next, Saved};
 pub(crate) use weight::Weight;
 
