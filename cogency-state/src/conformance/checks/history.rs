@@ -125,11 +125,25 @@ impl<'t> History<'t> {
 
     /// Saves a state that grows, so many times.
     pub(super) async fn grow(&self, trial: &Trial<'_>, versions: usize) -> Verdict<Vec<Record>> {
+        let text = |version| "of many words, \u{1f916} ".repeat(version * version);
+        self.save_each(trial, (1..=versions).map(text)).await
+    }
+
+    /// Saves states that have little in common, so many times.
+    pub(super) async fn rewrite(&self, trial: &Trial<'_>, versions: usize) -> Verdict<Vec<Record>> {
+        let text = |version: usize| format!("{version} ").repeat(200);
+        self.save_each(trial, (1..=versions).map(text)).await
+    }
+
+    async fn save_each(
+        &self,
+        trial: &Trial<'_>,
+        texts: impl Iterator<Item = String>,
+    ) -> Verdict<Vec<Record>> {
         let lease = trial.backend.acquire(&self.key).await?;
         let mut records: Vec<Record> = Vec::new();
-        for version in 1..=versions {
+        for text in texts {
             let before = records.last();
-            let text = "of many words, \u{1f916} ".repeat(version * version);
             let record = sample::record(&self.key, before, &text);
             let write = Write::new(record.clone(), before.map(|before| before.revision))
                 .with_replaced(before.map(|before| before.state.clone()));

@@ -39,7 +39,7 @@ pub(super) async fn the_keys_of_histories_are_listed_in_order(trial: &Trial<'_>)
 
 pub(super) async fn what_need_not_stay_is_exported_once(trial: &Trial<'_>) -> Verdict {
     let history = History::of(trial)?;
-    let records = history.grow(trial, 12).await?;
+    let records = history.rewrite(trial, 12).await?;
     let all = history.export(Anchor::NONE, Retention::All, 100).await?;
     ensure!(all.is_empty(), "{} entries are exported of a history that has to stay", all.len());
     let (mut after, mut exported) = (Anchor::NONE, Vec::new());
@@ -81,7 +81,7 @@ fn come_back(key: &StateKey, rows: &[HistoryRow], records: &[Record]) -> Verdict
 
 pub(super) async fn exported_entries_are_removed_by_their_hash(trial: &Trial<'_>) -> Verdict {
     let history = History::of(trial)?;
-    let records = history.grow(trial, 12).await?;
+    let records = history.rewrite(trial, 12).await?;
     let rows = history.export(Anchor::NONE, Retention::Versions(3), 100).await?;
     let Some(last) = rows.last().map(HistoryRow::place) else { fail!("nothing is exported") };
     let other = Anchor { sequence: last.sequence, hash: Anchor::NONE.hash };
