@@ -8,6 +8,9 @@ pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) type Outcome<T> = Result<T, Failure>;
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// Makes something that works at a URL or in a folder.
+pub(crate) type Make<T> = fn(&str) -> BoxFuture<'static, Outcome<T>>;
+
 /// Keeps a chat under each key.
 pub(crate) trait Store: Send + Sync + 'static {
     /// Puts a chat where there is none.
@@ -73,7 +76,7 @@ pub(crate) struct Contestant {
     pub(crate) kind: Kind,
     pub(crate) guarantees: Guarantees,
     /// Makes it on a place of the medium.
-    pub(crate) make: fn(&str) -> BoxFuture<'static, Outcome<Box<dyn AnyStore>>>,
+    pub(crate) make: Make<Box<dyn AnyStore>>,
 }
 
 pub(crate) const NOTHING: &str = "nothing";

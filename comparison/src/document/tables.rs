@@ -1,6 +1,7 @@
 //! Tables in Markdown.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use super::numbers;
 use crate::aims::Aim;
@@ -16,10 +17,10 @@ pub(super) fn aims(aims: &[Aim], explained: &HashMap<String, String>) -> String 
     for aim in aims {
         let reached = if aim.is_reached { "reached" } else { "**missed**" };
         let measured = told(aim.measured.clone());
-        table.push_str(&format!("| {} | {measured} | {reached} |\n", aim.text));
+        let _ = writeln!(table, "| {} | {measured} | {reached} |", aim.text);
         if !aim.is_reached {
             let why = explained.get(&aim.id).map_or("not explained yet.", String::as_str);
-            missed.push_str(&format!("- {}: {why}\n", aim.text));
+            let _ = writeln!(missed, "- {}: {why}", aim.text);
         }
     }
     format!("{table}\n{missed}")
@@ -46,12 +47,13 @@ fn guarantees(medium: &Medium) -> String {
         let all = contestant.guarantees;
         let [lease, version, checksum] =
             [all.lease, all.version, all.checksum].map(|holds| if holds { "yes" } else { "no" });
-        table.push_str(&format!(
-            "| {} | {lease} | {version} | {checksum} | {} | {} |\n",
+        let _ = writeln!(
+            table,
+            "| {} | {lease} | {version} | {checksum} | {} | {} |",
             name(contestant),
             all.history,
             all.survives
-        ));
+        );
     }
     table
 }
@@ -101,11 +103,12 @@ pub(super) fn written(results: &Results) -> String {
             table.push_str(&line(&name(contestant), cells));
         }
         if !table.is_empty() {
-            text.push_str(&format!(
+            let _ = writeln!(
+                text,
                 "| {} | written | of what changed | of all versions | stored | compacted | of the last state |\n\
-                 |---|---|---|---|---|---|---|\n{table}\n",
+                 |---|---|---|---|---|---|---|\n{table}",
                 medium.name
-            ));
+            );
         }
     }
     text

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cogency_state::{
-    Holder, MemoryBackend, Opened, Record, Revision, StateBackend, StateKey, Write,
+    Holder, MemoryBackend, Metadata, Opened, Record, Revision, StateBackend, StateKey, Write,
 };
 use tokio::runtime::Runtime;
 
@@ -65,7 +65,7 @@ async fn save(backend: Backend, bytes: usize, json: Vec<u8>) -> Outcome<f64> {
     let Opened::Acquired { lease, record } = opened else { return Err("the key is held".into()) };
     let (found, metadata, replaced) = match record {
         Some(Record { revision, metadata, state, .. }) => (Some(revision), metadata, Some(state)),
-        None => (None, Default::default(), None),
+        None => (None, Metadata::default(), None),
     };
     let record = Record::new(key, Revision::after(found), None, metadata, json.into());
     let write = Write::new(record, found).with_replaced(replaced);

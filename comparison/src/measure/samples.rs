@@ -9,7 +9,7 @@ use crate::contestant::{BoxFuture, Outcome};
 use crate::results::{Cell, OfSize, Spread};
 
 /// What takes longer than this will not end.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Runs work to its end; a panic and a hang are failures as any other.
 pub(super) fn to_its_end<T: Send + 'static>(

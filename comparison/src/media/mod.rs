@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use cogency_state::StateBackend;
 
-use crate::contestant::{BoxFuture, Contestant, Outcome};
+use crate::contestant::{Contestant, Make, Outcome};
 
 pub(crate) struct Medium {
     /// As headings and labels have it.
@@ -28,7 +28,7 @@ pub(crate) struct Medium {
     /// Starts what is needed. It may panic where something is missing.
     pub(crate) open: fn() -> Place,
     /// This library's backend, to be asked without a manager.
-    pub(crate) backend: fn(&str) -> BoxFuture<'static, Outcome<Arc<dyn StateBackend>>>,
+    pub(crate) backend: Make<Arc<dyn StateBackend>>,
 }
 
 /// A server or a folder of this program's own. Dropped, it is gone.

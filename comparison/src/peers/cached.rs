@@ -1,4 +1,4 @@
-//! cached: a chat in a cache, of values in memory or of MessagePack in a file of redb.
+//! cached: a chat in a cache, of values in memory or of `MessagePack` in a file of redb.
 
 use ::cached::{ConcurrentCachedAsync, RedbCache, ShardedUnboundCache};
 
