@@ -12,11 +12,6 @@ pub(super) fn time(seconds: f64) -> String {
     format!("{} {unit}", significant(value))
 }
 
-/// `100 µs`, of a power of ten.
-pub(super) fn time_in_short(seconds: f64) -> String {
-    time(seconds).replace(".00", "").replace(".0 ", " ")
-}
-
 /// `412 µs (380–455)`, all in one unit.
 pub(super) fn spread(spread: Spread) -> String {
     let text = time(spread.median);
@@ -43,6 +38,20 @@ pub(super) fn bytes(bytes: f64) -> String {
         b => (b / 1e9, "GB"),
     };
     format!("{} {unit}", significant(value))
+}
+
+/// `100 µs`, of a power of ten.
+pub(super) fn time_in_short(seconds: f64) -> String {
+    in_short(&time(seconds))
+}
+
+/// `10 MB`, likewise.
+pub(super) fn bytes_in_short(value: f64) -> String {
+    in_short(&bytes(value))
+}
+
+fn in_short(text: &str) -> String {
+    text.replace(".00", "").replace(".0 ", " ")
 }
 
 /// Three digits that say something, and commas.

@@ -9,47 +9,46 @@ use crate::results::{OnMedium, Results, Row};
 
 /// Latency against the size of the state, a panel for each medium.
 pub(super) fn latency(results: &Results) -> String {
-    panels(results, |contestants, on_medium, medium| {
-        let lines = lines(contestants, on_medium, |row| {
-            let points = PLOTTED.into_iter().filter_map(|bytes| {
-                Some((as_number(bytes as u64), row.latency(bytes).ok()?.median))
-            });
-            points.collect()
-        });
-        let times = lines.iter().flat_map(|line| &line.points).map(|&(_, time)| time);
-        let y = Axis::of_powers("a cycle", times, numbers::time_in_short);
-        Some(Panel { title: medium.name.into(), x: sizes(), y, lines })
+    let points = |row: &Row| {
+        let points = PLOTTED
+            .into_iter()
+            .filter_map(|bytes| Some((as_number(bytes as u64), row.latency(bytes).ok()?.median)));
+        points.collect()
+    };
+    panels(results, points, |medium, lines| {
+        let y = Axis::of_powers("a cycle", heights(&lines), numbers::time_in_short);
+        Panel { title: medium.name.into(), x: sizes(), y, lines }
     })
 }
 
 /// Bytes written against turns, likewise.
 pub(super) fn written(results: &Results) -> String {
-    panels(results, |contestants, on_medium, medium| {
-        let lines = lines(contestants, on_medium, |row| {
-            let Some(Ok(written)) = &row.written else { return Vec::new() };
-            let after = written.after.iter().filter(|(turns, _)| *turns > 0);
-            after.map(|&(turns, bytes)| (f64::from(turns), as_number(bytes.max(1)))).collect()
-        });
-        let bytes = lines.iter().flat_map(|line| &line.points).map(|&(_, bytes)| bytes);
-        let y = Axis::of_powers("written", bytes, numbers::bytes);
-        let ticks = (0..=500).step_by(100).map(|turns| (f64::from(turns), turns.to_string()));
-        let x =
-            Axis { label: "turns", from: 0.0, to: 500.0, is_log: false, ticks: ticks.collect() };
-        Some(Panel { title: medium.name.into(), x, y, lines })
+    let points = |row: &Row| {
+        let Some(Ok(written)) = &row.written else { return Vec::new() };
+        let after = written.after.iter().filter(|(turns, bytes)| *turns > 0 && *bytes > 0);
+        after.map(|&(turns, bytes)| (f64::from(turns), as_number(bytes))).collect()
+    };
+    panels(results, points, |medium, lines| {
+        let y = Axis::of_powers("written", heights(&lines), numbers::bytes_in_short);
+        Panel { title: medium.name.into(), x: turns(), y, lines }
     })
 }
 
+fn heights(lines: &[Line]) -> impl Iterator<Item = f64> + Clone {
+    lines.iter().flat_map(|line| &line.points).map(|&(_, height)| height)
+}
+
+/// A panel for each medium that there are lines on.
 fn panels(
     results: &Results,
-    panel: impl Fn(&[&'static Contestant], &OnMedium, &Medium) -> Option<Panel>,
+    points: impl Fn(&Row) -> Vec<(f64, f64)>,
+    panel: impl Fn(&Medium, Vec<Line>) -> Panel,
 ) -> String {
     let panels = media::ALL.into_iter().filter_map(|medium| {
-        let contestants = medium.contestants.iter().chain(medium.writers);
-        let contestants: Vec<_> = contestants.filter(|one| is_shown(one)).collect();
-        panel(&contestants, results.medium(medium.id)?, medium)
+        let lines = lines(medium, results.medium(medium.id)?, &points);
+        (!lines.is_empty()).then(|| panel(medium, lines))
     });
-    let panels: Vec<_> = panels.filter(|panel| !panel.lines.is_empty()).collect();
-    plot::svg(&panels)
+    plot::svg(&panels.collect::<Vec<_>>())
 }
 
 /// Two lines of this library would be one.
@@ -58,11 +57,12 @@ fn is_shown(contestant: &Contestant) -> bool {
 }
 
 fn lines(
-    contestants: &[&'static Contestant],
+    medium: &Medium,
     on_medium: &OnMedium,
     points: impl Fn(&Row) -> Vec<(f64, f64)>,
 ) -> Vec<Line> {
-    let lines = contestants.iter().filter_map(|contestant| {
+    let contestants = medium.contestants.iter().chain(medium.writers);
+    let lines = contestants.filter(|one| is_shown(one)).filter_map(|contestant| {
         let points = points(on_medium.row(contestant.name)?);
         Some(Line { name: contestant.name, kind: contestant.kind, points })
     });
@@ -70,6 +70,11 @@ fn lines(
     let mut lines: Vec<_> = lines.filter(|line| !line.points.is_empty()).collect();
     lines.sort_by_key(|line| line.kind == Kind::Ours);
     lines
+}
+
+fn turns() -> Axis {
+    let ticks = (0..=500).step_by(100).map(|turns| (f64::from(turns), turns.to_string()));
+    Axis { label: "turns", from: 0.0, to: 500.0, is_log: false, ticks: ticks.collect() }
 }
 
 fn sizes() -> Axis {
