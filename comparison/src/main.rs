@@ -54,7 +54,6 @@ fn measured(only: &[&String], is_quick: bool, kept: &Path) -> Outcome<Results> {
         if !only.is_empty() && !only.iter().any(|id| *id == medium.id) {
             continue;
         }
-        eprintln!("{}", medium.name);
         let measured = measure::medium(medium, effort);
         results.media.retain(|earlier| earlier.id != medium.id);
         results.media.push(measured);

@@ -27,6 +27,8 @@ const SAVE_TRIES: usize = 3;
 
 /// A lease, renewed until it is released or dropped; or, where the backend is out of reach, what
 /// stands for one.
+///
+/// What happens seldom is in boxes, here and in the futures: all else would be moved with it.
 #[derive(Debug)]
 pub(crate) struct Hold {
     manager: StateManager,
@@ -36,7 +38,7 @@ pub(crate) struct Hold {
     /// `None` once it was given back, and without the backend.
     lease: Option<Lease>,
     /// Only without the backend.
-    alone: Option<Alone>,
+    alone: Option<Box<Alone>>,
     renewal: Option<Renewal>,
     /// Left last.
     ticket: Option<Ticket>,
@@ -84,7 +86,7 @@ impl Hold {
         observed::saved(self.manager.location(), &write, clock, outcome.as_ref().copied());
         self.manager.inner.listeners.tell(&self.key, outcome.as_ref().copied());
         if outcome.as_ref().is_err() {
-            self.release().await;
+            Box::pin(self.release()).await;
         }
         outcome
     }
@@ -95,7 +97,7 @@ impl Hold {
             return self.store(write, SAVE_TRIES).await;
         };
         if let Some(alone) = self.alone.take() {
-            return alone.save(outage, &manager, write).await;
+            return Box::pin(alone.save(outage, &manager, write)).await;
         }
         let spools = self.conduct.spools();
         let refusal = if spools { outage.refusal(&manager, &self.key) } else { None };
@@ -114,7 +116,7 @@ impl Hold {
                 Err(error) => return Err(error),
             },
         };
-        if spools { outage.keep(&manager, write, error).await } else { Err(error) }
+        if spools { Box::pin(outage.keep(&manager, write, error)).await } else { Err(error) }
     }
 
     /// Saves in the backend.
@@ -258,8 +260,9 @@ impl<'a> Waiting<'a> {
         if !conduct.spools() {
             return Err(why);
         }
-        let (alone, record) = outage.go_on(manager, key, conduct, self.left(), why).await?;
-        Ok((self.unleased(ticket, conduct, alone), record))
+        let going_on = Box::pin(outage.go_on(manager, key, conduct, self.left(), why));
+        let (alone, record) = going_on.await?;
+        Ok((self.unleased(ticket, conduct, Box::new(alone)), record))
     }
 
     /// Asks the backend until the lease is there.
@@ -296,7 +299,7 @@ impl<'a> Waiting<'a> {
         self.built(ticket, conduct, Some(lease), renewal, None)
     }
 
-    fn unleased(&self, ticket: Ticket, conduct: Conduct, alone: Alone) -> Hold {
+    fn unleased(&self, ticket: Ticket, conduct: Conduct, alone: Box<Alone>) -> Hold {
         self.built(ticket, conduct, None, None, Some(alone))
     }
 
@@ -306,7 +309,7 @@ impl<'a> Waiting<'a> {
         conduct: Conduct,
         lease: Option<Lease>,
         renewal: Option<Renewal>,
-        alone: Option<Alone>,
+        alone: Option<Box<Alone>>,
     ) -> Hold {
         let (manager, key) = (self.manager.clone(), self.key().clone());
         let (runtime, ticket) = (self.runtime.clone(), Some(ticket));

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use crate::contestant::Kind;
 
 /// Of a panel, with room for what is written around it.
-const WIDTH: f64 = 500.0;
+const WIDTH: f64 = 530.0;
 const HEIGHT: f64 = 330.0;
 const LEFT: f64 = 62.0;
-const RIGHT: f64 = 190.0;
+const RIGHT: f64 = 215.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 44.0;
 const COLUMNS: usize = 2;
@@ -20,11 +20,10 @@ text { font: 11px system-ui, sans-serif; fill: #59636e }
 text.title { font-size: 14px; font-weight: 600; fill: #1f2328 }
 line { stroke: #818b98; stroke-opacity: .25 }
 polyline { fill: none; stroke-width: 1.5; stroke-linejoin: round }
-polyline.leader { stroke-width: .75; stroke-opacity: .6 }
 polyline.floor { stroke: #818b98; stroke-dasharray: 4 3 } text.floor { fill: #59636e }
 polyline.peer { stroke: #bc4c00 } text.peer { fill: #bc4c00 }
 polyline.ours { stroke: #0969da; stroke-width: 2.5 } text.ours { fill: #0969da; font-weight: 600 }
-polyline.leader { stroke-dasharray: none; stroke-width: .75 }
+polyline.leader { stroke-dasharray: none; stroke-width: .75; stroke-opacity: .6 }
 @media (prefers-color-scheme: dark) {
 text, text.floor { fill: #9198a1 } text.title { fill: #f0f6fc }
 polyline.peer { stroke: #f0883e } text.peer { fill: #f0883e }

@@ -20,6 +20,7 @@ const MOST_CYCLES: u32 = 500;
 
 pub(super) fn of_all(runtime: &Runtime, players: &[Player], effort: Effort) -> Vec<Vec<OfSize>> {
     let cells = SIZES.map(|bytes| {
+        eprintln!("  {} KB", bytes / KB);
         let (chat, key) = (Arc::new(Chat::of_bytes(bytes)), format!("alone-{bytes}"));
         let cycles = cycles(runtime, players, &format!("first-{bytes}"), &chat);
         let prepare = |player: &Player| first(runtime, player, &key, &chat);

@@ -45,12 +45,14 @@ impl Effort {
 type Player = Cell<Arc<dyn AnyStore>>;
 
 pub(crate) fn medium(medium: &'static Medium, effort: Effort) -> OnMedium {
+    eprintln!("{}", medium.name);
     let mut rows = Vec::new();
     let about = opened(medium).map(|place| {
         let runtime = runtime();
         let players = players(&runtime, medium, &place);
         let mut latencies = latency::of_all(&runtime, &players, effort).into_iter();
         let mut rates = rate::of_all(&runtime, &players, effort).into_iter();
+        eprintln!("  what is written");
         for contestant in medium.contestants {
             let (latency, rate) = (latencies.next(), rates.next());
             rows.push(Row {
@@ -67,6 +69,7 @@ pub(crate) fn medium(medium: &'static Medium, effort: Effort) -> OnMedium {
         }
         place.about.clone()
     });
+    eprintln!("  the store's own part");
     let own = if about.is_ok() { own_part::of_medium(medium, effort) } else { Vec::new() };
     OnMedium { id: medium.id.into(), about, rows, own }
 }

@@ -54,8 +54,13 @@ fn of_size(
         round += 1;
     }
     let [with, without, save] = samples.map(|times| times.and_then(Spread::of));
-    let change = with.and_then(|with| Ok(with.median - without?.median));
-    OwnPart { bytes, save, change: change.map(|change| change.max(0.0)) }
+    let change = with.and_then(|with| Ok((with.median - without?.median).max(0.0)));
+    let finds_it = backends.last().is_some_and(|backend| keeps_history(backend.as_ref().ok()));
+    OwnPart { bytes, save, change: if finds_it { change } else { Ok(0.0) } }
+}
+
+fn keeps_history(backend: Option<&Backend>) -> bool {
+    backend.is_some_and(|backend| backend.capabilities().history)
 }
 
 /// Seconds of a save.

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::latency::first;
 use super::samples::{self, to_its_end};
-use super::{Effort, KEYS, Player, SIZES};
+use super::{Effort, KB, KEYS, Player, SIZES};
 use crate::chat::Chat;
 use crate::results::{Cell, OfSize};
 
@@ -18,6 +18,7 @@ const TURNS: [u32; 3] = [8, 4, 1];
 pub(super) fn of_all(runtime: &Runtime, players: &[Player], effort: Effort) -> Vec<Vec<OfSize>> {
     let mut cells = Vec::new();
     for (bytes, turns) in SIZES.into_iter().zip(TURNS) {
+        eprintln!("  {KEYS} x {} KB", bytes / KB);
         let chat = Arc::new(Chat::of_bytes(bytes));
         let prepare = |player: &Player| {
             (0..KEYS).try_for_each(|nth| first(runtime, player, &key(bytes, nth), &chat))

@@ -64,7 +64,7 @@ static CONTESTANTS: [Contestant; 6] = [
 ];
 
 static WRITERS: [Contestant; 1] = [Contestant {
-    name: "cogency-state, turns seconds apart",
+    name: "cogency-state, slow turns",
     kind: Kind::Ours,
     guarantees: Guarantees::ours("100 versions", POWER_CUT),
     make: make!(|at| Copied::over(FileBackend::new(format!("{at}/ours")))),

@@ -117,7 +117,7 @@ fn open() -> Place {
     let [log, tables, compacted] = [(); 3].map(|()| Arc::clone(&server));
     Place {
         at: server.url(),
-        about: version("mariadbd"),
+        about: format!("MariaDB {}", version("mariadbd")),
         written: Some(Box::new(move || Ok(u64::try_from(log.number(LOG))?))),
         stored: Some(Box::new(move || Ok(u64::try_from(tables.number(TABLES))?))),
         compact: Some(Box::new(move || compacted.run(OPTIMIZE))),

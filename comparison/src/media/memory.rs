@@ -21,7 +21,7 @@ pub(super) static MEMORY: Medium = Medium {
     contestants: &CONTESTANTS,
     writers: &[],
     open,
-    backend: backend!(|_at| MemoryBackend::new()),
+    backend: backend!(|_at| MemoryBackend::new().without_history()),
 };
 
 static CONTESTANTS: [Contestant; 6] = [

@@ -27,7 +27,8 @@ pub(crate) struct Medium {
     pub(crate) writers: &'static [Contestant],
     /// Starts what is needed. It may panic where something is missing.
     pub(crate) open: fn() -> Place,
-    /// This library's backend, to be asked without a manager.
+    /// This library's backend, to be asked without a manager: with its history, but in memory, where
+    /// that is all that a save does beside taking over a pointer.
     pub(crate) backend: Make<Arc<dyn StateBackend>>,
 }
 
@@ -105,9 +106,12 @@ fn bytes_in(folder: &Path) -> Outcome<u64> {
     Ok(bytes)
 }
 
-/// The first line that a program prints about its version.
+/// The version that a program prints: the first number with dots.
 fn version(program: &str) -> String {
     let told = std::process::Command::new(program).arg("--version").output();
     let told = told.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    told.ok().and_then(|told| Some(told.lines().next()?.to_owned())).unwrap_or_default()
+    let told = told.unwrap_or_default();
+    let words = told.split([' ', '=', '-']);
+    let is_version = |word: &&str| word.contains('.') && word.starts_with(char::is_numeric);
+    words.into_iter().find(is_version).unwrap_or("of an unknown version").to_owned()
 }

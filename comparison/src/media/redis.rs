@@ -87,7 +87,7 @@ fn open(appendfsync: &str) -> Place {
     let (log, keys) = (Arc::clone(&server), Arc::clone(&server));
     Place {
         at: server.url(),
-        about: format!("{}, appendfsync {appendfsync}", version("redis-server")),
+        about: format!("Redis {}, appendfsync {appendfsync}", version("redis-server")),
         written: Some(Box::new(move || bytes_in(&log.folder().join("appendonlydir")))),
         stored: Some(Box::new(move || bytes_of_keys(&keys))),
         compact: None,
