@@ -35,7 +35,7 @@ pub struct Call<T> {
     pub state: T,
     key: StateKey,
     /// `None` where the manager is switched off.
-    open: Option<OpenCall>,
+    open: Option<Box<OpenCall>>,
 }
 
 impl<T: Serialize + DeserializeOwned + Default + Send + 'static> Call<T> {

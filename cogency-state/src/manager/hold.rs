@@ -28,7 +28,8 @@ const SAVE_TRIES: usize = 3;
 /// A lease, renewed until it is released or dropped; or, where the backend is out of reach, what
 /// stands for one.
 ///
-/// What happens seldom is in boxes, here and in the futures: all else would be moved with it.
+/// It is in a box, as is all that happens seldom, here and in the futures: it is handed on through
+/// many of them, and each would move it.
 #[derive(Debug)]
 pub(crate) struct Hold {
     manager: StateManager,
@@ -50,9 +51,10 @@ impl Hold {
         manager: &StateManager,
         place: Place,
         wait: Duration,
-    ) -> Result<Self, Error> {
+    ) -> Result<Box<Self>, Error> {
         let conduct = Conduct::failing();
-        let (hold, _) = Waiting::begin(manager, place, wait)?.hold(conduct, Then::Nothing).await?;
+        let waiting = Waiting::begin(manager, place, wait)?;
+        let (hold, _) = waiting.hold(conduct, Then::Nothing).await?;
         Ok(hold)
     }
 
@@ -62,12 +64,13 @@ impl Hold {
         place: Place,
         wait: Duration,
         conduct: Conduct,
-    ) -> Result<(Self, Option<Box<Record>>), Error> {
-        Waiting::begin(manager, place, wait)?.hold(conduct, Then::Load).await
+    ) -> Result<(Box<Self>, Option<Box<Record>>), Error> {
+        let waiting = Waiting::begin(manager, place, wait)?;
+        waiting.hold(conduct, Then::Load).await
     }
 
     /// Saves, and gives the key back. Runs to its end although the caller may stop waiting.
-    pub(crate) async fn save(self, write: Box<Write>) -> Result<Outcome, Error> {
+    pub(crate) async fn save(self: Box<Self>, write: Box<Write>) -> Result<Outcome, Error> {
         if self.manager.backend().capabilities().saves_survive_drop {
             return self.save_here(write).await;
         }
@@ -80,7 +83,7 @@ impl Hold {
         })
     }
 
-    async fn save_here(mut self, write: Box<Write>) -> Result<Outcome, Error> {
+    async fn save_here(mut self: Box<Self>, write: Box<Write>) -> Result<Outcome, Error> {
         let clock = Clock::start();
         let outcome = self.save_or_spool(&write).await;
         observed::saved(self.manager.location(), &write, clock, outcome.as_ref().copied());
@@ -152,7 +155,7 @@ impl Hold {
     }
 
     /// Deletes what is stored, and gives the key back.
-    pub(crate) async fn delete(self) -> Result<bool, Error> {
+    pub(crate) async fn delete(self: Box<Self>) -> Result<bool, Error> {
         let Some(lease) = self.lease.clone() else { return Ok(false) };
         let deleted = self.manager.backend().delete_state(&lease).await;
         if let (Some(outage), Ok(_) | Err(Error::OutcomeUnknown { .. })) =
@@ -165,7 +168,7 @@ impl Hold {
     }
 
     /// Gives the key back, and waits until that is done.
-    pub(crate) async fn release(mut self) {
+    pub(crate) async fn release(mut self: Box<Self>) {
         self.renewal = None;
         if let Some(alone) = self.alone.take() {
             alone.release().await;
@@ -229,10 +232,10 @@ impl<'a> Waiting<'a> {
 
     /// Waits for the key's turn in this process, then for its lease.
     async fn hold(
-        self,
+        &self,
         conduct: Conduct,
         then: Then,
-    ) -> Result<(Hold, Option<Box<Record>>), Error> {
+    ) -> Result<(Box<Hold>, Option<Box<Record>>), Error> {
         let ticket = Ticket::wait(self.place.clone(), &self.holder, self.wait).await;
         let ticket = ticket.map_err(|holder| self.timed_out(holder))?;
         let (manager, key) = (self.manager, self.key());
@@ -293,13 +296,13 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    fn leased(&self, ticket: Ticket, conduct: Conduct, lease: Lease) -> Hold {
+    fn leased(&self, ticket: Ticket, conduct: Conduct, lease: Lease) -> Box<Hold> {
         let manager = self.manager;
         let renewal = manager.inner.renewals.renew(&self.runtime, manager.backend(), &lease);
         self.built(ticket, conduct, Some(lease), renewal, None)
     }
 
-    fn unleased(&self, ticket: Ticket, conduct: Conduct, alone: Box<Alone>) -> Hold {
+    fn unleased(&self, ticket: Ticket, conduct: Conduct, alone: Box<Alone>) -> Box<Hold> {
         self.built(ticket, conduct, None, None, Some(alone))
     }
 
@@ -310,10 +313,10 @@ impl<'a> Waiting<'a> {
         lease: Option<Lease>,
         renewal: Option<Renewal>,
         alone: Option<Box<Alone>>,
-    ) -> Hold {
+    ) -> Box<Hold> {
         let (manager, key) = (self.manager.clone(), self.key().clone());
         let (runtime, ticket) = (self.runtime.clone(), Some(ticket));
-        Hold { manager, key, conduct, runtime, lease, alone, renewal, ticket }
+        Box::new(Hold { manager, key, conduct, runtime, lease, alone, renewal, ticket })
     }
 
     fn key(&self) -> &StateKey {
