@@ -213,7 +213,7 @@ impl<'a, S: Serializer> Serializer for Strict<'a, S> {
         if self.null == Null::NoneAsText && value == "null" {
             return Err(self.trace.refuse(SOME_NULL));
         }
-        if self.null.is_text() {
+        if self.null.is_text() || value.len() < text::WORTH_IT {
             return self.inner.serialize_str(value);
         }
         let mut json = self.trace.quoted.take();

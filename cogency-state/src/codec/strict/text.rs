@@ -1,6 +1,9 @@
 //! Texts as JSON has them, many bytes at a time: `serde_json` looks at one after the other, and most
 //! of a state is text.
 
+/// Shorter texts are as quick the other way.
+pub(super) const WORTH_IT: usize = 24;
+
 /// So many bytes are looked at together.
 const BLOCK: usize = 32;
 
