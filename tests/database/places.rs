@@ -65,6 +65,15 @@ impl Database {
         }
     }
 
+    /// Runs SQL with the database's own client, as an operator would; of SQLite that is a library.
+    pub(crate) fn run_by_client(&self, sql: &str) {
+        match (&self.file, self.name) {
+            (Some(file), _) => file.run(sql),
+            (None, "postgres") => shared_postgres().run_by_client(sql),
+            (None, _) => shared_mariadb().run_by_client(sql),
+        }
+    }
+
     /// The only number that it gives.
     pub(crate) fn number(&self, sql: &str) -> i64 {
         let sql = sql.replace("{p}", &self.prefix);

@@ -6,7 +6,8 @@
 //! ```
 
 use cogency_state::{DatabaseBackend, MemoryBackend, Retention, StateBackend};
-use cogency_state_tests::database::SqliteFile;
+use cogency_state_tests::database::{DatabaseServer, SqliteFile, shared_mariadb, shared_postgres};
+use cogency_state_tests::redis::fresh_prefix;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Runtime;
 
@@ -74,4 +75,23 @@ fn random_sequences_on_sqlite_agree_with_a_model() {
 #[test]
 fn random_sequences_on_sqlite_that_prunes_agree_with_a_model() {
     on_sqlite(Retention::Versions(3));
+}
+
+fn on_server(server: &DatabaseServer, stays: Retention) {
+    let (runtime, prefix) = (runtime(), fresh_prefix().replace('-', "_") + "_");
+    let builder = DatabaseBackend::builder(&server.url()).prefix(prefix).history(stays);
+    let backend = runtime.block_on(builder.connect()).unwrap();
+    sequences(4, stays, &runtime, &backend);
+}
+
+#[test]
+fn random_sequences_on_postgres_agree_with_a_model() {
+    on_server(shared_postgres(), Retention::All);
+    on_server(shared_postgres(), Retention::Versions(3));
+}
+
+#[test]
+fn random_sequences_on_mariadb_agree_with_a_model() {
+    on_server(shared_mariadb(), Retention::All);
+    on_server(shared_mariadb(), Retention::Versions(3));
 }
