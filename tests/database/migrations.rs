@@ -156,7 +156,7 @@ async fn on_sqlite_a_migration_waits_for_somebody_who_writes() {
     writer.execute("BEGIN IMMEDIATE").await.unwrap();
     let url = file.url();
     let connecting = tokio::spawn(async move {
-        let builder = DatabaseBackend::builder(&url).connect_timeout(Duration::from_millis(50));
+        let builder = DatabaseBackend::builder(&url).connect_timeout(Duration::from_millis(500));
         builder.connect().await
     });
     tokio::time::sleep(Duration::from_millis(2_500)).await;
