@@ -159,7 +159,7 @@ async fn on_sqlite_a_migration_waits_for_somebody_who_writes() {
         let builder = DatabaseBackend::builder(&url).connect_timeout(Duration::from_millis(500));
         builder.connect().await
     });
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
     writer.execute("COMMIT").await.unwrap();
     let backend = connecting.await.unwrap().unwrap();
     save(&backend, &key("alice"), "1").await;

@@ -81,7 +81,7 @@ fn on_server(server: &DatabaseServer, stays: Retention) {
     let (runtime, prefix) = (runtime(), fresh_prefix().replace('-', "_") + "_");
     let builder = DatabaseBackend::builder(&server.url()).prefix(prefix).history(stays);
     let backend = runtime.block_on(builder.connect()).unwrap();
-    sequences(4, stays, &runtime, &backend);
+    sequences(3, stays, &runtime, &backend);
 }
 
 #[test]
