@@ -1,5 +1,7 @@
 //! The databases that tests run on.
 
+use std::time::Duration;
+
 use cogency_state::{DatabaseBackend, DatabaseBackendBuilder};
 use cogency_state_tests::database::{SqliteFile, shared_mariadb, shared_postgres};
 use cogency_state_tests::redis::fresh_prefix;
@@ -42,8 +44,10 @@ impl Database {
         }
     }
 
+    /// More patient than a program is: the machines of tests are busy.
     pub(crate) fn builder(&self) -> DatabaseBackendBuilder {
-        DatabaseBackend::builder(&self.url).prefix(&self.prefix)
+        let builder = DatabaseBackend::builder(&self.url).prefix(&self.prefix);
+        builder.connect_timeout(Duration::from_secs(20))
     }
 
     pub(crate) async fn connect(&self) -> DatabaseBackend {
