@@ -54,6 +54,8 @@
 
 mod entry;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod histories;
 mod manifest;
 mod past;
@@ -63,6 +65,9 @@ mod restore;
 mod run;
 mod source;
 mod versions;
+
+#[cfg(test)]
+mod frozen;
 
 use std::fmt;
 use std::path::Path;

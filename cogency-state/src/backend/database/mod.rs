@@ -16,6 +16,8 @@ mod connections;
 mod deleting;
 mod dialect;
 mod entry;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod history;
 mod kept;
 mod leases;
