@@ -58,6 +58,9 @@ mod disk;
 mod envelope;
 mod error;
 mod expires_at;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod history;
 mod holder;
 mod key;

@@ -61,6 +61,8 @@ pub use policies::OnUnreadable;
 pub(crate) use policies::check_said;
 pub use query::{Query, Rows};
 pub(crate) use queue::Place;
+#[cfg(any(test, fuzzing))]
+pub(crate) use spool::fuzz as fuzz_spool;
 pub use switch::{is_enabled, set_enabled};
 pub(crate) use told::tell;
 pub use told::with_outcome;
