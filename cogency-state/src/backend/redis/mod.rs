@@ -10,20 +10,28 @@ mod adopting;
 mod aside;
 mod builder;
 mod claim;
+mod deleting;
 mod durability;
+mod entry;
+mod history;
 mod index;
 mod keys;
 mod known;
 mod leases;
 mod listing;
+mod moving;
 mod network;
+mod noting;
 mod problem;
+mod reading;
+mod rebuilding;
 mod records;
 mod replication;
 mod request;
 mod saving;
 mod scripts;
 mod slot;
+mod standing;
 mod taking;
 mod url;
 mod waiting;
@@ -34,7 +42,8 @@ use async_trait::async_trait;
 
 use self::records::Records;
 use super::{
-    Capabilities, Durability, KeyPage, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write,
+    Capabilities, Durability, HistoryBackend, KeyPage, Lease, LeaseAttempt, Opened, Sharing,
+    StateBackend, Write,
 };
 use crate::aside::{Aside, AsideId};
 use crate::error::Error;
@@ -44,6 +53,9 @@ use crate::record::Record;
 
 pub use builder::RedisBackendBuilder;
 pub use durability::RedisDurability;
+
+/// How often something is begun anew because a history went on meanwhile.
+const TRIES: usize = 5;
 
 /// Keeps records on a Redis server (7 or newer, or Valkey), the one that sentinels name, or a
 /// cluster, for all processes and hosts that reach it. Needs the cargo feature `redis`.
@@ -113,7 +125,7 @@ pub use durability::RedisDurability;
 /// Set `maxmemory-policy` to `noeviction`. A user with the least rights is
 ///
 /// ```text
-/// ACL SETUSER agent on >password ~cogency:* +@scripting +@string +@hash +@keyspace +@connection +time +config|get
+/// ACL SETUSER agent on >password ~cogency:* +@scripting +@string +@hash +@stream +@keyspace +@connection +time +config|get
 /// ```
 ///
 /// Without `config|get` the durability is unknown and cannot be required. Add `+cluster|slots` in a
@@ -216,13 +228,18 @@ impl StateBackend for RedisBackend {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::none()
+        let capabilities = Capabilities::none()
             .with_durability(self.durability)
             .with_sharing(Sharing::Network)
             .with_lease_ttl(Some(self.records.lease_ttl))
             .with_expiry()
             .with_list_of_all()
-            .with_aside()
+            .with_aside();
+        if self.records.retention.is_some() { capabilities.with_history() } else { capabilities }
+    }
+
+    fn history(&self) -> Option<&dyn HistoryBackend> {
+        self.records.retention.map(|_| self as _)
     }
 
     async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {
