@@ -15,7 +15,7 @@ use crate::envelope::in_history::{self, InHistory, Place};
 use crate::error::Error;
 use crate::history::{Break, Entry, rebuild};
 use crate::key::StateKey;
-use crate::record::Record;
+use crate::record::{Record, Revision};
 
 /// A larger state is put together where that holds nobody up.
 const MAX_INLINE_BYTES: u64 = 256 << 10;
@@ -48,6 +48,15 @@ impl Records {
                 Some(now) => document = now,
             }
         }
+    }
+
+    /// The revision of a document, wherever its state is.
+    pub(super) fn revision_of(&self, key: &StateKey, document: &Bytes) -> Result<Revision, Error> {
+        let Some(found) = in_history::read(key, document) else {
+            return Ok(Record::from_json(key, self.location(), document)?.revision);
+        };
+        let found = found.map_err(|unreadable| unreadable.into_error(key, self.location()))?;
+        Ok(found.record.revision)
     }
 
     /// The record whose state its history has.

@@ -18,7 +18,7 @@ use super::problem::Problem;
 use super::records::Records;
 use crate::backend::{Lease, Write};
 use crate::error::{BoxError, Error};
-use crate::record::{Record, version_of};
+use crate::record::version_of;
 
 impl Records {
     pub(super) async fn save(
@@ -88,7 +88,7 @@ impl Records {
         let (key, expected) = (save.lease.key(), save.write.expected);
         let document = self.document(key).await?;
         let found = match &document {
-            Some(document) => Some(Record::from_json(key, self.location(), document)?.revision),
+            Some(document) => Some(self.revision_of(key, document)?),
             None => None,
         };
         match document {
