@@ -244,7 +244,7 @@ fn a_value_of_another_program_that_grew_at_the_last_moment_is_not_saved_over() {
     shared().run::<()>(&["SET", &lease, "1"]);
     for (value, answer) in [("theirs, longer", "stale"), ("ours", "stale"), ("theirs", "done")] {
         shared().run::<()>(&["SET", &record, value]);
-        let keys = ["5", &record, &lease, &history, &contents, &index];
+        let keys = ["5", &*record, &lease, &history, &contents, &index];
         let bytes = ["1", "theirs", "new", "0", "5", "2"];
         let (value, no_entry) = (["new value", "0", ""], ["", "", "", "", "1"]);
         let rest = ["6", "default", "write id"];

@@ -111,7 +111,11 @@ impl Records {
         })
     }
 
-    pub(super) fn in_doubt_unless(&self, key: &StateKey, done: Result<(), Problem>) -> Result<(), Error> {
+    pub(super) fn in_doubt_unless(
+        &self,
+        key: &StateKey,
+        done: Result<(), Problem>,
+    ) -> Result<(), Error> {
         done.map_err(|problem| self.doubt(key, problem))
     }
 

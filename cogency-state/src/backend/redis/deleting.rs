@@ -73,9 +73,11 @@ impl Records {
     fn deletion(&self, attempt: &Attempt, deletion: &str, entry: Option<&Written>) -> Request {
         let noted = Written::arguments(entry);
         let is_broken = entry.is_none() && self.retention.is_some();
+        let mut keys = vec![attempt.record(), attempt.lease_name(), attempt.history()];
+        keys.extend(is_broken.then(|| attempt.contents()));
         let request = Request::new().then_script(
             &DELETE,
-            &[attempt.record(), attempt.lease_name(), attempt.history(), attempt.contents()],
+            &keys,
             &[
                 attempt.id().as_bytes(),
                 deletion.as_bytes(),

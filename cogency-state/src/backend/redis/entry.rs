@@ -85,7 +85,7 @@ impl Written {
         let stored = Stored { row: HistoryRow { previous, hash: head.hash, entry }, apart, stands };
         let mut json = Vec::with_capacity(2 * INLINE_CONTENT);
         serde_json::to_writer(&mut json, &stored)?;
-        let entries = before.map_or(0, Standing::entries);
+        let entries = before.map_or(0, |before| before.entries);
         Ok(Self { sequence, before: entries, json, content, standing })
     }
 
@@ -98,11 +98,8 @@ impl Written {
 impl Stands {
     fn of(standing: &Standing, kind: Kind) -> Self {
         let Head { weight, version, write_id, checksum, .. } = &standing.head;
-        let newest = || Newest {
-            version: *version,
-            write_id: write_id.clone(),
-            checksum: checksum.clone(),
-        };
+        let newest =
+            || Newest { version: *version, write_id: write_id.clone(), checksum: checksum.clone() };
         Self {
             keyframe: standing.keyframe,
             keyframe_bytes: weight.keyframe_bytes,
@@ -116,6 +113,14 @@ impl Stands {
     }
 }
 
+impl Stored {
+    /// Whether it is the entry of this number, and has its content in one place.
+    fn is_of(&self, sequence: u64) -> bool {
+        let entry = &self.row.entry;
+        entry.sequence == sequence && (!self.apart || entry.content.is_empty())
+    }
+}
+
 /// An entry that was found.
 #[derive(Clone)]
 pub(super) struct Found {
@@ -126,7 +131,7 @@ impl Found {
     /// Reads an entry that has this number.
     pub(super) fn read(sequence: u64, json: &[u8]) -> Result<Self, Break> {
         match serde_json::from_slice::<Stored>(json) {
-            Ok(stored) if stored.row.entry.sequence == sequence => Ok(Self { stored }),
+            Ok(stored) if stored.is_of(sequence) => Ok(Self { stored }),
             _ => Err(Break::at(sequence, "it is not one that this library writes")),
         }
     }
@@ -177,7 +182,7 @@ impl Found {
     }
 
     /// Where the history stands behind it.
-    pub(super) fn standing(&self) -> Standing {
+    pub(super) fn head(&self) -> Head {
         let (entry, stands) = (self.entry(), &self.stored.stands);
         let (version, write_id, checksum) = match (&stands.newest, entry.kind) {
             (Some(newest), _) => (newest.version, &newest.write_id, newest.checksum.clone()),
@@ -185,9 +190,8 @@ impl Found {
             (None, _) => (entry.version, &entry.write_id, entry.checksum.clone()),
         };
         let pruned = stands.pruned.as_ref();
-        let pruned =
-            pruned.map(|pruned| Anchor { sequence: pruned.through, hash: pruned.hash });
-        let head = Head {
+        let pruned = pruned.map(|pruned| Anchor { sequence: pruned.through, hash: pruned.hash });
+        Head {
             sequence: entry.sequence,
             hash: self.hash(),
             at: entry.at,
@@ -200,7 +204,6 @@ impl Found {
                 changes: stands.changes,
             },
             pruned: pruned.unwrap_or(Anchor::NONE),
-        };
-        Standing { head, keyframe: stands.keyframe }
+        }
     }
 }

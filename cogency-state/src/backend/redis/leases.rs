@@ -98,10 +98,7 @@ impl Records {
     }
 
     /// Takes a lease if it has run out. Gives who holds it else.
-    async fn take_over(
-        &self,
-        attempt: &Attempt,
-    ) -> Result<Option<Holder>, Failure> {
+    async fn take_over(&self, attempt: &Attempt) -> Result<Option<Holder>, Failure> {
         let value = attempt.value();
         let request = Request::new().then_script(
             &TAKE_OVER,

@@ -92,9 +92,8 @@ impl Records {
         whole: Option<&Whole>,
     ) -> Result<Request, Error> {
         let (id, about) = (aside.id.to_string(), aside.to_json()?);
-        let noted = self.noted(key, attempt, |head, origin| {
-            Next::aside(head, key, &id, about.clone(), origin)
-        });
+        let noted = self
+            .noted(key, attempt, |head, origin| Next::aside(head, key, &id, about.clone(), origin));
         let (entry, is_broken) = match noted.await {
             Ok(entry) => (entry, false),
             Err(Error::HistoryBroken { .. }) => (None, true),
@@ -215,9 +214,7 @@ impl Records {
         let key = lease.key();
         match &*said.word {
             // An earlier try may have done it.
-            "none" | "lost" | "taken" if is_doubtful => {
-                Err(self.doubt(key, "its answer was lost"))
-            }
+            "none" | "lost" | "taken" if is_doubtful => Err(self.doubt(key, "its answer was lost")),
             "none" => Ok(false),
             "done" => self.in_doubt_unless(key, said.replicated).map(|()| true),
             "taken" => {

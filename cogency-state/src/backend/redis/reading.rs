@@ -20,9 +20,13 @@ const STRANGE: Problem = Problem::Strange("not what a stream gives");
 type Item = (u64, Bytes);
 
 impl Records {
-    /// The command that looks at the newest entry.
-    pub(super) fn look_at_newest(history: &str) -> Cmd {
-        command(&[b"XREVRANGE", history.as_bytes(), b"+", b"-", b"COUNT", b"1"])
+    /// The commands that look at where a history stands: how many entries it has, and the newest.
+    pub(super) fn look_at_history(history: &str) -> [Cmd; 2] {
+        let history = history.as_bytes();
+        [
+            command(&[b"XLEN", history]),
+            command(&[b"XREVRANGE", history, b"+", b"-", b"COUNT", b"1"]),
+        ]
     }
 
     /// Where a history stands; `None` before there is any entry.
@@ -30,8 +34,13 @@ impl Records {
         &self,
         key: &StateKey,
     ) -> Result<Result<Option<Standing>, Break>, Failure> {
-        let newest = Self::look_at_newest(&self.keys.history(&self.keys.record(key)));
-        Ok(standing_of(self.value(&Request::one(newest)).await?)?)
+        let commands = Self::look_at_history(&self.keys.history(&self.keys.record(key)));
+        let request = commands.into_iter().fold(Request::new(), Request::then);
+        let mut answers = self.values(&request).await?;
+        let (Some(newest), Some(count)) = (answers.pop(), answers.pop()) else {
+            return Err(STRANGE.into());
+        };
+        Ok(standing_of(&count, newest)?)
     }
 
     /// The newest entries whose numbers are less than this one, the newest first.
@@ -60,15 +69,17 @@ impl Records {
         limit: usize,
     ) -> Result<Result<Vec<Found>, Break>, Failure> {
         let (history, from, to) = (self.keys.history(&self.keys.record(key)), id(from), id(to));
-        let mut range =
-            command(&[b"XRANGE", history.as_bytes(), from.as_bytes(), to.as_bytes()]);
+        let mut range = command(&[b"XRANGE", history.as_bytes(), from.as_bytes(), to.as_bytes()]);
         range.arg("COUNT").arg(limit);
         self.found_in(range).await
     }
 
     async fn found_in(&self, range: Cmd) -> Result<Result<Vec<Found>, Break>, Failure> {
         let answer = self.value(&Request::one(range).of_bytes(LARGE)).await?;
-        Ok(items(answer)?.into_iter().map(|(sequence, json)| Found::read(sequence, &json)).collect())
+        Ok(items(answer)?
+            .into_iter()
+            .map(|(sequence, json)| Found::read(sequence, &json))
+            .collect())
     }
 
     /// The same with all that they keep, which takes so many bytes.
@@ -80,9 +91,8 @@ impl Records {
     ) -> Result<Result<Vec<Found>, Break>, Failure> {
         let record = self.keys.record(key);
         let (from, to) = (id(from), id(to));
-        let range = |stream: &str| {
-            command(&[b"XRANGE", stream.as_bytes(), from.as_bytes(), to.as_bytes()])
-        };
+        let range =
+            |stream: &str| command(&[b"XRANGE", stream.as_bytes(), from.as_bytes(), to.as_bytes()]);
         let request = Request::one(range(&self.keys.history(&record)))
             .then(range(&self.keys.contents(&record)))
             .of_bytes(LARGE.max(bytes));
@@ -118,11 +128,18 @@ pub(super) fn id(sequence: u64) -> String {
     format!("{sequence}-0")
 }
 
-/// Where a history stands whose newest entry was looked at.
-pub(super) fn standing_of(answer: Value) -> Result<Result<Option<Standing>, Break>, Problem> {
-    let newest = items(answer)?.pop();
+/// Where a history stands, by what was seen of it.
+pub(super) fn standing_of(
+    count: &Value,
+    newest: Value,
+) -> Result<Result<Option<Standing>, Break>, Problem> {
+    let Value::Int(count) = count else { return Err(STRANGE) };
+    let entries = u64::try_from(*count).map_err(|_| STRANGE)?;
+    let newest = items(newest)?.pop();
     let found = newest.map(|(sequence, json)| Found::read(sequence, &json)).transpose();
-    Ok(found.map(|found| found.map(|found| found.standing())))
+    let standing =
+        |found: Found| Standing { head: found.head(), keyframe: found.keyframe(), entries };
+    Ok(found.map(|found| found.map(standing)))
 }
 
 fn with_contents(found: Vec<Found>, contents: Vec<Item>) -> Result<Vec<Found>, Break> {

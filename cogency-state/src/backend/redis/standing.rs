@@ -10,6 +10,8 @@ pub(super) struct Standing {
     pub(super) head: Head,
     /// The entry that the rebuild of the newest version begins with.
     pub(super) keyframe: u64,
+    /// How many entries there are.
+    pub(super) entries: u64,
 }
 
 impl Standing {
@@ -19,12 +21,11 @@ impl Standing {
             Some(before) if !next.entry.begins_anew() => before.keyframe,
             _ => next.entry.sequence,
         };
-        Self { head: next.head.clone(), keyframe }
-    }
-
-    /// How many entries there are.
-    pub(super) fn entries(&self) -> u64 {
-        self.head.sequence.saturating_sub(self.head.pruned.sequence)
+        let (entries, was_pruned) =
+            before.map_or((0, 0), |before| (before.entries, before.head.pruned.sequence));
+        let removed = next.head.pruned.sequence.saturating_sub(was_pruned);
+        let entries = entries.saturating_sub(removed) + 1;
+        Self { head: next.head.clone(), keyframe, entries }
     }
 
     /// Whether nothing stands before the entry that the newest rebuild begins with.

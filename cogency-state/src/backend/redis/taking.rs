@@ -72,7 +72,8 @@ impl Look<'_> {
             request = request.then(keep(attempt.contents().as_bytes()));
         }
         if with_standing {
-            request = request.then(Records::look_at_newest(attempt.history()));
+            let commands = Records::look_at_history(attempt.history());
+            request = commands.into_iter().fold(request, Request::then);
         }
         let request = request.then(command(&[b"GETRANGE", record, b"0", last.as_bytes()]));
         match self {
@@ -129,7 +130,7 @@ impl Looked {
         for _ in 0..if look.may_expire() { 3 } else { 1 } {
             next()?;
         }
-        let standing = if with_standing { Some(standing_of(next()?)?) } else { None };
+        let standing = if with_standing { Some(standing_of(&next()?, next()?)?) } else { None };
         let Value::BulkString(beginning) = next()? else { return Err(STRANGE) };
         let more = match answers.next() {
             Some(Value::Int(number)) => Some(number),

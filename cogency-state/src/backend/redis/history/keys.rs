@@ -24,7 +24,8 @@ impl Records {
             loop {
                 let names;
                 let pattern = self.keys.any_history();
-                (cursor, names) = self.scan_for(&master, cursor, &pattern, "stream", AT_ONCE).await?;
+                (cursor, names) =
+                    self.scan_for(&master, cursor, &pattern, "stream", AT_ONCE).await?;
                 let keys = names.iter().filter_map(|name| self.keys.key_of_history(name));
                 for key in keys.filter(|key| after.is_none_or(|after| key > after)) {
                     first.insert(key);

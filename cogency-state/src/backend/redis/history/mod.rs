@@ -16,9 +16,7 @@ use crate::backend::history::record_of;
 use crate::backend::off_thread::off_thread;
 use crate::backend::{HistoryBackend, Verified};
 use crate::error::Error;
-use crate::history::{
-    Anchor, Break, HistoryEntry, HistoryRow, Kind, Moment, Retention, micros,
-};
+use crate::history::{Anchor, Break, HistoryEntry, HistoryRow, Kind, Moment, Retention, micros};
 use crate::key::StateKey;
 use crate::record::Record;
 
@@ -86,7 +84,8 @@ impl Records {
     ) -> Result<Vec<HistoryEntry>, Error> {
         let (before, limit) = (before.unwrap_or(BEHIND_ALL), limit.min(MAX_LISTED));
         let listed = self.entries_before(key, before, limit).await;
-        let listed = listed.map_err(|failure| self.failed(Some(key), "list the history of", failure))?;
+        let listed =
+            listed.map_err(|failure| self.failed(Some(key), "list the history of", failure))?;
         let listed = listed.map_err(|broken| self.broken(key, broken))?;
         Ok(listed.into_iter().map(|found| found.into_row().told()).collect())
     }

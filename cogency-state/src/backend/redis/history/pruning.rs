@@ -85,8 +85,8 @@ impl Records {
         let origin = Origin { at: now, process: by.process, host: &by.host };
         let next = Next::prune(&standing.head, key, last, origin);
         let written = Written::new(Some(standing), next);
-        let written = written
-            .map_err(|error| Error::backend(Some(key), self.location(), PRUNE_IT, error))?;
+        let written =
+            written.map_err(|error| Error::backend(Some(key), self.location(), PRUNE_IT, error))?;
         let request = self.pruning(key, standing, last, &written);
         let said = match self.word(&self.and_wait(request)).await {
             Ok(said) => said,
@@ -114,7 +114,7 @@ impl Records {
         written: &Written,
     ) -> Request {
         let names = self.keys.of(key);
-        let (count, newest) = (standing.entries().to_string(), id(standing.head.sequence));
+        let (count, newest) = (standing.entries.to_string(), id(standing.head.sequence));
         let (stays, own) = (id(last.sequence + 1), id(written.sequence));
         let arguments = [count.as_bytes(), newest.as_bytes(), stays.as_bytes(), &written.json];
         let arguments = [&arguments[..], &[own.as_bytes()]].concat();
@@ -201,6 +201,6 @@ fn is_due(retention: Retention, standing: &Standing) -> bool {
     };
     let step = stay.clamp(least, most);
     standing.head.sequence.is_multiple_of(step)
-        && standing.entries() > stay
+        && standing.entries > stay
         && !standing.is_one_segment()
 }

@@ -24,11 +24,7 @@ impl Records {
     }
 
     /// Whether the entries are those that lead to where the history stands.
-    async fn audited(
-        &self,
-        key: &StateKey,
-        standing: Option<&Standing>,
-    ) -> Looked<Option<Head>> {
+    async fn audited(&self, key: &StateKey, standing: Option<&Standing>) -> Looked<Option<Head>> {
         let Some(Standing { head, .. }) = standing else { return Ok(Ok(None)) };
         let mut audit = Audit::new(key, head.pruned);
         let mut begun = 0;
@@ -41,19 +37,22 @@ impl Records {
                 Err(broken) => return Ok(Err(broken)),
             };
             for found in page {
-                let (before, was) = (found.before(), found.keyframe());
+                let (before, head_then, keyframe) =
+                    (found.before(), found.head(), found.keyframe());
                 let found = match self.whole(key, found).await? {
                     Ok(found) => found,
                     Err(broken) => return Ok(Err(broken)),
                 };
-                let HistoryRow { hash, entry, .. } = found.into_row();
                 let previous = Anchor { sequence: audit.next() - 1, hash: audit.head().hash };
+                let HistoryRow { hash, entry, .. } = found.into_row();
                 if let Err(broken) = audit.check(&entry, hash) {
                     return Ok(Err(broken));
                 }
                 begun = if entry.begins_anew() { entry.sequence } else { begun };
-                if before != previous || was != begun {
-                    let reason = "it does not say truly what stands before it";
+                // It was written when less was pruned.
+                let told = Head { pruned: head.pruned, ..head_then };
+                if before != previous || keyframe != begun || told != *audit.head() {
+                    let reason = "it does not say truly where it stands";
                     return Ok(Err(Break::at(entry.sequence, reason)));
                 }
             }
@@ -63,7 +62,11 @@ impl Records {
     }
 
     /// What says that a state is the one of the newest entry, or is not.
-    async fn stored_id(&self, key: &StateKey, head: Option<&Head>) -> Result<Option<String>, Error> {
+    async fn stored_id(
+        &self,
+        key: &StateKey,
+        head: Option<&Head>,
+    ) -> Result<Option<String>, Error> {
         let Some(document) = self.document(key).await? else { return Ok(None) };
         let write_id = head.and_then(|head| head.write_id.parse().ok());
         let is_newest = write_id.and_then(|id| envelope::beginning_of(&document, id)).is_some();

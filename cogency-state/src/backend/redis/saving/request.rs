@@ -13,8 +13,8 @@ use crate::backend::redis::records::Records;
 use crate::backend::redis::request::{INLINE_BYTES, Request, command};
 use crate::backend::redis::scripts::SAVE;
 use crate::backend::{Lease, Write};
-use crate::envelope::in_history::{self, Place};
 use crate::envelope;
+use crate::envelope::in_history::{self, Place};
 use crate::error::Error;
 
 /// A larger value goes ahead of the script and is renamed by it: the server looks at each byte of
@@ -75,8 +75,16 @@ impl<'a> Save<'a> {
         let index = is_noted.then(|| records.keys.index(self.lease.key().user_id()));
 
         let attempt = self.attempt;
-        let mut keys =
-            vec![attempt.record(), attempt.lease_name(), attempt.history(), attempt.contents()];
+        let ttl = self.ttl(records).map_or_else(String::new, |millis| millis.to_string());
+        let may_expire = expected.makes_a_record() || attempt.is_mortal();
+        let has_content = self
+            .entry
+            .as_ref()
+            .is_some_and(|entry| entry.before == 0 || !entry.content.is_empty());
+        // While its slot moves, a key that is not there keeps the script waiting.
+        let with_contents = may_expire || has_content || !ttl.is_empty();
+        let mut keys = vec![attempt.record(), attempt.lease_name(), attempt.history()];
+        keys.extend(with_contents.then(|| attempt.contents()));
         keys.extend(index.as_deref());
         keys.extend(ahead.as_deref());
 
@@ -86,13 +94,12 @@ impl<'a> Save<'a> {
         arguments.extend(last_bytes.iter().map(String::as_bytes));
         arguments.push(if is_ahead { b"" } else { &self.document });
         arguments.push(if self.release { b"1" } else { b"0" });
-        let ttl = self.ttl(records).map_or_else(String::new, |millis| millis.to_string());
         arguments.push(ttl.as_bytes());
-        let (entry_id, count) = self.entry.as_ref().map_or_else(Default::default, |entry| {
-            (id(entry.sequence), entry.before.to_string())
-        });
+        let (entry_id, count) = self
+            .entry
+            .as_ref()
+            .map_or_else(Default::default, |entry| (id(entry.sequence), entry.before.to_string()));
         arguments.extend(self.entry_arguments(&entry_id, &count));
-        let may_expire = expected.makes_a_record() || attempt.is_mortal();
         arguments.push(if may_expire { b"1" } else { b"0" });
         let (length, write_id) = (expected.length(), write_id.to_string());
         if expected.makes_a_record() {

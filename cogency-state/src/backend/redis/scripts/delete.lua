@@ -1,7 +1,7 @@
 -- Removes a record, if the lease on it is the newest, and notes that in its history, if that stands
 -- where it is thought to stand.
 --
--- KEYS  record, lease, entries and contents of its history
+-- KEYS  record, lease, the entries of its history, their contents where all of it goes
 -- ARGV  attempt of the lease, attempt of this deletion, the entry (empty: none), its id, how many
 --       there are before it, the id of the newest of these, whether the history cannot be gone on
 --       with, and goes too (0 or 1)
@@ -30,6 +30,10 @@ end
 -- A full server refuses a script's first write, and nothing after one that it allowed.
 call('UNLINK', KEYS[1])
 if ARGV[3] ~= '' then
+  if ARGV[5] == '0' then
+    -- Somebody may have emptied it.
+    call('UNLINK', KEYS[3])
+  end
   call('XADD', KEYS[3], ARGV[4], 'entry', ARGV[3])
 end
 if ARGV[7] == '1' then

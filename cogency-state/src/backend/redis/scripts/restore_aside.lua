@@ -44,8 +44,8 @@ if brings_history then
   end
 elseif ARGV[3] ~= '' then
   if ARGV[5] == '0' then
-    -- Of a history that somebody removed.
-    call('UNLINK', KEYS[4])
+    -- Of a history that somebody removed, or emptied.
+    call('UNLINK', KEYS[3], KEYS[4])
   end
   call('XADD', KEYS[3], ARGV[4], 'entry', ARGV[3])
   if ARGV[6] ~= '' then

@@ -1,8 +1,9 @@
 -- Replaces a record, if the lease on it is the newest and the record is the one that is expected,
 -- and notes that in its history, if that stands where it is thought to stand.
 --
--- KEYS  record, lease, entries and contents of its history, the user's index where this is to note
---       the session, the new value where it was sent ahead
+-- KEYS  record, lease, the entries of its history, their contents where one is to be there, where
+--       they may have a time and with the first entry, the user's index where this is to note the session, the new value where it was
+--       sent ahead
 -- ARGV  attempt of the lease, how the expected value begins (empty: there must be none), how the
 --       new one begins, the last bytes of these three, the new value (empty: it was sent ahead),
 --       whether to release (0 or 1), ms until it expires (empty: it stays), the entry (empty: none),
@@ -16,6 +17,8 @@
 -- Bytes are counted by the caller: to write a number costs more than to read the bytes.
 
 local call = redis.call
+local is_first = ARGV[12] == '0'
+local contents = (is_first or ARGV[13] ~= '' or ARGV[9] ~= '' or ARGV[14] == '1') and KEYS[4]
 
 local function finish(answer)
   if ARGV[8] == '1' then
@@ -32,9 +35,11 @@ local function enter()
   if call('XLEN', KEYS[3]) ~= tonumber(ARGV[12]) then
     return 'moved'
   end
-  -- Fails if the key is no stream.
-  local contents = ARGV[13] ~= '' and call('XLEN', KEYS[4])
-  if ARGV[12] == '0' and call('EXISTS', KEYS[3]) == 1 then
+  if contents then
+    -- Fails if the key is no stream.
+    call('XLEN', contents)
+  end
+  if is_first and call('EXISTS', KEYS[3]) == 1 then
     -- Somebody emptied it.
     call('UNLINK', KEYS[3])
   end
@@ -42,12 +47,12 @@ local function enter()
   if added.err then
     return string.find(added.err, 'equal or smaller', 1, true) and 'moved' or added
   end
-  if contents then
-    if ARGV[12] == '0' then
-      -- Of a history that somebody removed.
-      call('UNLINK', KEYS[4])
-    end
-    call('XADD', KEYS[4], ARGV[11], 'content', ARGV[13])
+  if is_first then
+    -- Of a history that somebody removed.
+    call('UNLINK', contents)
+  end
+  if ARGV[13] ~= '' then
+    call('XADD', contents, ARGV[11], 'content', ARGV[13])
   end
 end
 
@@ -61,12 +66,12 @@ end
 
 -- The history goes with its record: not before it.
 local function expire()
-  for n = 3, 4 do
-    if ARGV[9] ~= '' then
-      call('PEXPIRE', KEYS[n], ARGV[9])
-    elseif ARGV[14] == '1' then
-      call('PERSIST', KEYS[n])
-    end
+  if ARGV[9] ~= '' then
+    call('PEXPIRE', KEYS[3], ARGV[9])
+    call('PEXPIRE', contents, ARGV[9])
+  elseif ARGV[14] == '1' then
+    call('PERSIST', KEYS[3])
+    call('PERSIST', contents)
   end
 end
 
@@ -88,7 +93,7 @@ if is_newest and is_expected and not ARGV[15] and ARGV[7] ~= '' then
   return finish('done')
 end
 
-local index = ARGV[16] and ARGV[16] ~= '' and KEYS[5]
+local index = ARGV[16] and ARGV[16] ~= '' and KEYS[contents and 5 or 4]
 local ahead = ARGV[7] == '' and KEYS[#KEYS]
 
 local function refuse(answer)
@@ -118,14 +123,15 @@ if ahead and call('EXISTS', ahead) == 0 then
   return 'gone'
 end
 
--- A full server refuses a script's first write or none, so nothing is ever done by half.
-local problem = enter()
-if problem then
-  return refuse(problem)
-end
+-- A full server refuses a script's first write or none, so nothing is ever done by half. A note
+-- without a record does no harm.
 if index then
   local time = call('TIME')
   call('HSET', index, ARGV[16], time[1] .. '.' .. time[2] .. ':' .. ARGV[17])
+end
+local problem = enter()
+if problem then
+  return refuse(problem)
 end
 if ahead then
   call('RENAME', ahead, KEYS[1])

@@ -45,6 +45,10 @@ else
 end
 call('PERSIST', KEYS[6])
 if ARGV[4] ~= '' then
+  if ARGV[6] == '0' then
+    -- Somebody may have emptied it.
+    call('UNLINK', KEYS[3])
+  end
   call('XADD', KEYS[3], ARGV[5], 'entry', ARGV[4])
 end
 if ARGV[9] == '1' then
