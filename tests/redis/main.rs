@@ -9,6 +9,7 @@ mod documents;
 mod eviction;
 mod expiry;
 mod failover;
+mod format;
 mod histories;
 mod history_damage;
 mod losses;

@@ -1,6 +1,6 @@
 //! Many keys and large states.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cogency_state::{Error, RedisBackend, StateBackend as _, StateKey};
 use cogency_state_tests::redis::{Proxy, RedisServer, SLOW, fresh_prefix, shared};
@@ -113,8 +113,10 @@ async fn a_large_state_that_was_damaged_or_edited_is_not_taken_for_the_known_one
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn states_of_64_mib_travel_both_ways_at_once() {
-    let prefix = fresh_prefix();
-    let builder = RedisBackend::builder(&shared().url()).prefix(&*prefix).known_bytes(0);
+    // A server of its own: it is busy with each of them for a while.
+    let server = RedisServer::start();
+    let builder = RedisBackend::builder(&server.url()).known_bytes(0);
+    let builder = builder.connect_timeout(Duration::from_secs(20));
     let manager = crate::strict(builder.build().unwrap());
     let turn = |number: usize| {
         let manager = manager.clone();

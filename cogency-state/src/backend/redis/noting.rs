@@ -85,7 +85,7 @@ impl Records {
             return Ok(standing);
         }
         let failed = |failure| self.failed(Some(key), "read the history of", failure);
-        let standing = self.standing(key).await.map_err(failed)?;
+        let standing = self.standing(key, false).await.map_err(failed)?;
         let standing = standing.map_err(|broken| self.broken(key, broken))?;
         attempt.knows(Some(standing.clone()));
         Ok(standing)

@@ -6,7 +6,7 @@ use redis::{Cmd, Value};
 use super::entry::Found;
 use super::problem::{Failure, Problem};
 use super::records::Records;
-use super::request::{Request, command};
+use super::request::{INLINE_BYTES, Request, command};
 use super::standing::Standing;
 use crate::history::Break;
 use crate::key::StateKey;
@@ -30,12 +30,17 @@ impl Records {
     }
 
     /// Where a history stands; `None` before there is any entry.
+    ///
+    /// Who reads entries asks where they are read from: where a master is replaced, two connections
+    /// may lead to two servers.
     pub(super) async fn standing(
         &self,
         key: &StateKey,
+        to_read: bool,
     ) -> Result<Result<Option<Standing>, Break>, Failure> {
         let commands = Self::look_at_history(&self.keys.history(&self.keys.record(key)));
         let request = commands.into_iter().fold(Request::new(), Request::then);
+        let request = if to_read { request.of_bytes(LARGE) } else { request };
         let mut answers = self.values(&request).await?;
         let (Some(newest), Some(count)) = (answers.pop(), answers.pop()) else {
             return Err(STRANGE.into());
@@ -86,25 +91,40 @@ impl Records {
     pub(super) async fn whole_entries(
         &self,
         key: &StateKey,
-        (from, to): (u64, u64),
+        range: (u64, u64),
         bytes: usize,
     ) -> Result<Result<Vec<Found>, Break>, Failure> {
-        let record = self.keys.record(key);
+        Ok(self.document_and_entries(key, range, bytes).await?.1)
+    }
+
+    /// The same, and before that what is under the key, if that is not large; else how it begins.
+    pub(super) async fn document_and_entries(
+        &self,
+        key: &StateKey,
+        (from, to): (u64, u64),
+        bytes: usize,
+    ) -> Result<(Option<Bytes>, Result<Vec<Found>, Break>), Failure> {
+        let (record, last) = (self.keys.record(key), INLINE_BYTES.to_string());
         let (from, to) = (id(from), id(to));
+        let look = command(&[b"GETRANGE", record.as_bytes(), b"0", last.as_bytes()]);
         let range =
             |stream: &str| command(&[b"XRANGE", stream.as_bytes(), from.as_bytes(), to.as_bytes()]);
-        let request = Request::one(range(&self.keys.history(&record)))
+        let request = Request::one(look)
+            .then(range(&self.keys.history(&record)))
             .then(range(&self.keys.contents(&record)))
             .of_bytes(LARGE.max(bytes));
         let mut answers = self.values(&request).await?;
-        let (Some(contents), Some(entries)) = (answers.pop(), answers.pop()) else {
+        let (Some(contents), Some(entries), Some(Value::BulkString(document))) =
+            (answers.pop(), answers.pop(), answers.pop())
+        else {
             return Err(STRANGE.into());
         };
         let entries = items(entries)?.into_iter();
         let found: Result<Vec<_>, _> =
             entries.map(|(sequence, json)| Found::read(sequence, &json)).collect();
         let contents = items(contents)?;
-        Ok(found.and_then(|found| with_contents(found, contents)))
+        let document = Some(document).filter(|document| !document.is_empty()).map(Bytes::from);
+        Ok((document, found.and_then(|found| with_contents(found, contents))))
     }
 
     /// An entry with all that it keeps.

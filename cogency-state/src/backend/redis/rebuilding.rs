@@ -1,15 +1,16 @@
 //! States that are in their histories.
 //!
-//! Under a lease nobody saves; but a look without one may fall between two saves, and a pruning may
-//! come at any time. So what does not fit together is looked at once more: it is damaged if the
-//! record is the same then.
+//! Under a lease nobody saves; but a look without one may fall between two saves, a pruning may come
+//! at any time, and where a master is replaced two connections may lead to two servers. So the
+//! record is looked at once more by the connection that gives the entries: what does not fit
+//! together is damaged only if it is the same there, twice.
 
 use bytes::Bytes;
 
 use super::entry::Found;
 use super::known::KnownRecord;
 use super::problem::Failure;
-use super::records::Records;
+use super::records::{Records, is_whole};
 use crate::backend::off_thread::off_thread;
 use crate::envelope::in_history::{self, InHistory, Place};
 use crate::error::Error;
@@ -22,6 +23,13 @@ const MAX_INLINE_BYTES: u64 = 256 << 10;
 
 const LOAD: &str = "load";
 
+/// What was found where the entries are.
+struct Looked {
+    /// How the document there begins; `None` if there is none.
+    document: Option<Bytes>,
+    record: Result<Record, Break>,
+}
+
 impl Records {
     /// The record of a document; `None` if it is gone meanwhile.
     pub(super) async fn record_of(
@@ -30,7 +38,7 @@ impl Records {
         document: Bytes,
         known: Option<&KnownRecord>,
     ) -> Result<Option<Record>, Error> {
-        let (mut document, mut known) = (document, known);
+        let (mut document, mut known, mut was_same) = (document, known, false);
         loop {
             let Some(found) = in_history::read(key, &document) else {
                 return Record::from_json(key, self.location(), &document).map(Some);
@@ -38,15 +46,25 @@ impl Records {
             let found = found.map_err(|unreadable| unreadable.into_error(key, self.location()))?;
             // In a box, so that who loads nothing large does not carry it along.
             let rebuilt = Box::pin(self.rebuilt(key, found, known.take())).await;
-            let broken = match rebuilt.map_err(|failure| self.failed(Some(key), LOAD, failure))? {
+            let looked = rebuilt.map_err(|failure| self.failed(Some(key), LOAD, failure))?;
+            let broken = match looked.record {
                 Ok(record) => return Ok(Some(record)),
                 Err(broken) => broken,
             };
-            match self.document(key).await? {
+            document = match looked.document {
                 None => return Ok(None),
-                Some(now) if now == document => return Err(self.not_rebuilt(key, &broken)),
-                Some(now) => document = now,
-            }
+                Some(now) if !is_whole(&now) => match self.whole_document(key).await? {
+                    Some(whole) => whole,
+                    None => return Ok(None),
+                },
+                Some(now) if now == document && was_same => {
+                    return Err(self.not_rebuilt(key, &broken));
+                }
+                Some(now) => {
+                    was_same = now == document;
+                    now
+                }
+            };
         }
     }
 
@@ -65,12 +83,12 @@ impl Records {
         key: &StateKey,
         found: InHistory,
         known: Option<&KnownRecord>,
-    ) -> Result<Result<Record, Break>, Failure> {
-        let place = found.place;
-        if let Some(from) = known.and_then(|known| known.before(place)) {
+    ) -> Result<Looked, Failure> {
+        if let Some(from) = known.and_then(|known| known.before(found.place)) {
             // What is known may be of a history that began anew since.
-            if let Ok(record) = self.rebuilt_from(key, found.clone(), Some(from)).await? {
-                return Ok(Ok(record));
+            let looked = self.rebuilt_from(key, found.clone(), Some(from)).await?;
+            if looked.record.is_ok() {
+                return Ok(looked);
             }
         }
         self.rebuilt_from(key, found, None).await
@@ -81,25 +99,26 @@ impl Records {
         key: &StateKey,
         found: InHistory,
         known: Option<Entry>,
-    ) -> Result<Result<Record, Break>, Failure> {
+    ) -> Result<Looked, Failure> {
         let Place { keyframe, entry, bytes } = found.place;
         let from = known.as_ref().map_or(keyframe, |known| known.sequence + 1);
         let most = if known.is_some() { 0 } else { 2 * usize::try_from(bytes).unwrap_or(0) };
-        let entries = match self.whole_entries(key, (from, entry), most).await? {
-            Ok(entries) => entries,
-            Err(broken) => return Ok(Err(broken)),
+        let (document, entries) = self.document_and_entries(key, (from, entry), most).await?;
+        let entries = match entries {
+            Ok(entries) => entries.into_iter().map(Found::into_entry),
+            Err(broken) => return Ok(Looked { document, record: Err(broken) }),
         };
-        let entries = known.into_iter().chain(entries.into_iter().map(Found::into_entry));
-        let entries: Vec<Entry> = entries.collect();
-        let broken = Break::at(entry, "its state is not the one that was saved");
+        let entries: Vec<Entry> = known.into_iter().chain(entries).collect();
         if entries.last().is_none_or(|last| last.sequence != entry) {
-            return Ok(Err(Break::at(entry, "it is missing")));
+            return Ok(Looked { document, record: Err(Break::at(entry, "it is missing")) });
         }
+        let broken = Break::at(entry, "its state is not the one that was saved");
         let work = move || {
             let state = rebuild(&entries)?.ok_or_else(|| broken.clone())?;
             found.with_state(state).ok_or(broken)
         };
-        Ok(if bytes > MAX_INLINE_BYTES { off_thread(work).await } else { work() })
+        let record = if bytes > MAX_INLINE_BYTES { off_thread(work).await } else { work() };
+        Ok(Looked { document, record })
     }
 
     fn not_rebuilt(&self, key: &StateKey, broken: &Break) -> Error {

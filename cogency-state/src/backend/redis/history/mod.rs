@@ -50,7 +50,7 @@ impl<'k> Look<'k> {
 impl Records {
     /// Where a history stands that is about to be looked at.
     async fn stands(&self, look: &Look<'_>) -> Result<Option<Standing>, Error> {
-        let standing = self.standing(look.key).await;
+        let standing = self.standing(look.key, true).await;
         let standing = standing.map_err(|failure| look.failed(self, failure))?;
         standing.map_err(|broken| self.broken(look.key, broken))
     }
@@ -68,7 +68,8 @@ impl Records {
             Err(broken) => broken,
         };
         look.tries += 1;
-        let now = self.standing(look.key).await.map_err(|failure| look.failed(self, failure))?;
+        let now =
+            self.standing(look.key, true).await.map_err(|failure| look.failed(self, failure))?;
         let is_steady = now.is_ok_and(|now| now.as_ref() == before);
         if is_steady || look.tries == TRIES {
             return Err(self.broken(look.key, broken));

@@ -101,7 +101,7 @@ impl Records {
         }
         // It may have been an earlier try that did it.
         let failed = |failure| self.failed(Some(key), PRUNE_IT, failure);
-        let there = self.standing(key).await.map_err(failed)?;
+        let there = self.standing(key, true).await.map_err(failed)?;
         let is_done = there.is_ok_and(|there| there.is_some_and(|there| there.head.pruned == last));
         Ok(if said.is_doubtful && is_done { removed } else { Pruned::Moved })
     }

@@ -77,10 +77,8 @@ impl<'a> Save<'a> {
         let attempt = self.attempt;
         let ttl = self.ttl(records).map_or_else(String::new, |millis| millis.to_string());
         let may_expire = expected.makes_a_record() || attempt.is_mortal();
-        let has_content = self
-            .entry
-            .as_ref()
-            .is_some_and(|entry| entry.before == 0 || !entry.content.is_empty());
+        let has_content =
+            self.entry.as_ref().is_some_and(|entry| entry.before == 0 || !entry.content.is_empty());
         // While its slot moves, a key that is not there keeps the script waiting.
         let with_contents = may_expire || has_content || !ttl.is_empty();
         let mut keys = vec![attempt.record(), attempt.lease_name(), attempt.history()];
