@@ -13,7 +13,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::standing::Standing;
-use crate::history::{Anchor, Break, Entry, Head, HistoryHash, HistoryRow, Kind, Next, Weight};
+use crate::history::{
+    Anchor, Break, Entry, Head, HistoryHash, HistoryRow, Kind, Next, Outline, Weight,
+};
 
 /// A larger content is apart, so that who looks through the entries need not see it.
 const INLINE_CONTENT: usize = 2 << 10;
@@ -121,6 +123,27 @@ impl Stored {
     }
 }
 
+/// What is known of an entry of this number without what it keeps: not all of it is read.
+pub(super) fn outline(sequence: u64, json: &[u8]) -> Result<Outline, Break> {
+    #[derive(Deserialize)]
+    struct Fields {
+        sequence: u64,
+        kind: Kind,
+        version: u64,
+        at: u64,
+    }
+    match serde_json::from_slice::<Fields>(json) {
+        Ok(Fields { sequence: own, kind, version, at }) if own == sequence => {
+            Ok(Outline { sequence, kind, version, at })
+        }
+        _ => Err(unreadable(sequence)),
+    }
+}
+
+fn unreadable(sequence: u64) -> Break {
+    Break::at(sequence, "it is not one that this library writes")
+}
+
 /// An entry that was found.
 #[derive(Clone)]
 pub(super) struct Found {
@@ -132,7 +155,7 @@ impl Found {
     pub(super) fn read(sequence: u64, json: &[u8]) -> Result<Self, Break> {
         match serde_json::from_slice::<Stored>(json) {
             Ok(stored) if stored.is_of(sequence) => Ok(Self { stored }),
-            _ => Err(Break::at(sequence, "it is not one that this library writes")),
+            _ => Err(unreadable(sequence)),
         }
     }
 

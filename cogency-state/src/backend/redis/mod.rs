@@ -2,7 +2,8 @@
 //! processes and hosts share them.
 //!
 //! A record is one string, the JSON document of the module `envelope`, under a key that the
-//! original would give it (module `keys`). Whatever changes one is a script, which the server runs
+//! original would give it (module `keys`); what happened to it is in two streams (`entry`), where a
+//! large state is too (`rebuilding`). Whatever changes one is a script, which the server runs
 //! as one step (`scripts`). A script or command may be sent again when its answer was lost
 //! (`network`): it recognizes what an earlier try of it did.
 
@@ -70,8 +71,8 @@ const TRIES: usize = 5;
 /// | `redis+cluster://host1:7000,host2` | the cluster that these servers are part of |
 /// | `rediss+sentinel://…`, `rediss+cluster://…` | the same with TLS everywhere |
 ///
-/// Behind a `?` may stand `prefix=name`, `lease_ttl=5s` and `require=always`, as in
-/// [`RedisBackendBuilder`]. The user and the password are those of the servers; sentinels that want
+/// Behind a `?` may stand `prefix=name`, `lease_ttl=5s`, `history=100` (also `90d`, `all`, `off`),
+/// `whole_up_to=64KB` and `require=always`, as in [`RedisBackendBuilder`]. The user and the password are those of the servers; sentinels that want
 /// one have `sentinel_user` and `sentinel_password` behind the `?`. By TLS the certificates have to
 /// be those of the hosts that sentinels and clusters announce, which are IP addresses unless they
 /// are told otherwise.
@@ -117,9 +118,16 @@ const TRIES: usize = 5;
 ///
 /// # What is stored
 /// `cogency:state:<user>:<session>` is one JSON document, `json.loads(redis.get(key))` in Python.
-/// In ids `%`, `:`, `{`, `}` and control characters are percent-encoded. Beside it are the lease
+/// In ids `%`, `:`, `{`, `}` and control characters are percent-encoded. Beside it are its
+/// [history](crate::StateManager::history) (`cogency:history:…`, `cogency:contents:…`), by default of
+/// at least the last [32 versions](RedisBackendBuilder::history), the lease
 /// (`cogency:lease:…`) and an index for each user (`cogency:index:<user>`). What was set aside is
 /// below `cogency:aside:`, with the names of its users and sessions below `cogency:asides`.
+///
+/// A state of more than [64 KiB](RedisBackendBuilder::whole_up_to) is in its history alone: a save
+/// costs what changed, and its document says where the state is. Its
+/// [guide](https://github.com/cogency-state/cogency-state/blob/main/docs/redis.md) shows how others
+/// put it together.
 ///
 /// # What the server has to allow
 /// Set `maxmemory-policy` to `noeviction`. A user with the least rights is

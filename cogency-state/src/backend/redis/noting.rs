@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::claim::Attempt;
 use super::entry::Written;
 use super::reading::id;
@@ -41,21 +43,15 @@ impl Records {
         let key = lease.key();
         let standing = self.standing_under(key, attempt).await?;
         let known = write.expected.and_then(|expected| self.known.state_of(key, expected));
-        let mut write = write.clone();
-        write.replaced = known.or(write.replaced);
-        let attempt = Arc::clone(attempt);
-        let size = write.record.state.len();
-        let note = move || {
-            let saved = Saved {
-                event: write.action.into(),
-                record: &write.record,
-                expected: write.expected,
-                replaced: write.replaced.as_ref(),
-            };
-            let head = standing.as_ref().map(|standing| &standing.head);
-            Written::new(standing.as_ref(), Next::save(head, &saved, attempt.origin()))
+        let replaced = known.or_else(|| write.replaced.clone());
+        let written = if write.record.state.len() <= MAX_INLINE_BYTES {
+            note_save(standing.as_ref(), write, replaced.as_ref(), attempt.origin())
+        } else {
+            let (write, attempt) = (write.clone(), Arc::clone(attempt));
+            let note =
+                move || note_save(standing.as_ref(), &write, replaced.as_ref(), attempt.origin());
+            off_thread(note).await
         };
-        let written = if size <= MAX_INLINE_BYTES { note() } else { off_thread(note).await };
         written.map(Some).map_err(|error| self.not_noted(key, error))
     }
 
@@ -94,6 +90,21 @@ impl Records {
     fn not_noted(&self, key: &StateKey, error: serde_json::Error) -> Error {
         Error::backend(Some(key), self.location(), "note in the history of", error)
     }
+}
+
+fn note_save(
+    standing: Option<&Standing>,
+    write: &Write,
+    replaced: Option<&Bytes>,
+    origin: Origin<'_>,
+) -> Result<Written, serde_json::Error> {
+    let saved = Saved {
+        event: write.action.into(),
+        record: &write.record,
+        expected: write.expected,
+        replaced,
+    };
+    Written::new(standing, Next::save(standing.map(|standing| &standing.head), &saved, origin))
 }
 
 impl Written {

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use redis::{Cmd, Value};
 
-use super::entry::Found;
+use super::entry::{Found, outline};
 use super::problem::{Failure, Problem};
 use super::records::Records;
 use super::request::{INLINE_BYTES, Request, command};
 use super::standing::Standing;
-use crate::history::Break;
+use crate::history::{Break, Outline};
 use crate::key::StateKey;
 
 /// What is not small: it has a connection that keeps nobody waiting.
@@ -77,6 +77,21 @@ impl Records {
         let mut range = command(&[b"XRANGE", history.as_bytes(), from.as_bytes(), to.as_bytes()]);
         range.arg("COUNT").arg(limit);
         self.found_in(range).await
+    }
+
+    /// What is known of entries without what they keep, likewise.
+    pub(super) async fn outlines_from(
+        &self,
+        key: &StateKey,
+        from: u64,
+        to: u64,
+        limit: usize,
+    ) -> Result<Result<Vec<Outline>, Break>, Failure> {
+        let (history, from, to) = (self.keys.history(&self.keys.record(key)), id(from), id(to));
+        let mut range = command(&[b"XRANGE", history.as_bytes(), from.as_bytes(), to.as_bytes()]);
+        range.arg("COUNT").arg(limit);
+        let answer = self.value(&Request::one(range).of_bytes(LARGE)).await?;
+        Ok(items(answer)?.into_iter().map(|(sequence, json)| outline(sequence, &json)).collect())
     }
 
     async fn found_in(&self, range: Cmd) -> Result<Result<Vec<Found>, Break>, Failure> {

@@ -16,7 +16,9 @@ use crate::backend::history::record_of;
 use crate::backend::off_thread::off_thread;
 use crate::backend::{HistoryBackend, Verified};
 use crate::error::Error;
-use crate::history::{Anchor, Break, HistoryEntry, HistoryRow, Kind, Moment, Retention, micros};
+use crate::history::{
+    Anchor, Break, HistoryEntry, HistoryRow, Kind, Moment, Outlines, Retention, micros,
+};
 use crate::key::StateKey;
 use crate::record::Record;
 
@@ -170,27 +172,27 @@ impl Records {
         Ok(if is_whole { Ok(Entries::Of(entries)) } else { Err(Break::at(from, "it is missing")) })
     }
 
-    /// All entries, without what is apart.
-    async fn all_entries(&self, key: &StateKey, standing: &Standing) -> Looked<Vec<Found>> {
-        let mut all: Vec<Found> = Vec::new();
+    /// What is known of each entry without what it keeps.
+    async fn outlines(&self, key: &StateKey, standing: &Standing) -> Looked<Outlines> {
+        let mut all = Vec::new();
         let mut next = standing.head.pruned.sequence + 1;
         while next <= standing.head.sequence {
-            let page = match self.entries(key, next, standing.head.sequence, PAGE).await? {
+            let page = match self.outlines_from(key, next, standing.head.sequence, PAGE).await? {
                 Ok(page) => page,
                 Err(broken) => return Ok(Err(broken)),
             };
             if page.is_empty() {
                 return Ok(Err(Break::at(next, "it is missing")));
             }
-            for found in page {
-                if found.sequence() != next {
+            for outline in page {
+                if outline.sequence != next {
                     return Ok(Err(Break::at(next, "it is missing")));
                 }
                 next += 1;
-                all.push(found);
+                all.push(outline);
             }
         }
-        Ok(Ok(all))
+        Ok(Ok(Outlines(all)))
     }
 }
 

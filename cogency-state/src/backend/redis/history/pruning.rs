@@ -3,7 +3,7 @@
 use super::{Look, Looked};
 use crate::backend::redis::TRIES;
 use crate::backend::redis::claim::Attempt;
-use crate::backend::redis::entry::{Found, Written};
+use crate::backend::redis::entry::Written;
 use crate::backend::redis::problem::{Failure, Problem};
 use crate::backend::redis::reading::id;
 use crate::backend::redis::records::Records;
@@ -11,7 +11,7 @@ use crate::backend::redis::request::{Request, command};
 use crate::backend::redis::scripts::PRUNE;
 use crate::backend::redis::standing::Standing;
 use crate::error::{BoxError, Error};
-use crate::history::{Anchor, Next, Origin, Outlines, Retention};
+use crate::history::{Anchor, Break, Next, Origin, Retention};
 use crate::holder::Holder;
 use crate::key::StateKey;
 
@@ -62,15 +62,18 @@ impl Records {
         if retention == Retention::All || standing.is_one_segment() {
             return Ok(Ok(None));
         }
-        let entries = match self.all_entries(key, standing).await? {
-            Ok(entries) => entries,
+        let outlines = match self.outlines(key, standing).await? {
+            Ok(outlines) => outlines,
             Err(broken) => return Ok(Err(broken)),
         };
-        let outlines = Outlines(entries.iter().map(|found| found.entry().outline()).collect());
-        let now = now.max(standing.head.at);
-        let last = outlines.last_to_go(retention, now);
-        let place = |last| entries.iter().find(|found| found.sequence() == last).map(Found::place);
-        Ok(Ok(last.and_then(place)))
+        let Some(last) = outlines.last_to_go(retention, now.max(standing.head.at)) else {
+            return Ok(Ok(None));
+        };
+        let found = self.entries(key, last, last, 1).await?;
+        Ok(found.and_then(|found| match found.first() {
+            Some(found) => Ok(Some(found.place())),
+            None => Err(Break::at(last, "it is missing")),
+        }))
     }
 
     /// Removes all up to an entry.
