@@ -96,7 +96,7 @@ impl Place {
     /// Makes the newest entry one that nobody can read.
     fn spoil_newest(&self) {
         let mut items = self.items("history");
-        items.last_mut().unwrap().1 = "spoilt".to_owned();
+        "spoilt".clone_into(&mut items.last_mut().unwrap().1);
         self.put("history", &items);
     }
 }

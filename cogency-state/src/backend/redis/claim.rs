@@ -20,7 +20,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::keys::Names;
-use super::standing::{Clock, Standing};
+use super::standing::{Clock, Stands};
 use crate::backend::Lease;
 use crate::history::Origin;
 use crate::holder::Holder;
@@ -48,8 +48,7 @@ pub(super) struct Attempt {
 #[derive(Debug)]
 struct Story {
     clock: Clock,
-    /// Where it stands, as far as that is known; `Some(None)` before there is any entry.
-    standing: Option<Option<Standing>>,
+    stands: Stands,
     /// Whether somebody else saved since this process did.
     is_shared: bool,
 }
@@ -67,7 +66,7 @@ pub(super) enum Expiry {
 
 impl Attempt {
     pub(super) fn new(names: Names, holder: &Holder) -> Self {
-        let story = Story { clock: Clock::at(0), standing: None, is_shared: false };
+        let story = Story { clock: Clock::at(0), stands: Stands::Unknown, is_shared: false };
         Self {
             id: Uuid::new_v4().to_string(),
             names,
@@ -144,13 +143,13 @@ impl Attempt {
     }
 
     /// What was seen of the history when it was this time on the server.
-    pub(super) fn saw(&self, micros: u64, standing: Option<Option<Standing>>) {
-        *self.story() = Story { clock: Clock::at(micros), standing, is_shared: false };
+    pub(super) fn saw(&self, micros: u64, stands: Stands) {
+        *self.story() = Story { clock: Clock::at(micros), stands, is_shared: false };
     }
 
     /// Where the history stands, as far as that is known.
-    pub(super) fn standing(&self) -> Option<Option<Standing>> {
-        self.story().standing.clone()
+    pub(super) fn stands(&self) -> Stands {
+        self.story().stands.clone()
     }
 
     /// The record is not the one that was known, and where the history stands may be that of the one
@@ -159,18 +158,18 @@ impl Attempt {
         let mut story = self.story();
         story.is_shared = true;
         if is_outdated {
-            story.standing = None;
+            story.stands = Stands::Unknown;
         }
     }
 
     /// What is known of where the history stands now.
-    pub(super) fn knows(&self, standing: Option<Option<Standing>>) {
-        self.story().standing = standing;
+    pub(super) fn knows(&self, stands: Stands) {
+        self.story().stands = stands;
     }
 
     /// It stands elsewhere than was thought.
     pub(super) fn found_moved(&self) {
-        self.knows(None);
+        self.knows(Stands::Unknown);
     }
 
     pub(super) fn is_shared(&self) -> bool {

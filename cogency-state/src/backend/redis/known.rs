@@ -9,7 +9,7 @@ use bytes::Bytes;
 use lru::LruCache;
 
 use super::request::INLINE_BYTES;
-use super::standing::Standing;
+use super::standing::{Standing, Stands};
 use crate::envelope::in_history::Place;
 use crate::history::{Entry, Event, Kind, Origin};
 use crate::key::StateKey;
@@ -34,8 +34,8 @@ struct Inner {
 pub(super) struct More {
     /// The entry of its save.
     pub(super) entry: Option<u64>,
-    /// Where its history stood; `Some(None)` before there was any entry.
-    pub(super) standing: Option<Option<Standing>>,
+    /// Where its history stood.
+    pub(super) stands: Stands,
     /// Whether it never expires.
     pub(super) is_immortal: bool,
     /// Whether others save it too, so that it is seldom what is known.
@@ -160,7 +160,7 @@ impl Known {
             known.record.revision.write_id.to_string() == standing.head.write_id
         };
         if let Some(known) = known.filter(is_its) {
-            known.more.standing = Some(Some(standing.clone()));
+            known.more.stands = Stands::At(standing.clone());
         }
     }
 

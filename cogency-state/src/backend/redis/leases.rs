@@ -73,7 +73,7 @@ impl Records {
         attempt: &Attempt,
         look: Look<'_>,
     ) -> Result<Result<Looked, Holder>, Failure> {
-        let with_standing = self.retention.is_some() && look.standing().is_none();
+        let with_standing = self.retention.is_some() && !look.stands().is_known();
         let (lives, lasts) = (self.lease_lives(), millis(self.lease_ttl));
         let request = look.request(attempt, &lives, &lasts, with_standing);
         loop {
@@ -89,8 +89,7 @@ impl Records {
                 // Only what was seen under the lease counts: until then somebody else may have saved.
                 _ => {
                     attempt.keep(looked.expires);
-                    let seen = looked.standing.clone().and_then(Result::ok);
-                    attempt.saw(looked.micros, seen.or_else(|| look.standing()));
+                    attempt.saw(looked.micros, looked.stands.clone());
                     return Ok(Ok(looked));
                 }
             }
@@ -129,7 +128,7 @@ impl Records {
         }
         let attempt = self.attempt(lease)?;
         if let Some(known) = &known {
-            attempt.found_another(known.more().standing.is_some() && !known.more().is_shared);
+            attempt.found_another(known.more().stands.is_known() && !known.more().is_shared);
         }
         let document = if is_whole(&beginning) && !was_large {
             beginning.into()
@@ -139,9 +138,9 @@ impl Records {
         };
         let record = self.record_of(key, document.clone(), known.as_ref()).await?;
         if let Some(record) = &record {
-            let (standing, is_immortal) = (attempt.standing(), expires.is_none());
+            let (stands, is_immortal) = (attempt.stands(), expires.is_none());
             let is_shared = attempt.is_shared();
-            self.knows(record, &document, |entry| More { entry, standing, is_immortal, is_shared });
+            self.knows(record, &document, |entry| More { entry, stands, is_immortal, is_shared });
         }
         Ok(record)
     }

@@ -8,7 +8,7 @@ use super::claim::Attempt;
 use super::entry::Written;
 use super::reading::id;
 use super::records::Records;
-use super::standing::Standing;
+use super::standing::{Standing, Stands};
 use crate::backend::off_thread::off_thread;
 use crate::backend::{Lease, Write};
 use crate::error::Error;
@@ -77,13 +77,15 @@ impl Records {
         key: &StateKey,
         attempt: &Attempt,
     ) -> Result<Option<Standing>, Error> {
-        if let Some(standing) = attempt.standing() {
-            return Ok(standing);
+        match attempt.stands() {
+            Stands::Nowhere => return Ok(None),
+            Stands::At(standing) => return Ok(Some(standing)),
+            Stands::Unknown => {}
         }
         let failed = |failure| self.failed(Some(key), "read the history of", failure);
         let standing = self.standing(key, false).await.map_err(failed)?;
-        let standing = standing.map_err(|broken| self.broken(key, broken))?;
-        attempt.knows(Some(standing.clone()));
+        let standing = standing.map_err(|broken| self.broken(key, &broken))?;
+        attempt.knows(standing.clone().into());
         Ok(standing)
     }
 

@@ -109,7 +109,7 @@ impl Records {
         range: (u64, u64),
         bytes: usize,
     ) -> Result<Result<Vec<Found>, Break>, Failure> {
-        Ok(self.document_and_entries(key, range, bytes).await?.1)
+        Ok(self.document_and_entries(key, range, LARGE.max(bytes)).await?.1)
     }
 
     /// The same, and before that what is under the key, if that is not large; else how it begins.
@@ -127,7 +127,7 @@ impl Records {
         let request = Request::one(look)
             .then(range(&self.keys.history(&record)))
             .then(range(&self.keys.contents(&record)))
-            .of_bytes(LARGE.max(bytes));
+            .of_bytes(bytes);
         let mut answers = self.values(&request).await?;
         let (Some(contents), Some(entries), Some(Value::BulkString(document))) =
             (answers.pop(), answers.pop(), answers.pop())

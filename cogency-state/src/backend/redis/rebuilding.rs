@@ -1,9 +1,9 @@
 //! States that are in their histories.
 //!
 //! Under a lease nobody saves; but a look without one may fall between two saves, a pruning may come
-//! at any time, and where a master is replaced two connections may lead to two servers. So the
-//! record is looked at once more by the connection that gives the entries: what does not fit
-//! together is damaged only if it is the same there, twice.
+//! at any time, and where a master is replaced the connection for what is large may still lead to the
+//! one before. So what does not fit together is asked for once more by the connection that gave the
+//! record, with the record: it is damaged if that is the same then.
 
 use bytes::Bytes;
 
@@ -11,6 +11,7 @@ use super::entry::Found;
 use super::known::KnownRecord;
 use super::problem::Failure;
 use super::records::{Records, is_whole};
+use super::request::INLINE_BYTES;
 use crate::backend::off_thread::off_thread;
 use crate::envelope::in_history::{self, InHistory, Place};
 use crate::error::Error;
@@ -22,6 +23,14 @@ use crate::record::{Record, Revision};
 const MAX_INLINE_BYTES: u64 = 256 << 10;
 
 const LOAD: &str = "load";
+
+/// How a state is asked for.
+enum By<'a> {
+    /// From what is known on, or by the connection for what is large.
+    TheQuickestWay(Option<&'a KnownRecord>),
+    /// By the one that gave the record.
+    TheSameConnection,
+}
 
 /// What was found where the entries are.
 struct Looked {
@@ -38,32 +47,30 @@ impl Records {
         document: Bytes,
         known: Option<&KnownRecord>,
     ) -> Result<Option<Record>, Error> {
-        let (mut document, mut known, mut was_same) = (document, known, false);
+        let (mut document, mut by) = (document, By::TheQuickestWay(known));
         loop {
             let Some(found) = in_history::read(key, &document) else {
                 return Record::from_json(key, self.location(), &document).map(Some);
             };
             let found = found.map_err(|unreadable| unreadable.into_error(key, self.location()))?;
+            let was_quick = matches!(by, By::TheQuickestWay(_));
             // In a box, so that who loads nothing large does not carry it along.
-            let rebuilt = Box::pin(self.rebuilt(key, found, known.take())).await;
-            let looked = rebuilt.map_err(|failure| self.failed(Some(key), LOAD, failure))?;
+            let looked = Box::pin(self.rebuilt(key, found, by)).await;
+            let looked = looked.map_err(|failure| self.failed(Some(key), LOAD, failure))?;
             let broken = match looked.record {
                 Ok(record) => return Ok(Some(record)),
                 Err(broken) => broken,
             };
+            by = By::TheSameConnection;
             document = match looked.document {
+                _ if was_quick => document,
                 None => return Ok(None),
-                Some(now) if !is_whole(&now) => match self.whole_document(key).await? {
+                Some(now) if now == document => return Err(self.not_rebuilt(key, &broken)),
+                Some(now) if is_whole(&now) => now,
+                Some(_) => match self.whole_document(key).await? {
                     Some(whole) => whole,
                     None => return Ok(None),
                 },
-                Some(now) if now == document && was_same => {
-                    return Err(self.not_rebuilt(key, &broken));
-                }
-                Some(now) => {
-                    was_same = now == document;
-                    now
-                }
             };
         }
     }
@@ -82,16 +89,21 @@ impl Records {
         &self,
         key: &StateKey,
         found: InHistory,
-        known: Option<&KnownRecord>,
+        by: By<'_>,
     ) -> Result<Looked, Failure> {
+        let By::TheQuickestWay(known) = by else {
+            return self.rebuilt_from(key, found, None, 0).await;
+        };
         if let Some(from) = known.and_then(|known| known.before(found.place)) {
             // What is known may be of a history that began anew since.
-            let looked = self.rebuilt_from(key, found.clone(), Some(from)).await?;
+            let looked = self.rebuilt_from(key, found.clone(), Some(from), 0).await?;
             if looked.record.is_ok() {
                 return Ok(looked);
             }
         }
-        self.rebuilt_from(key, found, None).await
+        let bytes = usize::try_from(found.place.bytes).unwrap_or(usize::MAX).saturating_mul(2);
+        let bytes = if bytes > INLINE_BYTES { bytes } else { 0 };
+        self.rebuilt_from(key, found, None, bytes).await
     }
 
     async fn rebuilt_from(
@@ -99,11 +111,11 @@ impl Records {
         key: &StateKey,
         found: InHistory,
         known: Option<Entry>,
+        large: usize,
     ) -> Result<Looked, Failure> {
         let Place { keyframe, entry, bytes } = found.place;
         let from = known.as_ref().map_or(keyframe, |known| known.sequence + 1);
-        let most = if known.is_some() { 0 } else { 2 * usize::try_from(bytes).unwrap_or(0) };
-        let (document, entries) = self.document_and_entries(key, (from, entry), most).await?;
+        let (document, entries) = self.document_and_entries(key, (from, entry), large).await?;
         let entries = match entries {
             Ok(entries) => entries.into_iter().map(Found::into_entry),
             Err(broken) => return Ok(Looked { document, record: Err(broken) }),

@@ -146,9 +146,9 @@ impl Records {
     }
 
     /// A history that cannot be read.
-    pub(super) fn broken(&self, key: &StateKey, broken: Break) -> Error {
+    pub(super) fn broken(&self, key: &StateKey, broken: &Break) -> Error {
         let Break { sequence, reason } = broken;
-        Error::history_broken(key, self.location(), sequence, reason)
+        Error::history_broken(key, self.location(), *sequence, *reason)
     }
 
     /// The answer to a request's last command.

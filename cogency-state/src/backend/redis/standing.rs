@@ -38,6 +38,28 @@ impl Standing {
     }
 }
 
+/// What is known of where a history stands.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Stands {
+    #[default]
+    Unknown,
+    /// There is no entry yet.
+    Nowhere,
+    At(Standing),
+}
+
+impl Stands {
+    pub(super) fn is_known(&self) -> bool {
+        !matches!(self, Self::Unknown)
+    }
+}
+
+impl From<Option<Standing>> for Stands {
+    fn from(seen: Option<Standing>) -> Self {
+        seen.map_or(Self::Nowhere, Self::At)
+    }
+}
+
 /// A time of the server's, in microseconds since 1970, at a moment of ours.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {

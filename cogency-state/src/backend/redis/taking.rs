@@ -11,8 +11,7 @@ use super::problem::Problem;
 use super::reading::standing_of;
 use super::records::Records;
 use super::request::{INLINE_BYTES, Request, command};
-use super::standing::Standing;
-use crate::history::Break;
+use super::standing::Stands;
 
 /// What to look at.
 #[derive(Clone, Copy)]
@@ -39,7 +38,7 @@ pub(super) struct Looked {
     pub(super) more: Option<i64>,
     /// Where the history stands, where that was asked. One that cannot be read is nobody's concern
     /// before something is to be noted in it.
-    pub(super) standing: Option<Result<Option<Standing>, Break>>,
+    pub(super) stands: Stands,
 }
 
 /// What [`Looked::more`] is if there is only the lease.
@@ -86,11 +85,10 @@ impl Look<'_> {
     }
 
     /// Where the history of a record stands that is known, if it is still that record.
-    pub(super) fn standing(self) -> Option<Option<Standing>> {
+    pub(super) fn stands(self) -> Stands {
         match self {
-            Self::Known(known) if !known.more().is_shared => known.more().standing.clone(),
-            Self::Known(_) => None,
-            Self::Type | Self::Unknown => None,
+            Self::Known(known) if !known.more().is_shared => known.more().stands.clone(),
+            Self::Known(_) | Self::Type | Self::Unknown => Stands::Unknown,
         }
     }
 
@@ -130,7 +128,11 @@ impl Looked {
         for _ in 0..if look.may_expire() { 3 } else { 1 } {
             next()?;
         }
-        let standing = if with_standing { Some(standing_of(&next()?, next()?)?) } else { None };
+        let stands = if with_standing {
+            standing_of(&next()?, next()?)?.map_or(Stands::Unknown, Stands::from)
+        } else {
+            look.stands()
+        };
         let Value::BulkString(beginning) = next()? else { return Err(STRANGE) };
         let more = match answers.next() {
             Some(Value::Int(number)) => Some(number),
@@ -139,6 +141,6 @@ impl Looked {
         };
         let micros = seconds.saturating_mul(1_000_000) + micros;
         let expires = (expires >= 0).then_some(expires);
-        Ok(Self { lease, micros, expires, beginning, more, standing })
+        Ok(Self { lease, micros, expires, beginning, more, stands })
     }
 }

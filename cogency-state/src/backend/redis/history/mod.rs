@@ -54,7 +54,7 @@ impl Records {
     async fn stands(&self, look: &Look<'_>) -> Result<Option<Standing>, Error> {
         let standing = self.standing(look.key, true).await;
         let standing = standing.map_err(|failure| look.failed(self, failure))?;
-        standing.map_err(|broken| self.broken(look.key, broken))
+        standing.map_err(|broken| self.broken(look.key, &broken))
     }
 
     /// What a look found; `None` if it is to be looked at anew, as somebody may have pruned it under
@@ -74,7 +74,7 @@ impl Records {
             self.standing(look.key, true).await.map_err(|failure| look.failed(self, failure))?;
         let is_steady = now.is_ok_and(|now| now.as_ref() == before);
         if is_steady || look.tries == TRIES {
-            return Err(self.broken(look.key, broken));
+            return Err(self.broken(look.key, &broken));
         }
         Ok(None)
     }
@@ -89,7 +89,7 @@ impl Records {
         let listed = self.entries_before(key, before, limit).await;
         let listed =
             listed.map_err(|failure| self.failed(Some(key), "list the history of", failure))?;
-        let listed = listed.map_err(|broken| self.broken(key, broken))?;
+        let listed = listed.map_err(|broken| self.broken(key, &broken))?;
         Ok(listed.into_iter().map(|found| found.into_row().told()).collect())
     }
 

@@ -16,6 +16,7 @@ use super::claim::Attempt;
 use super::known::{KnownRecord, More};
 use super::problem::Problem;
 use super::records::Records;
+use super::standing::Stands;
 use crate::backend::{Lease, Write};
 use crate::error::{BoxError, Error};
 use crate::record::version_of;
@@ -122,17 +123,18 @@ impl Records {
     ) -> Result<(), Error> {
         let record = save.write.record.clone();
         let entry = save.entry.take();
-        let standing = entry.as_ref().map(|entry| Some(entry.standing.clone()));
-        save.attempt.knows(standing.clone());
+        let standing = entry.as_ref().map(|entry| entry.standing.clone());
+        let stands = standing.clone().map_or(Stands::Unknown, Stands::At);
+        save.attempt.knows(stands.clone());
         let more = More {
             entry: entry.as_ref().map(|entry| entry.sequence),
-            standing: standing.clone(),
+            stands,
             is_immortal: save.write.ttl.is_none(),
             is_shared: save.attempt.is_shared(),
         };
         let known = KnownRecord::new(record, save.beginning.clone(), &save.document);
         self.known.put(known.with(more));
-        if let Some(standing) = standing.flatten() {
+        if let Some(standing) = standing {
             // In a box, so that who prunes nothing does not carry it along.
             Box::pin(self.prune_behind(save.lease.key(), save.attempt, &standing)).await;
         }
