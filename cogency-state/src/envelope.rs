@@ -24,6 +24,8 @@
 
 #[cfg(feature = "redis")]
 pub(crate) mod in_history;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 
 use std::borrow::Cow;
 

@@ -15,6 +15,8 @@ mod deleting;
 mod durability;
 mod entry;
 mod history;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod index;
 mod keys;
 mod known;
