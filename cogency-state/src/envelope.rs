@@ -22,10 +22,10 @@
 //! Where the place does not let records expire by itself, the second field says when this one
 //! does: `"expires_at": "2026-01-31T12:00:00.000000Z"`. Whoever lists need not read on.
 
-#[cfg(feature = "redis")]
-pub(crate) mod in_history;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+#[cfg(feature = "redis")]
+pub(crate) mod in_history;
 
 use std::borrow::Cow;
 

@@ -161,8 +161,11 @@ async fn a_page_of_the_keys_that_have_a_history_is_found_by_an_index() {
         let backend = database.connect().await;
         save(&backend, &key("alice"), "1").await;
         fill_heads(&database);
-        let ([sqlite], [postgres], [mysql]) =
-            (sql!("sqlite", "history/keys"), sql!("postgres", "history/keys"), sql!("mysql", "history/keys"));
+        let ([sqlite], [postgres], [mysql]) = (
+            sql!("sqlite", "history/keys"),
+            sql!("postgres", "history/keys"),
+            sql!("mysql", "history/keys"),
+        );
         let (_, sql) = match database.name {
             "sqlite" => sqlite,
             "postgres" => postgres,
@@ -262,12 +265,12 @@ fn looks_at_all_states(database: &Database, plan: &str) -> bool {
 /// How expired states are removed. On MariaDB that is a procedure: this is what stands in it.
 fn removal(database: &Database) -> String {
     let sql = match database.name {
-        "sqlite" => include_str!(
-            "../../cogency-state/src/backend/database/sqlite/remove_expired.sql"
-        ),
-        "postgres" => include_str!(
-            "../../cogency-state/src/backend/database/postgres/remove_expired.sql"
-        ),
+        "sqlite" => {
+            include_str!("../../cogency-state/src/backend/database/sqlite/remove_expired.sql")
+        }
+        "postgres" => {
+            include_str!("../../cogency-state/src/backend/database/postgres/remove_expired.sql")
+        }
         _ => {
             "DELETE s FROM {p}states s WHERE s.expires_at <= UTC_TIMESTAMP(6) AND NOT EXISTS \
              (SELECT 1 FROM {p}leases l WHERE l.user_id = s.user_id AND l.session_id = \

@@ -7,6 +7,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use cogency_state::{
     Action, HistoryBackend, Metadata, Moment, Record, RedisBackend, Retention, Revision,
@@ -43,7 +44,7 @@ async fn write(prefix: &str) {
         let Some(state) = state else {
             assert!(backend.delete_state(&held).await.unwrap());
             // The first entry goes.
-            backend.prune_history(&key("alice"), Retention::Versions(1)).await.unwrap();
+            backend.prune_history(&key("alice"), Retention::Age(Duration::ZERO)).await.unwrap();
             last = None;
             continue;
         };

@@ -21,32 +21,21 @@ impl HistoryHash {
 
     /// Of its text, which is one for each: no signs, no capitals, nothing behind.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
         let mut bytes = [0; 32];
-        if pairs.len() != bytes.len() {
-            return None;
+        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
         }
-        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            *byte = 16 * digit(*high)? + digit(*low)?;
-        }
-        Some(Self(bytes))
-    }
-}
-
-fn digit(text: u8) -> Option<u8> {
-    match text {
-        b'0'..=b'9' => Some(text - b'0'),
-        b'a'..=b'f' => Some(text - b'a' + 10),
-        _ => None,
+        let hash = Self(bytes);
+        (hash.to_string() == text).then_some(hash)
     }
 }
 
 impl fmt::Display for HistoryHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Written in one go: it is written again and again.
-        let halves = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        let digits = halves.filter_map(|half| char::from_digit(u32::from(half), 16));
-        f.write_str(&digits.collect::<String>())
+        let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default();
+        let pairs = self.0.iter().map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+        // At once: each entry has two of them.
+        f.write_str(&pairs.flatten().collect::<String>())
     }
 }
 

@@ -14,9 +14,9 @@ mod claim;
 mod deleting;
 mod durability;
 mod entry;
-mod history;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod history;
 mod index;
 mod keys;
 mod known;
