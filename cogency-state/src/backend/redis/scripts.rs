@@ -38,4 +38,5 @@ scripts! {
     SET_ASIDE = "set_aside.lua";
     RESTORE_ASIDE = "restore_aside.lua";
     DROP_ASIDE = "drop_aside.lua";
+    PRUNE = "prune.lua";
 }
