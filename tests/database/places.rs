@@ -1,7 +1,7 @@
 //! The databases that tests run on.
 
 use cogency_state::{DatabaseBackend, DatabaseBackendBuilder};
-use cogency_state_tests::database::{SqliteFile, shared_mariadb, shared_postgres};
+use cogency_state_tests::database::{SqliteFile, shared_mariadb, shared_postgres, whole_up_to};
 use cogency_state_tests::redis::fresh_prefix;
 
 /// A database with tables of a test's own.
@@ -43,7 +43,11 @@ impl Database {
     }
 
     pub(crate) fn builder(&self) -> DatabaseBackendBuilder {
-        DatabaseBackend::builder(&self.url).prefix(&self.prefix)
+        let builder = DatabaseBackend::builder(&self.url).prefix(&self.prefix);
+        match whole_up_to() {
+            Some(bytes) => builder.whole_up_to(bytes),
+            None => builder,
+        }
     }
 
     pub(crate) async fn connect(&self) -> DatabaseBackend {
@@ -52,7 +56,8 @@ impl Database {
 
     /// A URL that says all of it.
     pub(crate) fn full_url(&self) -> String {
-        format!("{}?prefix={}", self.url, self.prefix)
+        let whole = whole_up_to().map_or(String::new(), |bytes| format!("&whole={bytes}"));
+        format!("{}?prefix={}{whole}", self.url, self.prefix)
     }
 
     /// Runs SQL, in which `{p}` is what names of tables begin with.

@@ -6,7 +6,8 @@
 //! ```
 
 use cogency_state::{DatabaseBackend, MemoryBackend, Retention, StateBackend};
-use cogency_state_tests::database::SqliteFile;
+use cogency_state_tests::database::{SqliteFile, shared_mariadb, shared_postgres};
+use cogency_state_tests::redis::fresh_prefix;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Runtime;
 
@@ -59,19 +60,32 @@ fn random_sequences_on_memory_that_prunes_agree_with_a_model() {
     on_memory(Retention::Versions(3));
 }
 
-fn on_sqlite(stays: Retention) {
-    let (runtime, file) = (runtime(), SqliteFile::default());
-    let builder = DatabaseBackend::builder(&file.url()).history(stays);
-    let backend = runtime.block_on(builder.connect()).unwrap();
-    sequences(20, stays, &runtime, &backend);
+/// Some states stand in their rows, and some are apart.
+const WHOLE_UP_TO: usize = 20;
+
+fn on_database(url: &str, cases: u32, stays: Retention) {
+    let (runtime, prefix) = (runtime(), fresh_prefix().replace('-', "_") + "_");
+    let builder = DatabaseBackend::builder(url).prefix(prefix).whole_up_to(WHOLE_UP_TO);
+    let backend = runtime.block_on(builder.history(stays).connect()).unwrap();
+    sequences(cases, stays, &runtime, &backend);
 }
 
 #[test]
 fn random_sequences_on_sqlite_agree_with_a_model() {
-    on_sqlite(Retention::All);
+    on_database(&SqliteFile::default().url(), 20, Retention::All);
 }
 
 #[test]
 fn random_sequences_on_sqlite_that_prunes_agree_with_a_model() {
-    on_sqlite(Retention::Versions(3));
+    on_database(&SqliteFile::default().url(), 20, Retention::Versions(3));
+}
+
+#[test]
+fn random_sequences_on_postgres_agree_with_a_model() {
+    on_database(&shared_postgres().url(), 6, Retention::Versions(3));
+}
+
+#[test]
+fn random_sequences_on_mariadb_agree_with_a_model() {
+    on_database(&shared_mariadb().url(), 6, Retention::Versions(3));
 }

@@ -80,7 +80,7 @@ impl<DB: Dialect> Connections<DB> {
         keeps_statements: bool,
         connect_within: Duration,
     ) -> Self {
-        let body = |script| with_prefix(DB::sql(script), prefix);
+        let body = |script| with_names::<DB>(DB::sql(script), prefix);
         let text = |script: Script| match DB::TRANSACTION.filter(|_| script.writes()) {
             None => body(script),
             Some(transaction) => {
@@ -203,9 +203,9 @@ where
     }
 }
 
-/// SQL with the names that tables have.
-pub(super) fn with_prefix(sql: &str, prefix: &str) -> String {
-    sql.replace("{p}", prefix)
+/// SQL with the names that tables have, and what puts together the state of a row `s` that is apart.
+pub(super) fn with_names<DB: Dialect>(sql: &str, prefix: &str) -> String {
+    sql.replace("{whole}", DB::QUERIES.whole().trim_end()).replace("{p}", prefix)
 }
 
 /// Does what has to be done before the first connection, on a thread of its own: those of the
