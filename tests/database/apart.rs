@@ -174,8 +174,7 @@ async fn one_whose_history_is_damaged_is_refused_and_its_neighbours_are_found() 
             assert!(matches!(said, Error::Corrupt { .. }), "{}, {damage}: {said}", database.name);
             let mut search = Search::new(state("$.turns").exists(), 9);
             let found = backend.find_states(&search).await.unwrap();
-            let users: Vec<_> =
-                found.rows.into_iter().map(|hit| hit.unwrap().found.key).collect();
+            let users: Vec<_> = found.rows.into_iter().map(|hit| hit.unwrap().found.key).collect();
             assert_eq!(users, [bob], "{}, {damage}", database.name);
             search.filter = Filter::all();
             search.with_states = true;

@@ -95,11 +95,8 @@ async fn made(entries: Vec<Entry>) -> Result<Bytes, Unreadable> {
         "the entries of its history that make it are damaged: verify the history, which says where",
     );
     let is_large = entries.last().is_some_and(|entry| entry.size > MAX_INLINE_BYTES as u64);
-    let made = if is_large {
-        off_thread(move || rebuild(&entries)).await
-    } else {
-        rebuild(&entries)
-    };
+    let made =
+        if is_large { off_thread(move || rebuild(&entries)).await } else { rebuild(&entries) };
     made.ok().flatten().ok_or(BROKEN)
 }
 

@@ -39,7 +39,6 @@ mod saving;
 mod sqlite;
 mod standing;
 mod statement;
-mod together;
 mod url;
 
 use std::sync::Arc;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
-use super::connections::Server;
 use super::apart::Layout;
+use super::connections::Server;
 use super::dialect::Script;
 use super::kept::Kept;
 use super::known::Known;

@@ -6,6 +6,10 @@ CREATE INDEX IF NOT EXISTS apart ON {p}states (state(1));
 -- Null if it could not be made when it was set aside: then its history has what is left of it.
 ALTER TABLE {p}aside MODIFY state LONGTEXT;
 
+-- A version and a time are looked for from the newest entry back: two indexes less to write to.
+DROP INDEX IF EXISTS versions ON {p}history;
+DROP INDEX IF EXISTS times ON {p}history;
+
 DROP FUNCTION IF EXISTS {p}changed;
 -- What a change makes of a state: [from, length] copies bytes, a text is new. One statement with
 -- `GROUP_CONCAT` takes many times as long.
@@ -86,7 +90,7 @@ BEGIN
 END;
 
 -- The states as they are now, wherever they stand.
-CREATE OR REPLACE SQL SECURITY INVOKER VIEW {p}current AS
+CREATE SQL SECURITY INVOKER VIEW IF NOT EXISTS {p}current AS
 SELECT
   user_id, session_id, version, write_id, schema_version, state_type, provider, model, phase,
   saved_at, saved_by, expires_at, checksum, metadata,

@@ -90,6 +90,10 @@ impl Dialect for MySql {
                 "grant the user the rights on the tables and procedures that the documentation of \
                  `DatabaseBackend` names",
             ),
+            1419 => Meaning::Refused(
+                "it writes a binary log: set `log_bin_trust_function_creators = 1`, or let a user \
+                 who has SUPER apply the migrations",
+            ),
             1153 => Meaning::Refused("raise its `max_allowed_packet` above the largest state"),
             1021 | 1114 => Meaning::Refused("its disk is full"),
             _ => Meaning::Refused("look at its log"),

@@ -6,6 +6,20 @@ CREATE INDEX ON {p}states (user_id, session_id) WHERE state IS NULL;
 -- Null if it could not be made when it was set aside: then its history has what is left of it.
 ALTER TABLE {p}aside ALTER COLUMN state DROP NOT NULL;
 
+-- A version and a time are looked for from the newest entry back: two indexes less to write to.
+DO $$
+DECLARE
+  v_index regclass;
+BEGIN
+  FOR v_index IN
+    SELECT indexrelid::regclass FROM pg_index
+    WHERE indrelid = '{p}history'::regclass
+      AND pg_get_indexdef(indexrelid) ~ '\(user_id, session_id, (version|at)\)$'
+  LOOP
+    EXECUTE format('DROP INDEX %s', v_index);
+  END LOOP;
+END $$;
+
 -- What a change makes of a state: [from, length] copies bytes, a text is new.
 CREATE FUNCTION {p}changed(old bytea, change text) RETURNS bytea
 LANGUAGE sql IMMUTABLE STRICT AS $$

@@ -14,8 +14,8 @@ pub(crate) mod indexes;
 mod order;
 mod rows;
 pub(crate) mod sql;
-mod states;
 mod statement;
+mod states;
 
 use std::sync::Arc;
 

@@ -2,8 +2,8 @@
 
 use super::super::problem::Problem;
 use super::sql::{Bound, Database, Json};
-use super::states::States;
 use super::statement::Binder;
+use super::states::States;
 use crate::query::{Column, Field, Of, OrderBy, Part};
 
 /// One expression that is ordered by. It is never null.

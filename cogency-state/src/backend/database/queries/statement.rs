@@ -4,16 +4,26 @@ use serde_json::Number;
 
 use super::super::problem::Problem;
 use super::super::statement::Argument;
+use super::condition;
+use super::order::{self, Term};
 use super::sql::{Bound, Database, name};
 use super::states::States;
-use super::order::{self, Term};
-use super::condition;
 use crate::query::{Column, Document, Filter, Search};
 
 /// What is selected before the columns of the order, by its names in a statement of parts.
 const NAMES: [&str; COLUMNS] = [
-    "user_id", "session_id", "version", "write_id", "schema_version", "state_type", "metadata",
-    "checksum", "state", "saved_at", "saved_by", "expires_at",
+    "user_id",
+    "session_id",
+    "version",
+    "write_id",
+    "schema_version",
+    "state_type",
+    "metadata",
+    "checksum",
+    "state",
+    "saved_at",
+    "saved_by",
+    "expires_at",
 ];
 /// How many columns that are.
 pub(super) const COLUMNS: usize = 12;
@@ -120,8 +130,18 @@ fn part(binder: &mut Binder<'_>, search: &Search, terms: &[Term]) -> Result<Stri
     let saved_at = sql.micros(&format!("s.{}", name(Column::SavedAt)));
     let expires_at = sql.micros(&format!("s.{}", name(Column::ExpiresAt)));
     let values = [
-        "s.user_id", "s.session_id", "s.version", "s.write_id", "s.schema_version", "s.state_type",
-        &metadata, checksum, &state, &saved_at, "s.saved_by", &expires_at,
+        "s.user_id",
+        "s.session_id",
+        "s.version",
+        "s.write_id",
+        "s.schema_version",
+        "s.state_type",
+        &metadata,
+        checksum,
+        &state,
+        &saved_at,
+        "s.saved_by",
+        &expires_at,
     ];
     let values = values.iter().zip(NAMES).map(|(value, name)| format!("{value} AS {name}"));
     let ordered = terms.iter().enumerate();

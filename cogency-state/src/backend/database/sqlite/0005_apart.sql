@@ -1,6 +1,7 @@
 -- A large state is apart: its column is null, and it is what the newest keyframe of its history and
 -- the changes behind that make. So a save of it writes what changed. A column that may be null
 -- takes a new table.
+DROP VIEW IF EXISTS {p}current;
 CREATE TABLE {p}states_anew (
   user_id        TEXT    NOT NULL COLLATE BINARY,
   session_id     TEXT    NOT NULL COLLATE BINARY,
@@ -61,6 +62,10 @@ INSERT INTO {p}aside_anew SELECT * FROM {p}aside;
 DROP TABLE {p}aside;
 ALTER TABLE {p}aside_anew RENAME TO {p}aside;
 CREATE INDEX {p}aside_of ON {p}aside (user_id, session_id);
+
+-- A version and a time are looked for from the newest entry back: two indexes less to write to.
+DROP INDEX {p}history_versions;
+DROP INDEX {p}history_times;
 
 -- The states as they are now, wherever they stand.
 CREATE VIEW {p}current AS
