@@ -113,7 +113,6 @@ BEGIN
       holder = excluded.holder, taken_at = clock_timestamp(),
       expires_at = clock_timestamp() + p_micros * interval '1 microsecond', deletion = NULL
   WHERE l.expires_at <= clock_timestamp() OR l.attempt = excluded.attempt;
-  RETURN QUERY
   SELECT
     (l.attempt = p_attempt)::int::bigint, l.token, l.holder,
     s.version, s.write_id, s.schema_version, s.state_type, s.metadata::text, s.checksum,
@@ -121,11 +120,14 @@ BEGIN
       WHEN s.write_id = p_known AND p_known_apart = 0 THEN NULL
       ELSE s.state::text
     END,
-    (s.state IS NULL)::int::bigint,
+    (s.version IS NOT NULL AND s.state IS NULL)::int::bigint,
     (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, h.seq, h.hash,
     (extract(epoch FROM h.at) * 1000000)::bigint, h.version, h.write_id, h.checksum,
-    h.keyframe_bytes, h.change_bytes, h.changes, h.pruned_seq, h.pruned_hash,
-    t.seq, t.kind, t.size, t.checksum, t.content
+    h.keyframe_bytes, h.change_bytes, h.changes, h.pruned_seq, h.pruned_hash
+  INTO
+    o_taken, o_token, o_holder, o_version, o_write_id, o_schema_version, o_state_type, o_metadata,
+    o_checksum, o_state, o_apart, o_now, h_seq, h_hash, h_at, h_version, h_write_id, h_checksum,
+    h_keyframe_bytes, h_change_bytes, h_changes, h_pruned_seq, h_pruned_hash
   FROM {p}leases l
   LEFT JOIN {p}states s
     ON p_look = 1 AND l.attempt = p_attempt
@@ -133,22 +135,31 @@ BEGIN
     AND (s.expires_at IS NULL OR s.expires_at > l.taken_at)
   LEFT JOIN {p}heads h
     ON l.attempt = p_attempt AND h.user_id = p_user AND h.session_id = p_session
-  LEFT JOIN LATERAL (
+  WHERE l.user_id = p_user AND l.session_id = p_session;
+  IF NOT FOUND THEN
+    -- Whoever had it gave it back in just this moment.
+    RETURN;
+  ELSIF o_apart = 0 OR (o_write_id = p_known AND p_known_apart = 1) THEN
+    RETURN NEXT;
+    RETURN;
+  END IF;
+  FOR t_seq, t_kind, t_size, t_checksum, t_content IN
     SELECT e.seq, e.kind, e.size, e.checksum, e.content
     FROM {p}history e
-    WHERE s.user_id IS NOT NULL AND s.state IS NULL
-      AND NOT coalesce(s.write_id = p_known AND p_known_apart = 1, false)
-      AND e.user_id = p_user AND e.session_id = p_session AND e.seq >= (
-        SELECT k.seq FROM {p}history k
-        WHERE k.user_id = p_user AND k.session_id = p_session AND k.kind IN ('keyframe', 'gone')
-        ORDER BY k.seq DESC
-        LIMIT 1
-      )
-    -- Apart from the others, so that it is not looked for where there is none.
-    OFFSET 0
-  ) t ON true
-  WHERE l.user_id = p_user AND l.session_id = p_session
-  ORDER BY t.seq;
+    WHERE e.user_id = p_user AND e.session_id = p_session AND e.seq >= (
+      SELECT k.seq FROM {p}history k
+      WHERE k.user_id = p_user AND k.session_id = p_session AND k.kind IN ('keyframe', 'gone')
+      ORDER BY k.seq DESC
+      LIMIT 1
+    )
+    ORDER BY e.seq
+  LOOP
+    RETURN NEXT;
+  END LOOP;
+  -- Also where none of them is left.
+  IF NOT FOUND THEN
+    RETURN NEXT;
+  END IF;
 END $$;
 
 -- As before; a state that is apart is put together.
