@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::StateManager;
 use super::held;
 use super::observed;
-use super::outage::{Alone, Conduct, Outcome, is_spoolable};
+use super::outage::{Alone, Conduct, Outage, Outcome, is_spoolable};
 use super::queue::{Place, Ticket};
 use super::renewal::Renewal;
 use super::to_the_end::ToTheEnd;
@@ -24,6 +24,8 @@ use crate::record::Record;
 /// How often a save whose answer was lost is sent again. It has the same write id, so that it
 /// happens once however often it arrives.
 const SAVE_TRIES: usize = 3;
+/// Who has said nothing for so long is not asked once more.
+pub(super) const TRY_AGAIN_WITHIN: Duration = Duration::from_secs(1);
 
 /// A lease, renewed until it is released or dropped; or, where the backend is out of reach, what
 /// stands for one.
@@ -83,7 +85,8 @@ impl Hold {
         let outcome = self.save_or_spool(&write).await;
         observed::saved(self.manager.location(), &write, clock, outcome.as_ref().copied());
         self.manager.inner.listeners.tell(&self.key, outcome.as_ref().copied());
-        if outcome.as_ref().is_err() {
+        // Who has waited for a server that does not answer need not wait for it again.
+        if outcome.as_ref().is_err_and(|error| !is_spoolable(error)) {
             self.release().await;
         }
         outcome
@@ -122,10 +125,11 @@ impl Hold {
         let revision = write.record.revision;
         let Some(lease) = self.lease.clone() else { return Ok(Outcome::Saved(revision)) };
         self.renewal.iter().for_each(Renewal::ends);
-        let backend = self.manager.backend();
+        let (backend, began) = (self.manager.backend(), Instant::now());
         let mut saved = backend.save_and_release(&lease, write).await;
         for _ in 1..tries {
-            if !matches!(saved, Err(Error::OutcomeUnknown { .. })) {
+            let is_silent = began.elapsed() > TRY_AGAIN_WITHIN;
+            if is_silent || !matches!(saved, Err(Error::OutcomeUnknown { .. })) {
                 break;
             }
             // Only success settles it: that a later try changed nothing does not say that the
@@ -162,24 +166,34 @@ impl Hold {
         deleted
     }
 
-    /// Gives the key back, and waits until that is done.
+    /// Gives the key back, and waits until that is done: not for a backend that is known to be
+    /// away.
     pub(crate) async fn release(mut self) {
         self.renewal = None;
         if let Some(alone) = self.alone.take() {
             alone.release().await;
         }
-        if let Some(lease) = &self.lease {
-            release(&**self.manager.backend(), lease).await;
+        let manager = self.manager.clone();
+        let outage = manager.inner.outage.as_ref();
+        if outage.is_some_and(Outage::is_away) {
+            return;
+        }
+        let Some(lease) = &self.lease else { return };
+        let released = release(&**manager.backend(), lease).await;
+        if let (Some(outage), Err(error)) = (outage, released)
+            && error.is_outage()
+        {
+            outage.went_away(&manager, &self.key, &error);
         }
         // From here on the drop has nothing left to do.
         self.lease = None;
     }
 }
 
-async fn release(backend: &dyn StateBackend, lease: &Lease) {
-    if let Err(error) = backend.release_lease(lease).await {
+async fn release(backend: &dyn StateBackend, lease: &Lease) -> Result<(), Error> {
+    backend.release_lease(lease).await.inspect_err(|error| {
         tracing::warn!(key = %lease.key(), %error, "a lease was not given back");
-    }
+    })
 }
 
 /// Gives the key back a moment later: nothing can be waited for in a drop.

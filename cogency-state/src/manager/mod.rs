@@ -23,6 +23,7 @@ mod spool;
 mod start;
 mod switch;
 mod to_the_end;
+mod told;
 mod typed;
 mod versions;
 mod warm;
@@ -57,10 +58,14 @@ pub use migrations::Migrations;
 pub(crate) use open_call::{OpenCall, Terms};
 pub use outage::{Health, OnOutage, Outcome, Resolution, Spooled, SpooledKind};
 pub use policies::OnUnreadable;
-pub(crate) use policies::check_custom;
+pub(crate) use policies::check_said;
 pub use query::{Query, Rows};
 pub(crate) use queue::Place;
+#[cfg(any(test, fuzzing))]
+pub(crate) use spool::fuzz as fuzz_spool;
 pub use switch::{is_enabled, set_enabled};
+pub(crate) use told::tell;
+pub use told::with_outcome;
 pub(crate) use versions::Counted;
 
 use self::outage::{Conduct, Listeners, Outage};

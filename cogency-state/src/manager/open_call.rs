@@ -15,6 +15,7 @@ use crate::aside::{Aside, AsideReason};
 use crate::codec::{AnyState, Codec};
 use crate::error::Error;
 use crate::key::StateKey;
+use crate::record::Metadata;
 
 /// A key that is held, with what was loaded under it.
 #[derive(Debug)]
@@ -117,8 +118,12 @@ impl OpenCall {
 
     /// What the next attempt shows to its body.
     pub(crate) fn attempt(&self) -> Arc<Attempt> {
-        let metadata = self.start.record.as_ref().map(|record| record.metadata.clone());
-        Attempt::new(self.key().clone(), metadata)
+        Attempt::new(self.key().clone(), self.metadata().cloned())
+    }
+
+    /// What was known of the state; `None` where it begins anew.
+    pub(crate) fn metadata(&self) -> Option<&Metadata> {
+        self.start.record.as_ref().map(|record| &record.metadata)
     }
 
     pub(crate) fn place(&self) -> &Place {

@@ -10,7 +10,7 @@ use super::Persist;
 use crate::codec::{self, AnyState};
 use crate::error::Error;
 use crate::key::StateKey;
-use crate::manager::{Attempt, HeldKeys, OpenCall, Terms, is_enabled};
+use crate::manager::{Attempt, HeldKeys, OpenCall, Outcome, Terms, is_enabled, tell};
 use crate::observe::{CallSpan, Ending};
 
 pub(super) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -90,12 +90,14 @@ impl Call {
     ) -> BoxFuture<'a, Ended> {
         Box::pin(async {
             let Some(open) = self.open.take() else {
+                tell(Outcome::off());
                 seen.ends(Ending::Done);
                 return Ended::Done;
             };
             let said = self.attempt.take().map(|attempt| attempt.take_said()).unwrap_or_default();
             match open.save(state, said).instrument(seen.span().clone()).await {
                 Ok(outcome) => {
+                    tell(outcome);
                     seen.ends(if outcome.is_spooled() { Ending::Spooled } else { Ending::Saved });
                     Ended::Done
                 }

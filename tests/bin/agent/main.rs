@@ -17,6 +17,7 @@
 //! agent archive <root> <folder>        a run of an archive, 10 states a file: `step`, and on
 //!                                      with each line that comes; until its stdin ends
 //! agent archive-history <root> <folder>  the same over histories, all but the newest versions
+//! agent refresh <root> <user>          a call without a save, which brings the copy up to date
 //! agent find (<root> <user>)...        a call without a save on each: `found <number>`, or why not
 //! ```
 //! A root is a folder, the URL of a Redis server or a database, or `away:`, a server that nobody
@@ -68,7 +69,7 @@ async fn main() -> Ended {
         ["change", root, user, llms @ ..] => llms::change(root, user, llms).await,
         ["archive", root, folder] => archive::run(&open(root)?, folder).await,
         ["archive-history", root, folder] => archive::run_history(&open(root)?, folder).await,
-        ["find", keys @ ..] => pages::find(keys).await,
+        ["refresh" | "find", keys @ ..] => pages::find(keys).await,
         other => Err(format!("there is no such command: {other:?}").into()),
     }
 }

@@ -11,6 +11,8 @@ mod aside;
 mod builder;
 mod claim;
 mod durability;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod index;
 mod keys;
 mod known;

@@ -4,7 +4,9 @@
 //! old state goes aside, then the new one is saved, then what came back is deleted, which is in the
 //! new one. Who stops behind the first step leaves a key without a state, and the old state aside.
 
-use super::super::hold::Hold;
+use tokio::time::Instant;
+
+use super::super::hold::{Hold, TRY_AGAIN_WITHIN};
 use super::super::outage::Outcome;
 use super::super::to_the_end::ToTheEnd;
 use super::super::{StateManager, observed, typed};
@@ -64,7 +66,8 @@ impl Exchange {
         }
         let saved = manager.save(hold, prepared, Some(metadata)).await;
         match (&saved, self.leaves, self.comes_back) {
-            (Ok(_), _, Some(came_back)) => forget(&manager, &came_back).await,
+            // One that is spooled is not there yet: until then the copy is all that the backend has.
+            (Ok(Outcome::Saved(_)), _, Some(came_back)) => forget(&manager, &came_back).await,
             // It is not known what is there.
             (Ok(_) | Err(Error::OutcomeUnknown { .. }), _, _) | (Err(_), None, _) => {}
             (Err(_), Some(left), _) => undo(&manager, &left).await,
@@ -120,6 +123,7 @@ async fn set_aside(manager: &StateManager, hold: &Hold, aside: &Aside) -> Result
     if let Some(refusal) = outage.and_then(|outage| outage.refusal(manager, &aside.key)) {
         return Err(refusal);
     }
+    let began = Instant::now();
     let mut done = manager.backend().set_aside(lease, aside).await;
     if let (Some(outage), Err(error)) = (outage, &done)
         && error.is_outage()
@@ -127,7 +131,8 @@ async fn set_aside(manager: &StateManager, hold: &Hold, aside: &Aside) -> Result
         outage.went_away(manager, &aside.key, error);
     }
     for _ in 1..TRIES {
-        if !matches!(done, Err(Error::OutcomeUnknown { .. })) {
+        let is_silent = began.elapsed() > TRY_AGAIN_WITHIN;
+        if is_silent || !matches!(done, Err(Error::OutcomeUnknown { .. })) {
             break;
         }
         // Only success settles it, as with a save.
