@@ -36,7 +36,7 @@ pub struct Call<T> {
     pub state: T,
     key: StateKey,
     /// `None` where the manager is switched off.
-    open: Option<OpenCall>,
+    open: Option<Box<OpenCall>>,
     said: Map<String, Value>,
 }
 

@@ -29,6 +29,9 @@ pub(super) const TRY_AGAIN_WITHIN: Duration = Duration::from_secs(1);
 
 /// A lease, renewed until it is released or dropped; or, where the backend is out of reach, what
 /// stands for one.
+///
+/// It is in a box, as is all that happens seldom, here and in the futures: it is handed on through
+/// many of them, and each would move it.
 #[derive(Debug)]
 pub(crate) struct Hold {
     manager: StateManager,
@@ -38,7 +41,7 @@ pub(crate) struct Hold {
     /// `None` once it was given back, and without the backend.
     lease: Option<Lease>,
     /// Only without the backend.
-    alone: Option<Alone>,
+    alone: Option<Box<Alone>>,
     renewal: Option<Renewal>,
     /// Left last.
     ticket: Option<Ticket>,
@@ -50,9 +53,10 @@ impl Hold {
         manager: &StateManager,
         place: Place,
         wait: Duration,
-    ) -> Result<Self, Error> {
+    ) -> Result<Box<Self>, Error> {
         let conduct = Conduct::failing();
-        let (hold, _) = Waiting::begin(manager, place, wait)?.hold(conduct, Then::Nothing).await?;
+        let waiting = Waiting::begin(manager, place, wait)?;
+        let (hold, _) = waiting.hold(conduct, Then::Nothing).await?;
         Ok(hold)
     }
 
@@ -62,12 +66,13 @@ impl Hold {
         place: Place,
         wait: Duration,
         conduct: Conduct,
-    ) -> Result<(Self, Option<Box<Record>>), Error> {
-        Waiting::begin(manager, place, wait)?.hold(conduct, Then::Load).await
+    ) -> Result<(Box<Self>, Option<Box<Record>>), Error> {
+        let waiting = Waiting::begin(manager, place, wait)?;
+        waiting.hold(conduct, Then::Load).await
     }
 
     /// Saves, and gives the key back. Runs to its end although the caller may stop waiting.
-    pub(crate) async fn save(self, write: Box<Write>) -> Result<Outcome, Error> {
+    pub(crate) async fn save(self: Box<Self>, write: Box<Write>) -> Result<Outcome, Error> {
         if self.manager.backend().capabilities().saves_survive_drop {
             return self.save_here(write).await;
         }
@@ -80,14 +85,14 @@ impl Hold {
         })
     }
 
-    async fn save_here(mut self, write: Box<Write>) -> Result<Outcome, Error> {
+    async fn save_here(mut self: Box<Self>, write: Box<Write>) -> Result<Outcome, Error> {
         let clock = Clock::start();
         let outcome = self.save_or_spool(&write).await;
         observed::saved(self.manager.location(), &write, clock, outcome.as_ref().copied());
         self.manager.inner.listeners.tell(&self.key, outcome.as_ref().copied());
         // Who has waited for a server that does not answer need not wait for it again.
         if outcome.as_ref().is_err_and(|error| !is_spoolable(error)) {
-            self.release().await;
+            Box::pin(self.release()).await;
         }
         outcome
     }
@@ -98,7 +103,7 @@ impl Hold {
             return self.store(write, SAVE_TRIES).await;
         };
         if let Some(alone) = self.alone.take() {
-            return alone.save(outage, &manager, write).await;
+            return Box::pin(alone.save(outage, &manager, write)).await;
         }
         let spools = self.conduct.spools();
         let refusal = if spools { outage.refusal(&manager, &self.key) } else { None };
@@ -117,7 +122,7 @@ impl Hold {
                 Err(error) => return Err(error),
             },
         };
-        if spools { outage.keep(&manager, write, error).await } else { Err(error) }
+        if spools { Box::pin(outage.keep(&manager, write, error)).await } else { Err(error) }
     }
 
     /// Saves in the backend.
@@ -154,7 +159,7 @@ impl Hold {
     }
 
     /// Deletes what is stored, and gives the key back.
-    pub(crate) async fn delete(self) -> Result<bool, Error> {
+    pub(crate) async fn delete(self: Box<Self>) -> Result<bool, Error> {
         let Some(lease) = self.lease.clone() else { return Ok(false) };
         let deleted = self.manager.backend().delete_state(&lease).await;
         if let (Some(outage), Ok(_) | Err(Error::OutcomeUnknown { .. })) =
@@ -168,7 +173,7 @@ impl Hold {
 
     /// Gives the key back, and waits until that is done: not for a backend that is known to be
     /// away.
-    pub(crate) async fn release(mut self) {
+    pub(crate) async fn release(mut self: Box<Self>) {
         self.renewal = None;
         if let Some(alone) = self.alone.take() {
             alone.release().await;
@@ -241,10 +246,10 @@ impl<'a> Waiting<'a> {
 
     /// Waits for the key's turn in this process, then for its lease.
     async fn hold(
-        self,
+        &self,
         conduct: Conduct,
         then: Then,
-    ) -> Result<(Hold, Option<Box<Record>>), Error> {
+    ) -> Result<(Box<Hold>, Option<Box<Record>>), Error> {
         let ticket = Ticket::wait(self.place.clone(), &self.holder, self.wait).await;
         let ticket = ticket.map_err(|holder| self.timed_out(holder))?;
         let (manager, key) = (self.manager, self.key());
@@ -272,8 +277,9 @@ impl<'a> Waiting<'a> {
         if !conduct.spools() {
             return Err(why);
         }
-        let (alone, record) = outage.go_on(manager, key, conduct, self.left(), why).await?;
-        Ok((self.unleased(ticket, conduct, alone), record))
+        let going_on = Box::pin(outage.go_on(manager, key, conduct, self.left(), why));
+        let (alone, record) = going_on.await?;
+        Ok((self.unleased(ticket, conduct, Box::new(alone)), record))
     }
 
     /// Asks the backend until the lease is there.
@@ -304,13 +310,13 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    fn leased(&self, ticket: Ticket, conduct: Conduct, lease: Lease) -> Hold {
+    fn leased(&self, ticket: Ticket, conduct: Conduct, lease: Lease) -> Box<Hold> {
         let manager = self.manager;
         let renewal = manager.inner.renewals.renew(&self.runtime, manager.backend(), &lease);
         self.built(ticket, conduct, Some(lease), renewal, None)
     }
 
-    fn unleased(&self, ticket: Ticket, conduct: Conduct, alone: Alone) -> Hold {
+    fn unleased(&self, ticket: Ticket, conduct: Conduct, alone: Box<Alone>) -> Box<Hold> {
         self.built(ticket, conduct, None, None, Some(alone))
     }
 
@@ -320,11 +326,11 @@ impl<'a> Waiting<'a> {
         conduct: Conduct,
         lease: Option<Lease>,
         renewal: Option<Renewal>,
-        alone: Option<Alone>,
-    ) -> Hold {
+        alone: Option<Box<Alone>>,
+    ) -> Box<Hold> {
         let (manager, key) = (self.manager.clone(), self.key().clone());
         let (runtime, ticket) = (self.runtime.clone(), Some(ticket));
-        Hold { manager, key, conduct, runtime, lease, alone, renewal, ticket }
+        Box::new(Hold { manager, key, conduct, runtime, lease, alone, renewal, ticket })
     }
 
     fn key(&self) -> &StateKey {

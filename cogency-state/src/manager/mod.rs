@@ -42,7 +42,7 @@ use crate::codec::Codec;
 use crate::error::Error;
 use crate::key::StateKey;
 use crate::observe::Clock;
-use crate::record::{Metadata, Record, Revision};
+use crate::record::{Metadata, Record, Revision, SavedAt};
 
 pub use builder::StateManagerBuilder;
 pub use call::Call;
@@ -260,7 +260,8 @@ impl StateManager {
         prepared.write.replaced = state.filter(|_| is_expected);
         let mut metadata = metadata.unwrap_or_default();
         Facts::default().stamp(&mut metadata, self.inner.policies.llm.as_ref());
-        self.save(hold, prepared, Some(metadata)).await.map(|outcome| outcome.revision())
+        prepared.write.record.metadata = metadata;
+        self.save(hold, prepared).await.map(|outcome| outcome.revision())
     }
 
     /// Deletes a state, also one that cannot be read; `false` if there was none. Waits until no
@@ -371,16 +372,11 @@ impl StateManager {
         Ok(Some(ttl))
     }
 
-    /// Saves what was prepared, with the metadata of what is stored, and remembers what the next
-    /// call would load.
-    async fn save(
-        &self,
-        hold: Hold,
-        mut prepared: typed::Prepared,
-        metadata: Option<Metadata>,
-    ) -> Result<Outcome, Error> {
-        prepared.write.record.metadata = metadata.unwrap_or_default().saved_now();
-        prepared.write.record.metadata.state_version = prepared.version;
+    /// Saves what was prepared, now, and remembers what the next call would load.
+    async fn save(&self, hold: Box<Hold>, mut prepared: typed::Prepared) -> Result<Outcome, Error> {
+        let metadata = &mut prepared.write.record.metadata;
+        metadata.saved_at = Some(SavedAt::now());
+        metadata.state_version = prepared.version;
         let key = prepared.write.record.key.clone();
         let outcome = hold.save(prepared.write).await?;
         self.inner.warm.put(key, prepared.warm);

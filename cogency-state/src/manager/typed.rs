@@ -38,7 +38,9 @@ pub(crate) async fn read<T>(
 ) -> Result<T, Error> {
     let mut erased = manager.inner.warm.take(record).filter(|_| versions.is_current(record));
     if erased.is_none() && record.state.len() > MAX_INLINE_BYTES {
-        erased = Some(read_off_thread(manager, record.clone(), codec.untyped, versions).await?);
+        let reading = read_off_thread(manager, record.clone(), codec.untyped, versions);
+        // In a box: most states are small, and would be moved with the room for it.
+        erased = Some(Box::pin(reading).await?);
     }
     if let Some(state) = erased.and_then(|state| (codec.restore)(state)) {
         return Ok(state);
@@ -126,7 +128,8 @@ pub(crate) async fn write(
         encoded = (*state).encode(MAX_INLINE_BYTES, guess);
     }
     if matches!(encoded, Err(NotEncoded::OverLimit)) {
-        encoded = off_thread(key, "write", move || (*state).encode(usize::MAX, guess)).await?;
+        let writing = off_thread(key, "write", move || (*state).encode(usize::MAX, guess));
+        encoded = Box::pin(writing).await?;
     }
     match encoded {
         Ok(encoded) => Ok(prepare(key, state_type, encoded, expected)),

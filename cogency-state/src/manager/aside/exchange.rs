@@ -14,18 +14,17 @@ use crate::aside::Aside;
 use crate::backend::LeaseAttempt;
 use crate::error::{Error, PANICKED};
 use crate::holder::Holder;
-use crate::record::Metadata;
 
 /// How often a step whose answer was lost is repeated: it is done once however often it arrives.
 const TRIES: usize = 3;
 
-/// What a save does beside saving.
+/// What a save does beside saving. In boxes: nearly all do nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Exchange {
     /// What is under the key, about to be set aside.
-    pub(crate) leaves: Option<Aside>,
+    pub(crate) leaves: Option<Box<Aside>>,
     /// What the call started from, about to be no copy of its own any more.
-    pub(crate) comes_back: Option<Aside>,
+    pub(crate) comes_back: Option<Box<Aside>>,
 }
 
 impl Exchange {
@@ -37,14 +36,13 @@ impl Exchange {
     pub(crate) async fn save(
         self,
         manager: StateManager,
-        hold: Hold,
+        hold: Box<Hold>,
         prepared: typed::Prepared,
-        metadata: Metadata,
     ) -> Result<Outcome, Error> {
         let (runtime, location) = (hold.runtime().clone(), manager.location().to_owned());
         let record = &prepared.write.record;
         let (key, write_id) = (record.key.clone(), record.revision.write_id);
-        let steps = self.save_here(manager, hold, prepared, metadata);
+        let steps = self.save_here(manager, hold, prepared);
         ToTheEnd::new(runtime, steps).await.unwrap_or_else(|_panic| {
             Err(Error::outcome_unknown(&key, &location, Some(write_id), PANICKED))
         })
@@ -53,9 +51,8 @@ impl Exchange {
     async fn save_here(
         self,
         manager: StateManager,
-        hold: Hold,
+        hold: Box<Hold>,
         prepared: typed::Prepared,
-        metadata: Metadata,
     ) -> Result<Outcome, Error> {
         if let Some(aside) = &self.leaves
             && let Err(error) = set_aside(&manager, &hold, aside).await
@@ -64,7 +61,7 @@ impl Exchange {
             hold.release().await;
             return Err(error);
         }
-        let saved = manager.save(hold, prepared, Some(metadata)).await;
+        let saved = manager.save(hold, prepared).await;
         match (&saved, self.leaves, self.comes_back) {
             // One that is spooled is not there yet: until then the copy is all that the backend has.
             (Ok(Outcome::Saved(_)), _, Some(came_back)) => forget(&manager, &came_back).await,
@@ -79,7 +76,7 @@ impl Exchange {
 /// Puts one record that was set aside in the place of what is there.
 pub(super) async fn replace(
     manager: StateManager,
-    hold: Hold,
+    hold: Box<Hold>,
     leaves: Aside,
     comes: Aside,
 ) -> Result<bool, Error> {

@@ -42,12 +42,8 @@ pub(crate) struct Entry {
 
 /// A save as the text of a file.
 pub(super) fn encode(write: &Write) -> Result<Vec<u8>, Error> {
-    encode_at(write, SavedAt::now())
-}
-
-fn encode_at(write: &Write, spooled_at: SavedAt) -> Result<Vec<u8>, Error> {
     let line = Line {
-        spooled_at,
+        spooled_at: SavedAt::now(),
         expected: write.expected,
         ttl_ms: write.ttl.map(millis),
         action: write.action,
@@ -128,33 +124,6 @@ mod tests {
         let revision = Revision::after(Some(before));
         let record = Record::new(key, revision, None, Metadata::now(), state);
         Write::new(record, Some(before)).with_ttl(Some(Duration::from_millis(1500)))
-    }
-
-    /// What one version of the library spooled, every later one sends: a program may be replaced
-    /// while something waits.
-    const FROZEN: &str = r#"FROZEN_TEXT"#;
-
-    #[test]
-    fn an_entry_is_written_and_read_as_it_always_was() {
-        let id = |text: &str| text.parse().unwrap();
-        let before = Revision { version: 1, write_id: id("2f1c9a4e-5b7d-4c1e-9f00-0123456789ab") };
-        let revision =
-            Revision { version: 2, write_id: id("7a0e3c52-0d4b-4f6a-8b11-ba9876543210") };
-        let at = || SavedAt::from("2026-01-31T12:00:00.000001Z".to_owned());
-        let mut metadata = Metadata::default();
-        metadata.saved_at = Some(at());
-        let key = StateKey::new("alice", "trip").unwrap();
-        let state_type = Some("agent::Chat".into());
-        let state = Bytes::from_static(b"{\"turns\":[\"hello\"]}");
-        let record = Record::new(key.clone(), revision, state_type, metadata, state);
-        let ttl = Some(Duration::from_millis(1500));
-        let write = Write::new(record, Some(before)).with_ttl(ttl).with_action(Action::Reset);
-        let text = encode_at(&write, at()).unwrap();
-        assert_eq!(String::from_utf8(text).unwrap(), FROZEN);
-        let read = decode(&key, &Bytes::from_static(FROZEN.as_bytes())).unwrap();
-        assert_eq!((read.spooled_at, read.write.record), (at(), write.record));
-        assert_eq!((read.write.expected, read.write.ttl), (Some(before), ttl));
-        assert_eq!(read.write.action, Action::Reset);
     }
 
     #[test]
