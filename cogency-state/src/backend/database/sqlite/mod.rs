@@ -1,23 +1,30 @@
 //! SQLite: scripts are statements in one string.
 //!
+//! One thread writes to a file, with a connection of its own (`writer`); all else is sqlx's.
+//!
 //! The file has a write-ahead log. What a save commits is synced (`synchronous = FULL`); a lease is
 //! not (`NORMAL`), and costs no wait for the disk. It goes to the same log, so the next save takes
 //! it along.
 
 mod file;
 mod query;
+mod statements;
+mod writer;
 
+use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 
 use sqlx::Sqlite;
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::SqliteConnectOptions;
 
-use super::dialect::{Dialect, Migrating, Migration, Script, Transaction, Ways};
+use super::dialect::{Dialect, Migrating, Migration, Script, Transaction, Ways, Writer};
 use super::problem::Meaning;
 use super::queries::sql::QuerySql;
 
 pub(super) use self::file::{location, options};
+use self::writer::FileWriter;
 
 impl Dialect for Sqlite {
     const TRANSACTION: Option<Transaction> = Some(Transaction {
@@ -45,6 +52,11 @@ impl Dialect for Sqlite {
                 version: 4,
                 about: "indexes for queries",
                 sql: include_str!("0004_query_indexes.sql"),
+            },
+            Migration {
+                version: 5,
+                about: "large states are apart",
+                sql: include_str!("0005_apart.sql"),
             },
         ],
         begin: include_str!("migrations_begin.sql"),
@@ -82,6 +94,13 @@ impl Dialect for Sqlite {
             Script::RestoreAside => include_str!("restore_aside.sql"),
             Script::DropAside => include_str!("drop_aside.sql"),
         }
+    }
+
+    fn writer(
+        options: &SqliteConnectOptions,
+        bodies: &HashMap<Script, Arc<str>>,
+    ) -> Option<Box<dyn Writer>> {
+        Some(Box::new(FileWriter::new(options.get_filename().to_owned(), bodies)))
     }
 
     fn prepare(options: &SqliteConnectOptions) -> io::Result<()> {
