@@ -50,6 +50,7 @@ mod agent_state;
 pub mod archive;
 mod aside;
 mod backend;
+mod blob;
 mod codec;
 mod config;
 #[cfg(feature = "conformance")]
@@ -76,13 +77,14 @@ mod to_its_end;
 pub use agent_state::{AgentAction, AgentMessage, AgentState, Hypothesis, ToolOutcome};
 pub use aside::{Aside, AsideId, AsideReason};
 pub use backend::{
-    Action, Capabilities, Durability, FileBackend, HistoryBackend, KeyPage, Lease, LeaseAttempt,
+    Action, BlobBackend, Capabilities, Durability, FileBackend, HistoryBackend, KeyPage, Lease, LeaseAttempt,
     MemoryBackend, Opened, Sharing, StateBackend, Verified, Write,
 };
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use backend::{DatabaseBackend, DatabaseBackendBuilder, DatabasePool};
 #[cfg(feature = "redis")]
 pub use backend::{RedisBackend, RedisBackendBuilder, RedisDurability};
+pub use blob::{Blob, BlobId, MAX_BLOB_BYTES, NoBlobId};
 pub use error::{BoxError, Error};
 pub use history::{
     Anchor as HistoryAnchor, Event, HistoryEntry, HistoryHash, HistoryRow, Moment, Retention,

@@ -121,22 +121,39 @@ impl Hold {
     async fn store(&mut self, write: &Write, tries: usize) -> Result<Outcome, Error> {
         let revision = write.record.revision;
         let Some(lease) = self.lease.clone() else { return Ok(Outcome::Saved(revision)) };
+        // It may take long, and the lease has to last until then.
+        self.manager.store_blobs(&lease, &write.blobs).await?;
         self.renewal.iter().for_each(Renewal::ends);
-        let backend = self.manager.backend();
-        let mut saved = backend.save_and_release(&lease, write).await;
+        let backend = &**self.manager.backend();
+        let mut saved = save_in(backend, &lease, write).await;
         for _ in 1..tries {
             if !matches!(saved, Err(Error::OutcomeUnknown { .. })) {
                 break;
             }
             // Only success settles it: that a later try changed nothing does not say that the
             // first did not.
-            if backend.save_and_release(&lease, write).await.is_ok() {
+            if save_in(backend, &lease, write).await.is_ok() {
                 saved = Ok(());
             }
         }
+        if saved.is_err() {
+            self.forget_blobs(&lease, write, &saved).await;
+        }
         saved?;
+        if write.is_sweep_due {
+            self.manager.sweep_under(&lease).await;
+            release(backend, &lease).await;
+        }
         self.lease = None;
         Ok(Outcome::Saved(revision))
+    }
+
+    /// What was stored for a save that did not happen is swept at once.
+    async fn forget_blobs(&self, lease: &Lease, write: &Write, saved: &Result<(), Error>) {
+        let is_sure = saved.as_ref().is_err_and(|error| !is_spoolable(error));
+        if is_sure && !write.blobs.is_empty() {
+            self.manager.sweep_under(lease).await;
+        }
     }
 
     /// What is held; `None` once it was given back.
@@ -158,6 +175,9 @@ impl Hold {
         {
             outage.forget(&self.key);
         }
+        if deleted.is_ok() {
+            self.manager.sweep_under(&lease).await;
+        }
         self.release().await;
         deleted
     }
@@ -173,6 +193,15 @@ impl Hold {
         }
         // From here on the drop has nothing left to do.
         self.lease = None;
+    }
+}
+
+/// Saves, and gives the lease back unless something is left to do under it.
+async fn save_in(backend: &dyn StateBackend, lease: &Lease, write: &Write) -> Result<(), Error> {
+    if write.is_sweep_due {
+        backend.save_state(lease, write).await
+    } else {
+        backend.save_and_release(lease, write).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! Typed states over any backend: knows no backend by name.
 
 mod aside;
+mod blobs;
 mod builder;
 mod call;
 mod check;
@@ -63,6 +64,7 @@ pub(crate) use queue::Place;
 pub use switch::{is_enabled, set_enabled};
 pub(crate) use versions::Counted;
 
+use self::blobs::Blobs;
 use self::outage::{Conduct, Listeners, Outage};
 use self::policies::{Facts, Policies};
 use self::renewal::Renewals;
@@ -109,6 +111,7 @@ struct Inner {
     is_enabled: AtomicBool,
     renewals: Arc<Renewals>,
     warm: WarmStates,
+    blobs: Arc<Blobs>,
     /// `None` over a backend that is never out of reach.
     outage: Option<Outage>,
     listeners: Listeners,
@@ -242,7 +245,7 @@ impl StateManager {
     {
         let conduct = Conduct::of_save(self.policy());
         let (wait, ttl) = (self.inner.wait, self.ttl(None)?);
-        let mut prepared = typed::write(key, Box::new(state), expected, 0).await?;
+        let mut prepared = typed::write(self, key, Box::new(state), expected, 0).await?;
         if !self.is_on() {
             return Ok(prepared.write.record.revision);
         }
@@ -374,9 +377,17 @@ impl StateManager {
         mut prepared: typed::Prepared,
         metadata: Option<Metadata>,
     ) -> Result<Outcome, Error> {
-        prepared.write.record.metadata = metadata.unwrap_or_default().saved_now();
+        let mut metadata = metadata.unwrap_or_default();
+        let before = metadata.blob_ids.take();
+        prepared.write.record.metadata = metadata.saved_now();
         prepared.write.record.metadata.state_version = prepared.version;
         let key = prepared.write.record.key.clone();
+        let with_blobs = self.with_blobs(&mut prepared.write, prepared.blobs, before).await;
+        if let Err(error) = with_blobs {
+            self.inner.listeners.tell(&key, Err(&error));
+            hold.release().await;
+            return Err(error);
+        }
         let outcome = hold.save(prepared.write).await?;
         self.inner.warm.put(key, prepared.warm);
         Ok(outcome)

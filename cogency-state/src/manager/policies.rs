@@ -93,7 +93,7 @@ impl Facts {
 
 /// Refuses a custom field that has the name of one that every record has.
 pub(crate) fn check_custom(name: &str) -> Result<(), Error> {
-    const TAKEN: [&str; 8] = [
+    const TAKEN: [&str; 9] = [
         "llm_provider",
         "llm_model",
         "tools_count",
@@ -102,6 +102,7 @@ pub(crate) fn check_custom(name: &str) -> Result<(), Error> {
         "phase_completed",
         "state_version",
         "actor",
+        "blob_ids",
     ];
     if !TAKEN.contains(&name) {
         return Ok(());
@@ -124,10 +125,11 @@ mod tests {
         metadata.phase_completed = Some("x".into());
         metadata.state_version = Some(1);
         metadata.actor = Some("x".into());
+        metadata.blob_ids = Some(Vec::new());
         let Value::Object(fields) = serde_json::to_value(&metadata).unwrap() else {
             panic!("no object");
         };
-        assert_eq!(fields.len(), 8);
+        assert_eq!(fields.len(), 9);
         assert!(fields.keys().all(|name| check_custom(name).is_err()));
         assert!(check_custom("team").is_ok());
     }

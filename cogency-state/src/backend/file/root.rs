@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::held::Held;
+use super::{aside_files, blobs};
 use super::journal::JOURNAL;
 use super::known::Known;
 use super::refresh::Behind;
@@ -246,6 +247,10 @@ impl Root {
         }
         if !lock.is_newest(&folder.own)? {
             return Ok(());
+        }
+        // Stored for a save that never came.
+        if !aside_files::has_any(&folder.own)? {
+            blobs::remove_all(&folder.own)?;
         }
         folder.own.remove_file(LOCK_FILE)?;
         // What was set aside may be in it.

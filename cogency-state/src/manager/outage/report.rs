@@ -240,7 +240,7 @@ impl StateManager {
             return Ok(None);
         };
         let saved = match ours {
-            Some((hold, stored, entry)) => Some(save_ours(hold, stored, entry).await?),
+            Some((hold, stored, entry)) => Some(save_ours(self, hold, stored, entry).await?),
             None => None,
         };
         let is_branch = resolution != Resolution::Drop;
@@ -286,6 +286,7 @@ type Ours<'a> = (Hold, Option<Box<Record>>, &'a Entry);
 
 /// Saves a spooled state over whatever is stored.
 async fn save_ours(
+    manager: &StateManager,
     hold: Hold,
     stored: Option<Box<Record>>,
     entry: &Entry,
@@ -293,6 +294,11 @@ async fn save_ours(
     let ours = &entry.write;
     let expected = stored.as_ref().map(|stored| stored.revision);
     let mut record = ours.record.clone();
+    let blob_ids = record.metadata.blob_ids.clone().unwrap_or_default();
+    if let Err(error) = manager.bring_blobs(&hold, &record.key, &blob_ids).await {
+        hold.release().await;
+        return Err(error);
+    }
     record.revision = Revision::after(expected);
     let write = Write::new(record, expected)
         .with_ttl(ours.ttl)
