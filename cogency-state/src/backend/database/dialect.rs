@@ -66,10 +66,18 @@ pub(super) enum Script {
     RestoreAside,
     /// Removes a record that was moved away.
     DropAside,
+    /// Stores a blob under a lease.
+    SaveBlob,
+    /// The bytes of a blob.
+    LoadBlob,
+    /// The blobs of a key.
+    ListBlobs,
+    /// Removes a blob under a lease.
+    RemoveBlob,
 }
 
 impl Script {
-    pub(super) const ALL: [Self; 24] = [
+    pub(super) const ALL: [Self; 28] = [
         Self::Take,
         Self::Renew,
         Self::Release,
@@ -94,6 +102,10 @@ impl Script {
         Self::LoadAside,
         Self::RestoreAside,
         Self::DropAside,
+        Self::SaveBlob,
+        Self::LoadBlob,
+        Self::ListBlobs,
+        Self::RemoveBlob,
     ];
 
     pub(super) fn writes(self) -> bool {
@@ -109,6 +121,8 @@ impl Script {
                 | Self::SetAside
                 | Self::RestoreAside
                 | Self::DropAside
+                | Self::SaveBlob
+                | Self::RemoveBlob
         )
     }
 

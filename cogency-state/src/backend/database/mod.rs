@@ -11,6 +11,7 @@
 //! each step would repeat for each database what binds arguments and reads rows.
 
 mod aside;
+mod blobs;
 mod builder;
 mod connections;
 mod deleting;
@@ -48,7 +49,7 @@ use self::dialect::Script;
 use self::records::Records;
 use super::listing::key_before;
 use super::{
-    Capabilities, Durability, HistoryBackend, KeyPage, Lease, LeaseAttempt, Opened, Sharing,
+    BlobBackend, Capabilities, Durability, HistoryBackend, KeyPage, Lease, LeaseAttempt, Opened, Sharing,
     StateBackend, Write,
 };
 use crate::aside::{Aside, AsideId};
@@ -241,6 +242,7 @@ impl StateBackend for DatabaseBackend {
             .with_expiry()
             .with_list_of_all()
             .with_aside()
+            .with_blobs()
             .with_queries();
         if self.records.retention.is_some() { capabilities.with_history() } else { capabilities }
     }
@@ -284,6 +286,10 @@ impl StateBackend for DatabaseBackend {
 
     fn history(&self) -> Option<&dyn HistoryBackend> {
         self.records.retention.map(|_| self as &dyn HistoryBackend)
+    }
+
+    fn blobs(&self) -> Option<&dyn BlobBackend> {
+        Some(self)
     }
 
     async fn list_all(&self, after: Option<&str>, limit: usize) -> Result<KeyPage, Error> {

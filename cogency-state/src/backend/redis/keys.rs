@@ -5,6 +5,7 @@
 //! cogency:lease:{cogency:state:alice:default} who holds its lease; braces keep it on the record's
 //!                                             node of a cluster
 //! cogency:tmp:{cogency:state:alice:default}:… a large value on its way to the record
+//! cogency:blobs:{cogency:state:alice:default} what the record names, by its hash
 //! cogency:index:alice                         the user's sessions that have a record
 //! cogency:aside:…, cogency:asides             what was set aside, see the module `aside`
 //! ```
@@ -62,6 +63,11 @@ impl Keys {
         let mut name = format!("{}:index:", self.prefix);
         push(&mut name, user_id);
         name
+    }
+
+    /// The blobs that a record names.
+    pub(super) fn blobs(&self, record: &str) -> String {
+        format!("{}:blobs:{{{record}}}", self.prefix)
     }
 
     /// What is known of the records of a key that were set aside.
@@ -182,7 +188,8 @@ mod tests {
         let names = keys.of(&key("{a}:{b}", "}{"));
         assert!(!names.record.contains(['{', '}']));
         let temporary = keys.temporary(&names.record, WriteId::generate());
-        for name in [&names.lease, &temporary] {
+        let blobs = keys.blobs(&names.record);
+        for name in [&names.lease, &temporary, &blobs] {
             let tag = name.split_once('{').unwrap().1.split_once('}').unwrap().0;
             assert_eq!(tag, names.record);
         }

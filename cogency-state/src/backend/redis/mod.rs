@@ -8,6 +8,7 @@
 
 mod adopting;
 mod aside;
+mod blobs;
 mod builder;
 mod claim;
 mod durability;
@@ -34,7 +35,7 @@ use async_trait::async_trait;
 
 use self::records::Records;
 use super::{
-    Capabilities, Durability, KeyPage, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write,
+    BlobBackend, Capabilities, Durability, KeyPage, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write,
 };
 use crate::aside::{Aside, AsideId};
 use crate::error::Error;
@@ -107,7 +108,8 @@ pub use durability::RedisDurability;
 /// `cogency:state:<user>:<session>` is one JSON document, `json.loads(redis.get(key))` in Python.
 /// In ids `%`, `:`, `{`, `}` and control characters are percent-encoded. Beside it are the lease
 /// (`cogency:lease:…`) and an index for each user (`cogency:index:<user>`). What was set aside is
-/// below `cogency:aside:`, with the names of its users and sessions below `cogency:asides`.
+/// below `cogency:aside:`, with the names of its users and sessions below `cogency:asides`. The blobs
+/// of a state are the fields of the hash `cogency:blobs:{<the state's key>}`, by their SHA-256.
 ///
 /// # What the server has to allow
 /// Set `maxmemory-policy` to `noeviction`. A user with the least rights is
@@ -223,6 +225,11 @@ impl StateBackend for RedisBackend {
             .with_expiry()
             .with_list_of_all()
             .with_aside()
+            .with_blobs()
+    }
+
+    fn blobs(&self) -> Option<&dyn BlobBackend> {
+        Some(&*self.records)
     }
 
     async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {
@@ -245,7 +252,11 @@ impl StateBackend for RedisBackend {
     }
 
     async fn save_state(&self, lease: &Lease, write: &Write) -> Result<(), Error> {
-        self.records.save(lease, write, false).await
+        match &write.record.metadata.blob_ids {
+            None => self.records.save(lease, write, false).await,
+            // In a box: its future is a large one.
+            Some(_) => Box::pin(self.records.save_with_blobs(lease, write, false)).await,
+        }
     }
 
     async fn delete_state(&self, lease: &Lease) -> Result<bool, Error> {
@@ -285,6 +296,10 @@ impl StateBackend for RedisBackend {
     }
 
     async fn save_and_release(&self, lease: &Lease, write: &Write) -> Result<(), Error> {
-        self.records.save(lease, write, true).await
+        match &write.record.metadata.blob_ids {
+            None => self.records.save(lease, write, true).await,
+            // In a box: its future is a large one.
+            Some(_) => Box::pin(self.records.save_with_blobs(lease, write, true)).await,
+        }
     }
 }

@@ -30,6 +30,7 @@ impl Dialect for MySql {
                 about: "indexes for queries",
                 sql: include_str!("0004_query_indexes.sql"),
             },
+            Migration { version: 5, about: "blobs", sql: include_str!("0005_blobs.sql") },
         ],
         begin: include_str!("migrations_begin.sql"),
         table: include_str!("migrations_table.sql"),
@@ -65,6 +66,10 @@ impl Dialect for MySql {
             Script::LoadAside => include_str!("load_aside.sql"),
             Script::RestoreAside => include_str!("restore_aside.sql"),
             Script::DropAside => include_str!("drop_aside.sql"),
+            Script::SaveBlob => include_str!("save_blob.sql"),
+            Script::LoadBlob => include_str!("load_blob.sql"),
+            Script::ListBlobs => include_str!("list_blobs.sql"),
+            Script::RemoveBlob => include_str!("remove_blob.sql"),
         }
     }
 
