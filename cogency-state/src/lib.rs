@@ -77,8 +77,8 @@ mod to_its_end;
 pub use agent_state::{AgentAction, AgentMessage, AgentState, Hypothesis, ToolOutcome};
 pub use aside::{Aside, AsideId, AsideReason};
 pub use backend::{
-    Action, BlobBackend, Capabilities, Durability, FileBackend, HistoryBackend, KeyPage, Lease, LeaseAttempt,
-    MemoryBackend, Opened, Sharing, StateBackend, Verified, Write,
+    Action, BlobBackend, Capabilities, Durability, FileBackend, HistoryBackend, KeyPage, Lease,
+    LeaseAttempt, MemoryBackend, Opened, Sharing, StateBackend, Verified, Write,
 };
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use backend::{DatabaseBackend, DatabaseBackendBuilder, DatabasePool};

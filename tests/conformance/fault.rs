@@ -93,6 +93,15 @@ pub(crate) enum Fault {
     RestoresOverRecords,
     AnybodySetsAside,
     ListsAllAsides,
+    // Blobs
+    HidesItsBlobs,
+    CutsBlobsAt1Mib,
+    RefusesRepeatedBlobs,
+    RemovesAllBlobs,
+    AnybodySavesBlobs,
+    AnybodyRemovesBlobs,
+    DeletesDropBlobs,
+    LoadsDamagedBlobs,
     // Privacy
     ErrorsQuoteStates,
     SourcesQuoteStates,

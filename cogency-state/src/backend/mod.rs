@@ -285,7 +285,15 @@ impl Write {
     /// A save that replaces the record of this revision.
     #[must_use]
     pub fn new(record: Record, expected: Option<Revision>) -> Self {
-        Self { record, expected, ttl: None, action: Action::Save, replaced: None, blobs: Vec::new(), is_sweep_due: false }
+        Self {
+            record,
+            expected,
+            ttl: None,
+            action: Action::Save,
+            replaced: None,
+            blobs: Vec::new(),
+            is_sweep_due: false,
+        }
     }
 
     /// The same for a record that expires so long after the save, if a ttl is given.

@@ -157,9 +157,7 @@ impl Blob {
     pub async fn load(&self) -> Result<Bytes, Error> {
         match &self.content {
             Content::Here(bytes) => Ok(bytes.clone()),
-            Content::Stored(Some(origin)) => {
-                origin.source.load_blob(&origin.key, self.id).await
-            }
+            Content::Stored(Some(origin)) => origin.source.load_blob(&origin.key, self.id).await,
             Content::Stored(None) => Err(Error::Config {
                 reason: format!(
                     "it is not known where the blob {} is stored: load its state with a \

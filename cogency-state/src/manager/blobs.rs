@@ -82,8 +82,7 @@ impl StateManager {
         let named: Vec<_> = blobs.iter().map(Blob::id).collect();
         let before = before.as_deref();
         write.is_sweep_due = self.is_sweep_due(write, &named, before);
-        write.record.metadata.blob_ids =
-            (before.is_some() || !named.is_empty()).then_some(named);
+        write.record.metadata.blob_ids = (before.is_some() || !named.is_empty()).then_some(named);
         if !blobs.is_empty() && !self.backend().capabilities().blobs {
             return Err(Error::no_blobs(self.location()));
         }
@@ -179,11 +178,7 @@ impl StateManager {
     }
 
     /// Takes out what something names. What cannot be read may name any.
-    async fn spare_named(
-        &self,
-        key: &StateKey,
-        strays: &mut HashSet<BlobId>,
-    ) -> Result<(), Error> {
+    async fn spare_named(&self, key: &StateKey, strays: &mut HashSet<BlobId>) -> Result<(), Error> {
         if strays.is_empty() {
             return Ok(());
         }
@@ -223,11 +218,7 @@ impl StateManager {
         Ok(())
     }
 
-    async fn spare_aside(
-        &self,
-        key: &StateKey,
-        strays: &mut HashSet<BlobId>,
-    ) -> Result<(), Error> {
+    async fn spare_aside(&self, key: &StateKey, strays: &mut HashSet<BlobId>) -> Result<(), Error> {
         if strays.is_empty() || !self.backend().capabilities().aside {
             return Ok(());
         }

@@ -49,8 +49,8 @@ use self::dialect::Script;
 use self::records::Records;
 use super::listing::key_before;
 use super::{
-    BlobBackend, Capabilities, Durability, HistoryBackend, KeyPage, Lease, LeaseAttempt, Opened, Sharing,
-    StateBackend, Write,
+    BlobBackend, Capabilities, Durability, HistoryBackend, KeyPage, Lease, LeaseAttempt, Opened,
+    Sharing, StateBackend, Write,
 };
 use crate::aside::{Aside, AsideId};
 use crate::error::Error;

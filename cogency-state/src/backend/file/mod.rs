@@ -60,8 +60,8 @@ use self::held::Held;
 use self::root::Root;
 use super::blobs::checked;
 use super::{
-    BlobBackend, Capabilities, Durability, HistoryBackend, KeyPage, Lease, LeaseAttempt, Opened, Sharing,
-    StateBackend, Write,
+    BlobBackend, Capabilities, Durability, HistoryBackend, KeyPage, Lease, LeaseAttempt, Opened,
+    Sharing, StateBackend, Write,
 };
 use crate::aside::{Aside, AsideId};
 use crate::blob::BlobId;

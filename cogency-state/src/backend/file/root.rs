@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::held::Held;
-use super::{aside_files, blobs};
 use super::journal::JOURNAL;
 use super::known::Known;
 use super::refresh::Behind;
 use super::state_file::STATE_FILE;
 use super::stored::Stored;
+use super::{aside_files, blobs};
 use crate::disk::folder::{self, Folder, Identity};
 use crate::disk::lock::{Attempt, LOCK_FILE, Lock};
 use crate::disk::names;

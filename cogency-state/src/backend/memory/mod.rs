@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use self::slots::{Fenced, Held, Slots};
 use super::listing::key_before;
 use super::{
-    BlobBackend, Capabilities, HistoryBackend, KeyPage, Lease, LeaseAttempt, Opened, StateBackend, Write,
+    BlobBackend, Capabilities, HistoryBackend, KeyPage, Lease, LeaseAttempt, Opened, StateBackend,
+    Write,
 };
 use crate::aside::{Aside, AsideId};
 use crate::error::Error;

@@ -65,7 +65,8 @@ impl Records {
     async fn expire_blobs(&self, lease: &Lease, ttl: Duration) -> Result<(), Error> {
         // Beyond that the server cannot count, and it is for ever.
         let Some(ttl) = ttl.checked_add(AFTER_THE_RECORD) else { return Ok(()) };
-        let Ok(millis) = i64::try_from(ttl.as_millis()).map(|millis| millis.min(i64::MAX / 4)) else {
+        let Ok(millis) = i64::try_from(ttl.as_millis()).map(|millis| millis.min(i64::MAX / 4))
+        else {
             return Ok(());
         };
         let millis = millis.to_string();

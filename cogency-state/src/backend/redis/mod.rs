@@ -35,7 +35,8 @@ use async_trait::async_trait;
 
 use self::records::Records;
 use super::{
-    BlobBackend, Capabilities, Durability, KeyPage, Lease, LeaseAttempt, Opened, Sharing, StateBackend, Write,
+    BlobBackend, Capabilities, Durability, KeyPage, Lease, LeaseAttempt, Opened, Sharing,
+    StateBackend, Write,
 };
 use crate::aside::{Aside, AsideId};
 use crate::error::Error;

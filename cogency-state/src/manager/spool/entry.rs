@@ -97,10 +97,8 @@ pub(super) fn decode(key: &StateKey, text: &Bytes) -> Result<Entry, String> {
     let blobs = serde_json::Deserializer::from_slice(&blobs).into_iter();
     let blobs = blobs.collect::<Result<Vec<Blob>, _>>().map_err(|_| damaged())?;
     let ttl = line.ttl_ms.map(Duration::from_millis);
-    let write = Write::new(record, line.expected)
-        .with_ttl(ttl)
-        .with_action(line.action)
-        .with_blobs(blobs);
+    let write =
+        Write::new(record, line.expected).with_ttl(ttl).with_action(line.action).with_blobs(blobs);
     Ok(Entry { spooled_at: line.spooled_at, write })
 }
 
