@@ -28,6 +28,7 @@
 //!
 //! - [`#[robust]`](macro@robust) makes one call of a function one step of its state;
 //! - [`StateManager`] loads and saves typed states by hand, over any backend;
+//! - [`Blob`] keeps images and the like beside a state instead of in it;
 //! - [`query`] asks for states by what is in them, in a database;
 //! - [`StateBackend`] is the contract of a place that keeps [`Record`]s: [`MemoryBackend`],
 //!   [`FileBackend`], `RedisBackend` and `DatabaseBackend` (cargo features), or one of your own,
@@ -110,6 +111,10 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/outages.md")]
 struct Outages;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/media.md")]
+struct Media;
 
 #[cfg(all(doctest, feature = "redis"))]
 #[doc = include_str!("../../docs/redis.md")]

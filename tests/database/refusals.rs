@@ -106,7 +106,7 @@ async fn on_postgres_whoever_has_no_rights_is_told_and_the_documented_ones_are_e
     refused(backend.list_states("alice").await, rights);
     database.run(
         "GRANT SELECT, INSERT, UPDATE, DELETE \
-         ON {p}states, {p}leases, {p}history, {p}heads, {p}aside TO guarded",
+         ON {p}states, {p}leases, {p}history, {p}heads, {p}aside, {p}blobs TO guarded",
     );
     works_with_all_tables(&backend).await;
     // Who may not make tables is told so, too.

@@ -13,6 +13,7 @@ macro_rules! earlier {
             earlier!($folder, "0001_states_and_leases.sql"),
             earlier!($folder, "0002_history.sql"),
             earlier!($folder, "0003_aside.sql"),
+            earlier!($folder, "0004_query_indexes.sql"),
         ]
     };
     ($folder:literal, $file:literal) => {
@@ -20,9 +21,9 @@ macro_rules! earlier {
     };
 }
 
-const SQLITE: [&str; 3] = earlier!("sqlite");
-const POSTGRES: [&str; 3] = earlier!("postgres");
-const MARIADB: [&str; 3] = earlier!("mysql");
+const SQLITE: [&str; 4] = earlier!("sqlite");
+const POSTGRES: [&str; 4] = earlier!("postgres");
+const MARIADB: [&str; 4] = earlier!("mysql");
 
 /// A database as its first migrations made it, with a state of each of these users.
 fn of_version(version: usize, database: &Database, users: &[&str]) {

@@ -281,6 +281,16 @@ on_every_backend! {
         assert_eq!(stored(&manager, &key).await, []);
     }
 
+    async fn what_is_erased_leaves_no_blob_anywhere(place: Place) {
+        let (manager, key) = (place.manager(), key("alice"));
+        let secret = Blob::new("hunter2".repeat(1000));
+        put(&manager, &key, Album::of([&secret])).await;
+        put(&manager, &key, Album::default()).await;
+        assert!(manager.erase(&key).await.unwrap());
+        assert_eq!(stored(&manager, &key).await, []);
+        assert!(!place.files().iter().any(|file| file.contains("hunter2")));
+    }
+
     async fn a_state_that_expires_takes_its_blobs_along(place: Place) {
         let ttl = Duration::from_millis(300);
         let (manager, key) = (place.builder().ttl(ttl).build(), key("alice"));

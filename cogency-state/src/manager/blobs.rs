@@ -152,14 +152,14 @@ impl StateManager {
     }
 
     /// The same where it can wait: for a key that is busy a later save does it.
-    pub(super) async fn sweep_blobs_if_free(&self, key: &StateKey) {
+    pub(crate) async fn sweep_blobs_if_free(&self, key: &StateKey) {
         if let Err(error) = self.sweep_blobs(key, Duration::ZERO).await {
             tracing::debug!(%key, %error, "blobs that nothing names are left for later");
         }
     }
 
     /// The same under a lease, of which nothing else depends on it.
-    pub(super) async fn sweep_under(&self, lease: &Lease) {
+    pub(crate) async fn sweep_under(&self, lease: &Lease) {
         if let Err(error) = self.sweep(lease).await {
             tracing::warn!(key = %lease.key(), %error, "blobs that nothing names were left");
         }

@@ -11,9 +11,10 @@ use super::records::{LARGE, Records};
 use super::row::text;
 use super::statement::Argument;
 use crate::backend::blobs::checked;
-use crate::backend::{BlobBackend, Lease};
+use crate::backend::{BlobBackend, Lease, Opened};
 use crate::blob::BlobId;
 use crate::error::Error;
+use crate::holder::Holder;
 use crate::key::StateKey;
 
 const SAVE: &str = "save a blob of";
@@ -36,6 +37,43 @@ impl Records {
             self.change_blob(lease, Script::RemoveBlob, *id, None, REMOVE).await?;
         }
         Ok(())
+    }
+
+    /// Removes the blobs of states that have expired: of keys of which nothing else is left. One that
+    /// somebody is at work on is left for the next time.
+    pub(super) async fn remove_stray_blobs(&self) -> Result<(), Error> {
+        for key in self.stray_blobs(None).await? {
+            let opened = self.take(&key, &Holder::current(), false).await?;
+            let Opened::Acquired { lease, .. } = opened else { continue };
+            let removed = self.remove_if_stray(&lease).await;
+            self.give_back(&lease).await;
+            removed?;
+        }
+        Ok(())
+    }
+
+    /// Under the lease: until then somebody may have saved.
+    async fn remove_if_stray(&self, lease: &Lease) -> Result<(), Error> {
+        if self.stray_blobs(Some(lease.key())).await?.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<_> = self.blobs_of(lease.key()).await?.into_iter().map(|(id, _)| id).collect();
+        self.remove_blobs(lease, &ids).await
+    }
+
+    /// The keys that have nothing but blobs; of all, or whether this one is so.
+    async fn stray_blobs(&self, key: Option<&StateKey>) -> Result<Vec<StateKey>, Error> {
+        let failed = |failure: Failure| self.failed(key, LIST, failure);
+        let (user, session) = key.map(|key| (key.user_id(), key.session_id())).unzip();
+        let arguments = [user.into(), user.into(), session.into()];
+        let answer = self.ask(Script::StrayBlobs, &arguments, 0).await.map_err(failed)?;
+        let keys = answer.rows.iter().map(|found| {
+            let (user, session) = (text(&**found, 0)?, text(&**found, 1)?);
+            let key =
+                user.zip(session).and_then(|(user, session)| StateKey::new(user, session).ok());
+            key.ok_or(Problem::Strange("a key that is none"))
+        });
+        keys.collect::<Result<_, _>>().map_err(|problem| failed(problem.into()))
     }
 
     async fn change_blob(

@@ -74,10 +74,12 @@ pub(super) enum Script {
     ListBlobs,
     /// Removes a blob under a lease.
     RemoveBlob,
+    /// Keys that have nothing but blobs.
+    StrayBlobs,
 }
 
 impl Script {
-    pub(super) const ALL: [Self; 28] = [
+    pub(super) const ALL: [Self; 29] = [
         Self::Take,
         Self::Renew,
         Self::Release,
@@ -106,6 +108,7 @@ impl Script {
         Self::LoadBlob,
         Self::ListBlobs,
         Self::RemoveBlob,
+        Self::StrayBlobs,
     ];
 
     pub(super) fn writes(self) -> bool {

@@ -92,8 +92,8 @@ pub use place::DatabasePool;
 /// MariaDB and SQLite. Beside it are `cogency_leases`, which has a row for each state that somebody
 /// is at work on; `cogency_history`, a row for each thing that happened to a state, with its
 /// versions; `cogency_heads`, where each history stands; `cogency_aside`, the states that were set
-/// aside; `cogency_indexes`, the paths that are indexed; and `cogency_migrations`. To edit a state
-/// by hand, set its `checksum` to null,
+/// aside; `cogency_blobs`, the [blobs](crate::Blob) that states name; `cogency_indexes`, the paths
+/// that are indexed; and `cogency_migrations`. To edit a state by hand, set its `checksum` to null,
 /// and its `write_id` to another one.
 ///
 /// # Who makes the tables

@@ -85,6 +85,7 @@ impl Dialect for Sqlite {
             Script::LoadBlob => include_str!("load_blob.sql"),
             Script::ListBlobs => include_str!("list_blobs.sql"),
             Script::RemoveBlob => include_str!("remove_blob.sql"),
+            Script::StrayBlobs => include_str!("stray_blobs.sql"),
         }
     }
 
