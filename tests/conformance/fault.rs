@@ -96,6 +96,7 @@ pub(crate) enum Fault {
     // Blobs
     HidesItsBlobs,
     CutsBlobsAt1Mib,
+    LosesBlobIds,
     RefusesRepeatedBlobs,
     RemovesAllBlobs,
     AnybodySavesBlobs,

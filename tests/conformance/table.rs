@@ -104,6 +104,7 @@ const BITES: &[Bite] = &[
     ("what_was_set_aside_is_listed_for_its_user", ListsAllAsides, "of a user shows"),
     ("blobs_are_there_where_they_are_said_to_be", HidesItsBlobs, "place for them: true"),
     ("a_saved_blob_loads_equal", CutsBlobsAt1Mib, "3145728 bytes does not load equal"),
+    ("a_record_says_which_blobs_it_names", LosesBlobIds, "metadata.blob_ids"),
     ("a_blob_is_stored_once", RefusesRepeatedBlobs, "save_blob failed"),
     ("a_removed_blob_is_gone_and_the_others_stay", RemovesAllBlobs, "[] are listed"),
     ("only_who_holds_the_key_changes_blobs", AnybodySavesBlobs, "save_blob with an old lease"),

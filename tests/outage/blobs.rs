@@ -1,5 +1,7 @@
 //! Blobs of states that are spooled: they wait with them, and reach the server before them.
 
+use std::path::PathBuf;
+
 use cogency_state::{
     Blob, BlobBackend, Error, Resolution, SpoolProblem, SpooledKind, StateManager,
 };

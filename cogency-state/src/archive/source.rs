@@ -141,7 +141,7 @@ async fn remove(manager: &StateManager, row: &Id) -> Result<Outcome, Error> {
         Some(_) => Ok(Outcome::Changed),
     };
     if let Ok(Outcome::Gone) = outcome {
-        manager.sweep_under(&lease).await;
+        manager.sweep_under(&lease, &[]).await;
     }
     let released = backend.release_lease(&lease).await;
     let outcome = outcome?;

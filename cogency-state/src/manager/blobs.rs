@@ -144,7 +144,7 @@ impl StateManager {
         }
         let hold = Hold::acquire(self, self.place(key), wait).await?;
         let swept = match hold.lease() {
-            Some(lease) => self.sweep(lease).await,
+            Some(lease) => self.sweep(lease, &[]).await,
             None => Ok(()),
         };
         hold.release().await;
@@ -158,16 +158,17 @@ impl StateManager {
         }
     }
 
-    /// The same under a lease, of which nothing else depends on it.
-    pub(crate) async fn sweep_under(&self, lease: &Lease) {
-        if let Err(error) = self.sweep(lease).await {
+    /// The same under a lease, where nothing else depends on it. These are known to be named.
+    pub(crate) async fn sweep_under(&self, lease: &Lease, named: &[BlobId]) {
+        if let Err(error) = self.sweep(lease, named).await {
             tracing::warn!(key = %lease.key(), %error, "blobs that nothing names were left");
         }
     }
 
-    async fn sweep(&self, lease: &Lease) -> Result<(), Error> {
+    async fn sweep(&self, lease: &Lease, named: &[BlobId]) -> Result<(), Error> {
         let Some(blobs) = self.backend().blobs() else { return Ok(()) };
         let mut strays: HashSet<_> = blobs.list_blobs(lease.key()).await?.into_iter().collect();
+        spare(&mut strays, Some(named));
         self.spare_named(lease.key(), &mut strays).await?;
         if strays.is_empty() {
             return Ok(());

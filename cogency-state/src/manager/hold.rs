@@ -136,12 +136,13 @@ impl Hold {
                 saved = Ok(());
             }
         }
-        if saved.is_err() {
-            self.forget_blobs(&lease, write, &saved).await;
+        if let Err(error) = &saved {
+            self.forget_blobs(&lease, write, error).await;
         }
         saved?;
         if write.is_sweep_due {
-            self.manager.sweep_under(&lease).await;
+            let named = write.record.metadata.blob_ids.as_deref().unwrap_or_default();
+            self.manager.sweep_under(&lease, named).await;
             release(backend, &lease).await;
         }
         self.lease = None;
@@ -149,10 +150,10 @@ impl Hold {
     }
 
     /// What was stored for a save that did not happen is swept at once.
-    async fn forget_blobs(&self, lease: &Lease, write: &Write, saved: &Result<(), Error>) {
-        let is_sure = saved.as_ref().is_err_and(|error| !is_spoolable(error));
-        if is_sure && !write.blobs.is_empty() {
-            self.manager.sweep_under(lease).await;
+    async fn forget_blobs(&self, lease: &Lease, write: &Write, why: &Error) {
+        let may_sweep = !is_spoolable(why) && !matches!(why, Error::LeaseLost { .. });
+        if may_sweep && !write.blobs.is_empty() {
+            self.manager.sweep_under(lease, &[]).await;
         }
     }
 
@@ -176,7 +177,7 @@ impl Hold {
             outage.forget(&self.key);
         }
         if deleted.is_ok() {
-            self.manager.sweep_under(&lease).await;
+            self.manager.sweep_under(&lease, &[]).await;
         }
         self.release().await;
         deleted

@@ -6,6 +6,7 @@ use crate::backend::{BlobBackend, Durability, Lease};
 use crate::blob::BlobId;
 use crate::conformance::check::{Stop, Verdict, ensure, fail};
 use crate::conformance::instance::Instance;
+use crate::conformance::sample;
 use crate::conformance::trial::Trial;
 use crate::error::Error;
 use crate::key::StateKey;
@@ -34,6 +35,25 @@ pub(super) async fn a_saved_blob_loads_equal(trial: &Trial<'_>) -> Verdict {
         none(&trial.backend, &other, id, "under another key").await?;
     }
     trial.backend.release(&lease).await
+}
+
+pub(super) async fn a_record_says_which_blobs_it_names(trial: &Trial<'_>) -> Verdict {
+    applies(trial)?;
+    let (lease, both) = two_blobs(trial).await?;
+    let found = trial.backend.load_state(lease.key()).await;
+    let found = found.map_err(|error| Stop::unexpected("load_state", &error))?;
+    let mut record = sample::record(lease.key(), found.as_ref(), "it names two");
+    let named = both.map(|bytes| BlobId::of(&bytes)).to_vec();
+    record.metadata.blob_ids = Some(named.clone());
+    trial.backend.save(&lease, &record, found.as_ref()).await?;
+    trial.backend.holds(&record, "naming two blobs").await?;
+    trial.backend.release(&lease).await?;
+    let Some(history) = trial.backend.history() else { return Ok(()) };
+    let entries = history.list_history(lease.key(), None, 1).await;
+    let entries = entries.map_err(|error| Stop::unexpected("list_history", &error))?;
+    let told = entries.first().map(|entry| &entry.blob_ids);
+    ensure!(told == Some(&named), "the entry of a save tells {told:?}, due are {named:?}");
+    Ok(())
 }
 
 pub(super) async fn a_blob_is_stored_once(trial: &Trial<'_>) -> Verdict {

@@ -214,6 +214,8 @@ macro_rules! __for_each_conformance_check {
             blobs::blobs_are_there_where_they_are_said_to_be,
             /// A blob comes back byte for byte, under its own key and no other.
             blobs::a_saved_blob_loads_equal,
+            /// A record, and its entry in a history, say which blobs it names.
+            blobs::a_record_says_which_blobs_it_names,
             /// A blob that is saved again is there once.
             blobs::a_blob_is_stored_once,
             /// A blob that is removed is gone, and no other.

@@ -251,6 +251,7 @@ impl StateManager {
             outage.forget(key);
         }
         removed.map_err(failed)?;
+        self.sweep_blobs_if_free(key).await;
         Ok(saved)
     }
 
@@ -300,6 +301,10 @@ async fn save_ours(
         return Err(error);
     }
     record.revision = Revision::after(expected);
+    // Other versions may have named some.
+    if stored.as_ref().is_some_and(|stored| stored.metadata.blob_ids.is_some()) {
+        record.metadata.blob_ids.get_or_insert_default();
+    }
     let write = Write::new(record, expected)
         .with_ttl(ours.ttl)
         .with_action(ours.action)
