@@ -3,8 +3,10 @@
 use std::fs;
 use std::time::Duration;
 
+use bytes::Bytes;
 use cogency_state::{
-    Aside, AsideReason, DatabaseBackend, Error, HistoryBackend as _, Retention, StateBackend as _,
+    Aside, AsideReason, BlobId, DatabaseBackend, Error, HistoryBackend as _, Retention,
+    StateBackend as _,
 };
 use cogency_state_tests::database::{DatabaseServer, SqliteFile, shared_mariadb, shared_postgres};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -170,7 +172,7 @@ async fn mariadbs_documented_rights_are_enough() {
     refused(backend.load_state(&key("alice")).await, rights);
     let holder = cogency_state::Holder::current();
     refused(backend.acquire_lease(&key("alice"), &holder).await, rights);
-    let tables = ["states", "leases", "history", "heads", "aside"].map(|table| {
+    let tables = ["states", "leases", "history", "heads", "aside", "blobs"].map(|table| {
         let prefix = &database.prefix;
         format!("GRANT SELECT, INSERT, UPDATE, DELETE ON cogency.{prefix}{table} TO plain@'%'")
     });
@@ -184,6 +186,8 @@ async fn mariadbs_documented_rights_are_enough() {
         "set_aside",
         "restore_aside",
         "drop_aside",
+        "save_blob",
+        "remove_blob",
         "remove_expired",
     ]
     .map(|procedure| {
@@ -206,6 +210,10 @@ async fn works_with_all_tables(backend: &DatabaseBackend) {
     assert!(backend.restore_aside(&held, aside.id).await.unwrap());
     assert!(!backend.drop_aside(&alice, aside.id).await.unwrap());
     backend.renew_lease(&held).await.unwrap();
+    let (blobs, bytes) = (backend.blobs().unwrap(), Bytes::from_static(b"an image"));
+    blobs.save_blob(&held, BlobId::of(&bytes), &bytes).await.unwrap();
+    assert!(blobs.load_blob(&alice, BlobId::of(&bytes)).await.unwrap().is_some());
+    blobs.remove_blobs(&held, &[BlobId::of(&bytes)]).await.unwrap();
     assert!(backend.delete_state(&held).await.unwrap());
     backend.release_lease(&held).await.unwrap();
     backend.verify_history(&alice).await.unwrap();
