@@ -2,7 +2,7 @@
 //! does.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -76,8 +76,8 @@ async fn saves(manager: &StateManager, key: &StateKey, album: &Album, count: usi
 }
 
 /// Polls a future so many times, and drops it unless that was its end.
-async fn ends_within(polls: usize, future: impl Future) -> bool {
-    let (mut future, mut left) = (pin!(future), polls);
+async fn ends_within(polls: usize, future: Pin<Box<impl Future>>) -> bool {
+    let (mut future, mut left) = (future, polls);
     poll_fn(|context| {
         left -= 1;
         match future.as_mut().poll(context) {
@@ -259,7 +259,7 @@ on_every_backend! {
             let key = StateKey::new("alice", polls.to_string()).unwrap();
             let mut call = manager.begin::<Album>(&key).await.unwrap();
             call.state.images.push(image(1));
-            let is_over = ends_within(polls, call.commit()).await;
+            let is_over = ends_within(polls, Box::pin(call.commit())).await;
             // Waits for a save that goes on.
             let call = manager.begin::<Album>(&key).await.unwrap();
             for image in &call.state.images {

@@ -34,10 +34,11 @@ impl Archive {
             let Some(blobs) = backend.blobs() else {
                 return Err(Error::no_blobs(backend.location()));
             };
-            match self.load_blob(*id).await? {
-                Some(bytes) => blobs.save_blob(lease, *id, &bytes).await?,
+            if let Some(bytes) = self.load_blob(*id).await? {
+                blobs.save_blob(lease, *id, &bytes).await?;
+            } else {
                 // It was missing when the state was archived, too.
-                None => tracing::warn!(key = %lease.key(), blob = %id, "a blob is not archived"),
+                tracing::warn!(key = %lease.key(), blob = %id, "a blob is not archived");
             }
         }
         Ok(())

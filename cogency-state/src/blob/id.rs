@@ -24,7 +24,7 @@ impl BlobId {
     /// The 64 digits alone, for the name of a file.
     #[must_use]
     pub fn digits(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        self.to_string().split_off(PREFIX.len())
     }
 
     /// The id of these digits, as [`digits`](Self::digits) gives them; `None` of any other text.

@@ -108,7 +108,7 @@ impl StateManager {
         let Some(before) = before else { return false };
         let keeps_versions = self.backend().capabilities().history;
         let is_dropped = before.iter().any(|id| !named.contains(id));
-        write.record.revision.version % SWEEP_EVERY == 0 || (is_dropped && !keeps_versions)
+        write.record.revision.version.is_multiple_of(SWEEP_EVERY) || (is_dropped && !keeps_versions)
     }
 
     /// Stores blobs under a lease.
@@ -214,7 +214,9 @@ impl StateManager {
             let entries = history.list_history(key, before, PAGE).await?;
             let Some(last) = entries.last() else { break };
             before = Some(last.sequence);
-            entries.iter().for_each(|entry| spare(strays, Some(&entry.blob_ids)));
+            for entry in &entries {
+                spare(strays, Some(&entry.blob_ids));
+            }
         }
         Ok(())
     }

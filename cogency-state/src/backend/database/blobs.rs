@@ -25,7 +25,8 @@ const REMOVE: &str = "remove blobs of";
 impl Records {
     /// A large blob that is there is not sent once more.
     async fn save_blob(&self, lease: &Lease, id: BlobId, bytes: &[u8]) -> Result<(), Error> {
-        if self.blobs_of(lease.key()).await?.contains(&(id, bytes.len() as i64)) {
+        let there = (id, i64::try_from(bytes.len()).unwrap_or(i64::MAX));
+        if self.blobs_of(lease.key()).await?.contains(&there) {
             return Ok(());
         }
         let content = Argument::Bytes(bytes);

@@ -30,7 +30,7 @@ impl BlobBackend for MemoryBackend {
     async fn remove_blobs(&self, lease: &Lease, ids: &[BlobId]) -> Result<(), Error> {
         self.shared.fenced(lease, |fenced| {
             let blobs = fenced.blobs();
-            ids.iter().for_each(|id| drop(blobs.remove(id)));
+            blobs.retain(|id, _| !ids.contains(id));
             Ok(())
         })
     }

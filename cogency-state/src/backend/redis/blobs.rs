@@ -11,8 +11,9 @@ use bytes::Bytes;
 use redis::Value;
 
 use super::problem::{Failure, Problem};
-use super::records::{Records, Said};
+use super::records::Records;
 use super::request::{INLINE_BYTES, Request, command};
+use super::saving::LONGEST_TTL;
 use super::scripts::{EXPIRE_BLOBS, KEEP_BLOBS, REMOVE_BLOBS, SAVE_BLOB, Script};
 use crate::backend::blobs::checked;
 use crate::backend::{BlobBackend, Lease, Write};
@@ -56,31 +57,28 @@ impl Records {
         let digits: Vec<_> = named.iter().map(BlobId::digits).collect();
         let digits: Vec<_> = digits.iter().map(String::as_bytes).collect();
         let said = self.change_blobs(lease, &KEEP_BLOBS, &digits, KEEP).await?;
-        match BlobId::from_digits(&said.word) {
+        match BlobId::from_digits(&said) {
             Some(missing) => Err(Error::blob_missing(lease.key(), self.location(), missing)),
             None => Ok(()),
         }
     }
 
     async fn expire_blobs(&self, lease: &Lease, ttl: Duration) -> Result<(), Error> {
-        // Beyond that the server cannot count, and it is for ever.
-        let Some(ttl) = ttl.checked_add(AFTER_THE_RECORD) else { return Ok(()) };
-        let Ok(millis) = i64::try_from(ttl.as_millis()).map(|millis| millis.min(i64::MAX / 4))
-        else {
+        if ttl > LONGEST_TTL {
             return Ok(());
-        };
-        let millis = millis.to_string();
+        }
+        let millis = (ttl + AFTER_THE_RECORD).as_millis().to_string();
         self.change_blobs(lease, &EXPIRE_BLOBS, &[millis.as_bytes()], KEEP).await.map(drop)
     }
 
-    /// Runs a script on the blobs of the lease's key.
+    /// Runs a script on the blobs of the lease's key, and gives the word that it says.
     async fn change_blobs(
         &self,
         lease: &Lease,
         script: &'static Script,
         rest: &[&[u8]],
         operation: &'static str,
-    ) -> Result<Said, Error> {
+    ) -> Result<String, Error> {
         let attempt = self.attempt(lease)?;
         let failed = |failure| self.failed(Some(lease.key()), operation, failure);
         let blobs = self.keys.blobs(attempt.record());
@@ -90,10 +88,8 @@ impl Records {
         let bytes = rest.iter().map(|part| part.len()).sum();
         let request = if bytes > INLINE_BYTES { request.of_bytes(bytes) } else { request };
         let said = self.word(&self.and_wait(request)).await.map_err(failed)?;
-        match &said.replicated {
-            Ok(()) => Ok(said),
-            Err(_) => Err(failed(said.replicated.err().unwrap_or(Problem::Evicted).into())),
-        }
+        said.replicated.map_err(|problem| failed(problem.into()))?;
+        Ok(said.word)
     }
 
     /// The same, where it is an error that the lease is lost.
@@ -104,7 +100,7 @@ impl Records {
         rest: &[&[u8]],
         operation: &'static str,
     ) -> Result<(), Error> {
-        match &*self.change_blobs(lease, script, rest, operation).await?.word {
+        match &*self.change_blobs(lease, script, rest, operation).await? {
             "done" => Ok(()),
             _ => Err(self.lost(lease)),
         }
