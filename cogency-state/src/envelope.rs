@@ -22,6 +22,9 @@
 //! Where the place does not let records expire by itself, the second field says when this one
 //! does: `"expires_at": "2026-01-31T12:00:00.000000Z"`. Whoever lists need not read on.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 use std::borrow::Cow;
 
 use bytes::Bytes;

@@ -60,6 +60,9 @@ mod disk;
 mod envelope;
 mod error;
 mod expires_at;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod history;
 mod holder;
 mod key;
@@ -96,7 +99,7 @@ pub use manager::{
     Call, CheckFailure, CheckReport, CurrentCall, Difference, Health, History, ImportOutcome,
     ImportReport, ImportedFile, Llm, LlmChange, LlmMatch, LlmMigration, LlmName, Loaded,
     Migrations, OnLlmChange, OnOutage, OnUnreadable, Outcome, Query, Resolution, Rows, Spooled,
-    SpooledKind, StateManager, StateManagerBuilder, current, is_enabled, set_enabled,
+    SpooledKind, StateManager, StateManagerBuilder, current, is_enabled, set_enabled, with_outcome,
 };
 pub use record::{Checksum, Metadata, Record, Revision, SCHEMA_VERSION, SavedAt, WriteId};
 pub use spool_problem::SpoolProblem;

@@ -14,7 +14,10 @@ mod history_kills;
 mod kills;
 mod meanwhile;
 #[path = "../database/places.rs"]
+#[expect(dead_code, reason = "not all is needed here")]
 mod places;
+mod s3;
+mod s3_server;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

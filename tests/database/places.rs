@@ -1,5 +1,7 @@
 //! The databases that tests run on.
 
+use std::time::Duration;
+
 use cogency_state::{DatabaseBackend, DatabaseBackendBuilder};
 use cogency_state_tests::database::{SqliteFile, shared_mariadb, shared_postgres};
 use cogency_state_tests::redis::fresh_prefix;
@@ -42,8 +44,10 @@ impl Database {
         }
     }
 
+    /// More patient than a program is: the machines of tests are busy.
     pub(crate) fn builder(&self) -> DatabaseBackendBuilder {
-        DatabaseBackend::builder(&self.url).prefix(&self.prefix)
+        let builder = DatabaseBackend::builder(&self.url).prefix(&self.prefix);
+        builder.connect_timeout(Duration::from_secs(20))
     }
 
     pub(crate) async fn connect(&self) -> DatabaseBackend {
@@ -62,6 +66,15 @@ impl Database {
             (Some(file), _) => file.run(sql),
             (None, "postgres") => shared_postgres().run(sql),
             (None, _) => shared_mariadb().run(sql),
+        }
+    }
+
+    /// Runs SQL with the database's own client, as an operator would; of SQLite that is a library.
+    pub(crate) fn run_by_client(&self, sql: &str) {
+        match (&self.file, self.name) {
+            (Some(file), _) => file.run(sql),
+            (None, "postgres") => shared_postgres().run_by_client(sql),
+            (None, _) => shared_mariadb().run_by_client(sql),
         }
     }
 

@@ -1,6 +1,9 @@
 //! Databases that refuse: each says why, and nothing changed.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -73,6 +76,50 @@ async fn a_state_above_mariadbs_largest_packet_is_refused_and_the_next_one_is_sa
     }
     backend.release_lease(&held).await.unwrap();
     save(&backend, &key("alice"), "2").await;
+}
+
+/// What comes from one goes to the other, but for comments that only MariaDB heeds: those are plain
+/// ones, as they are to MySQL.
+fn pass_on(mut from: TcpStream, mut to: TcpStream) {
+    let mut bytes = vec![0; 1 << 16];
+    while let Ok(length @ 1..) = from.read(&mut bytes) {
+        let passed = &mut bytes[..length];
+        if let Some(at) = passed.windows(4).position(|bytes| bytes == b"/*M!") {
+            passed[at + 2] = b' ';
+        }
+        if to.write_all(passed).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Both);
+}
+
+/// The port of a server that is no MariaDB.
+fn like_mysql(server: &'static DatabaseServer) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let (client, server) = (client.unwrap(), ("127.0.0.1", server.port()));
+            let server = TcpStream::connect(server).unwrap();
+            let (client_too, server_too) =
+                (client.try_clone().unwrap(), server.try_clone().unwrap());
+            thread::spawn(move || pass_on(client, server));
+            thread::spawn(move || pass_on(server_too, client_too));
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_mariadb_is_refused_before_anything_is_made_in_it() {
+    let (server, database) = (shared_mariadb(), Database::mariadb());
+    let (real, like) = (format!(":{}/", server.port()), format!(":{}/", like_mysql(server)));
+    let url = database.full_url().replace(&real, &like);
+    refused(DatabaseBackend::connect(&url).await, "it is not MariaDB 10.6 or newer");
+    let tables = "SELECT COUNT(*) FROM information_schema.tables WHERE table_name LIKE '{p}%'";
+    assert_eq!(database.number(tables), 0);
+    save(&database.connect().await, &key("alice"), "1").await;
 }
 
 #[tokio::test]

@@ -295,3 +295,31 @@ fn a_journal_is_json_lines_that_a_person_can_read() {
     assert_eq!((&lines[1]["version"], &lines[1]["record"]), (&2.into(), &true.into()));
     assert!(Path::new(&place.file("alice")).exists(), "a program that ends leaves a copy");
 }
+
+/// Each line says where it stands.
+#[test]
+fn promise_10_a_line_that_somebody_removed_or_doubled_is_damage() {
+    let (place, journal) = turned(4);
+    fs::remove_file(place.file("alice")).unwrap();
+    let lines: Vec<_> = journal.split_inclusive(|byte| *byte == b'\n').collect();
+    for changed in [lines[1..].concat(), [lines[0], &journal].concat()] {
+        fs::write(place.journal("alice"), &changed).unwrap();
+        let error = block_on(async { turn(&place.manager(), "alice").await }).unwrap_err();
+        assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+        assert_eq!(fs::read(place.journal("alice")).unwrap(), changed);
+    }
+}
+
+/// A line that moves gets a new checksum: only if the old one was right.
+#[test]
+fn promise_10_a_compaction_does_not_make_damage_look_right() {
+    let (place, journal) = turned(12);
+    let text = String::from_utf8(journal).unwrap();
+    let damaged = text.replacen("\"number\":10", "\"number\":70", 1);
+    assert_ne!(damaged, text);
+    fs::write(place.journal("alice"), &damaged).unwrap();
+    let backend = FileBackend::new(&place.root);
+    let pruned = block_on(backend.prune_history(&key("alice"), Retention::Versions(5)));
+    assert!(matches!(pruned, Err(Error::Backend { .. })), "{pruned:?}");
+    assert_eq!(fs::read_to_string(place.journal("alice")).unwrap(), damaged);
+}

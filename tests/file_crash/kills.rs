@@ -1,4 +1,8 @@
 //! Writers killed at random moments.
+//!
+//! ```text
+//! COGENCY_KILLS=10000 cargo test -p cogency-state-tests --test file_crash killed_writer
+//! ```
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -11,7 +15,8 @@ use crate::agent::{span, start};
 use crate::place::{Place, block_on, key, names, names_but_copy};
 
 const THREADS: u64 = 4;
-const KILLS: u64 = 2000;
+/// Unless told otherwise.
+const KILLS: u64 = 600;
 /// After so many kills of its writer a key is left for a new one, so that first saves are killed
 /// too.
 const KILLS_OF_A_KEY: u64 = 10;
@@ -30,28 +35,29 @@ struct Figures {
 
 #[test]
 fn promise_03_and_04_a_killed_writer_leaves_a_whole_record_no_litter_and_a_free_key() {
+    let kills = std::env::var("COGENCY_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
     let place = Place::new();
     let figures = Figures::default();
     let started = Instant::now();
     thread::scope(|scope| {
         for nth in 0..THREADS {
             let (place, figures) = (&place, &figures);
-            scope.spawn(move || kill_writers(place, nth, figures));
+            scope.spawn(move || kill_writers(place, nth, kills / THREADS, figures));
         }
     });
     let Figures { saves, with_litter, unacknowledged } = figures;
     println!(
-        "{KILLS} kills in {:?}: {saves:?} saves acknowledged, {with_litter:?} kills left a temp \
+        "{kills} kills in {:?}: {saves:?} saves acknowledged, {with_litter:?} kills left a temp \
          file, {unacknowledged:?} left a save that nobody was told of",
         started.elapsed()
     );
     // On a busy machine more of them come before the first save is done.
-    assert!(saves.into_inner() > KILLS / 4 && with_litter.into_inner() > 0, "kills came too early");
+    assert!(saves.into_inner() > kills / 4 && with_litter.into_inner() > 0, "kills came too early");
 }
 
-fn kill_writers(place: &Place, thread: u64, figures: &Figures) {
+fn kill_writers(place: &Place, thread: u64, kills: u64, figures: &Figures) {
     let mut acknowledged = 0;
-    for nth in 0..KILLS / THREADS {
+    for nth in 0..kills {
         let user = format!("writer-{thread}-{}", nth / KILLS_OF_A_KEY);
         if nth % KILLS_OF_A_KEY == 0 {
             acknowledged = 0;

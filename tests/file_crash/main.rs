@@ -15,6 +15,7 @@ mod damage;
 mod defects;
 mod disk;
 mod expiry;
+mod failed_syncs;
 mod foreign;
 mod format;
 mod holding;

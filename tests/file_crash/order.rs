@@ -1,5 +1,6 @@
 //! The order of system calls that makes a save atomic and durable.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::place::Place;
@@ -140,4 +141,18 @@ fn promise_13_no_file_is_touched_on_a_thread_of_the_runtime() {
     let ours: Vec<_> = calls.iter().filter(is_ours).collect();
     assert!(ours.len() > 10, "{calls:#?}");
     assert!(ours.iter().all(|call| call.thread != *runtime), "{ours:#?}");
+}
+
+/// A copy that is newer than its journal would be taken for a journal that was cut off.
+#[test]
+fn promise_04_a_copy_is_made_of_what_is_on_the_disk() {
+    let place = Place::new();
+    trace::of("turn", &place.root, "alice", place.outside());
+    let (file, journal) = (place.file("alice"), place.journal("alice"));
+    let older = fs::read(&file).unwrap();
+    trace::of("turn", &place.root, "alice", place.outside());
+    fs::write(&file, older).unwrap();
+    let calls = trace::of("refresh", &place.root, "alice", place.outside());
+    let sync = only(&calls, |call| call.is_on("fdatasync", &journal));
+    assert!(sync < only(&calls, |call| call.is("renameat", &["\"state.json\""])));
 }

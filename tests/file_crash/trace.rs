@@ -36,9 +36,14 @@ impl Call {
 
 /// The system calls of an agent's command with these arguments, in order. The log of them is kept in `work`.
 pub(crate) fn of(command: &str, root: &Path, user: &str, work: &Path) -> Vec<Call> {
+    with(CALLS, command, root, user, work)
+}
+
+/// The same under one more rule of strace's.
+pub(crate) fn with(rule: &str, command: &str, root: &Path, user: &str, work: &Path) -> Vec<Call> {
     let log = work.join("trace");
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-y", "-qq", "-s", "64", "-e", CALLS, "-o"]).arg(&log);
+    strace.args(["-f", "-y", "-qq", "-s", "64", "-e", CALLS, "-e", rule, "-o"]).arg(&log);
     strace.args([PROGRAM, command]).arg(root).args(user.split(' '));
     if let Err(error) = Command::new("strace").arg("-V").output() {
         missing("strace", &error);

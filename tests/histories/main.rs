@@ -5,6 +5,7 @@
 
 mod known;
 mod memory;
+mod place;
 mod sequences;
 mod step;
 mod world;

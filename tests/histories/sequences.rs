@@ -1,39 +1,37 @@
-//! Random sequences of saves, deletes, prunings, restores, forks and loads, against a model: what
-//! happened is told, what has to stay comes back, and nothing else does.
+//! Random sequences of saves, deletes, prunings, restores, forks, loads and crashes, against a model:
+//! what happened is told, what has to stay comes back, and nothing else does.
 //!
 //! ```text
 //! COGENCY_HISTORY_SEQUENCES=100000 cargo test -p cogency-state-tests --release --test histories
 //! ```
 
-use cogency_state::{DatabaseBackend, MemoryBackend, Retention, StateBackend};
-use cogency_state_tests::database::SqliteFile;
+use cogency_state::{DatabaseBackend, MemoryBackend, Retention};
+use cogency_state_tests::database::{DatabaseServer, shared_mariadb, shared_postgres};
+use cogency_state_tests::redis::fresh_prefix;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Runtime;
 
+use crate::place::{Files, Place, Sqlite};
 use crate::step::{Step, steps};
 use crate::world::World;
 
 /// Runs so many sequences, or as many as are asked for.
-fn sequences(
-    cases: u32,
-    stays: Retention,
-    runtime: &Runtime,
-    backend: &(impl StateBackend + Clone),
-) {
+fn sequences(cases: u32, stays: Retention, runtime: &Runtime, place: &dyn Place) {
     let asked = std::env::var("COGENCY_HISTORY_SEQUENCES").ok().map(|text| text.parse().unwrap());
     let cases = asked.unwrap_or(cases);
     let config = Config { failure_persistence: None, ..Config::with_cases(cases) };
     let user = std::cell::Cell::new(0_u64);
     let ended = TestRunner::new(config).run(&steps(), |steps| {
         user.set(user.get() + 1);
-        let world = World::new(backend, stays, &user.get().to_string());
-        runtime.block_on(sequence(world, &steps));
+        let user = user.get().to_string();
+        runtime.block_on(sequence(World::new(place, stays, &user), &steps));
+        place.forget(&user);
         Ok(())
     });
     ended.unwrap_or_else(|failed| panic!("{failed}"));
 }
 
-async fn sequence(mut world: World, steps: &[Step]) {
+async fn sequence(mut world: World<'_>, steps: &[Step]) {
     for step in steps {
         world.step(step).await;
     }
@@ -59,11 +57,22 @@ fn random_sequences_on_memory_that_prunes_agree_with_a_model() {
     on_memory(Retention::Versions(3));
 }
 
+fn on_files(stays: Retention) {
+    sequences(40, stays, &runtime(), &Files::new(stays));
+}
+
+#[test]
+fn random_sequences_on_files_agree_with_a_model() {
+    on_files(Retention::All);
+}
+
+#[test]
+fn random_sequences_on_files_that_are_compacted_agree_with_a_model() {
+    on_files(Retention::Versions(3));
+}
+
 fn on_sqlite(stays: Retention) {
-    let (runtime, file) = (runtime(), SqliteFile::default());
-    let builder = DatabaseBackend::builder(&file.url()).history(stays);
-    let backend = runtime.block_on(builder.connect()).unwrap();
-    sequences(20, stays, &runtime, &backend);
+    sequences(20, stays, &runtime(), &Sqlite::new(stays));
 }
 
 #[test]
@@ -74,4 +83,23 @@ fn random_sequences_on_sqlite_agree_with_a_model() {
 #[test]
 fn random_sequences_on_sqlite_that_prunes_agree_with_a_model() {
     on_sqlite(Retention::Versions(3));
+}
+
+fn on_server(server: &DatabaseServer, stays: Retention) {
+    let (runtime, prefix) = (runtime(), fresh_prefix().replace('-', "_") + "_");
+    let builder = DatabaseBackend::builder(&server.url()).prefix(prefix).history(stays);
+    let backend = runtime.block_on(builder.connect()).unwrap();
+    sequences(3, stays, &runtime, &backend);
+}
+
+#[test]
+fn random_sequences_on_postgres_agree_with_a_model() {
+    on_server(shared_postgres(), Retention::All);
+    on_server(shared_postgres(), Retention::Versions(3));
+}
+
+#[test]
+fn random_sequences_on_mariadb_agree_with_a_model() {
+    on_server(shared_mariadb(), Retention::All);
+    on_server(shared_mariadb(), Retention::Versions(3));
 }

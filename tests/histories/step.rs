@@ -34,6 +34,25 @@ pub(crate) enum Act {
     Restore(Pick),
     Fork(Pick, usize),
     Load(Pick),
+    Crash(Crash),
+}
+
+/// What a process that dies leaves of a key, beside what it acknowledged.
+#[derive(Clone, Debug)]
+pub(crate) enum Crash {
+    Clean,
+    /// A part of the next line, or zeros behind it.
+    Torn {
+        length: Index,
+        zeros: u16,
+    },
+    /// A half-written file.
+    Litter {
+        stem: &'static str,
+        length: Index,
+    },
+    CopyLost,
+    CopyEmpty,
 }
 
 /// A moment, out of all that were.
@@ -97,6 +116,20 @@ fn act() -> impl Strategy<Value = Act> {
         2 => pick().prop_map(Act::Restore),
         2 => (pick(), 0..KEYS).prop_map(|(pick, to)| Act::Fork(pick, to)),
         4 => pick().prop_map(Act::Load),
+        4 => crash().prop_map(Act::Crash),
+    ]
+}
+
+fn crash() -> impl Strategy<Value = Crash> {
+    let index = any::<Index>;
+    let stem = prop_oneof![Just("journal"), Just("state")];
+    let zeros = prop_oneof![Just(0), 0..2000_u16];
+    prop_oneof![
+        2 => Just(Crash::Clean),
+        4 => (index(), zeros).prop_map(|(length, zeros)| Crash::Torn { length, zeros }),
+        1 => (stem, index()).prop_map(|(stem, length)| Crash::Litter { stem, length }),
+        1 => Just(Crash::CopyLost),
+        1 => Just(Crash::CopyEmpty),
     ]
 }
 

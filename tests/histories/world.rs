@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use cogency_state::{
     Aside, AsideReason, Error, Event, HistoryAnchor, HistoryBackend, Holder, Lease, Metadata,
-    Moment, Opened, Record, Retention, Revision, StateBackend, StateKey, StateManager, Write,
+    Moment, Opened, Record, Retention, Revision, StateBackend, StateKey, StateManager,
+    StateManagerBuilder, Write,
 };
 use proptest::sample::Index;
 
 use crate::known::Known;
-use crate::step::{Act, Edit, KEYS, Pick, Step};
+use crate::place::Place;
+use crate::step::{Act, Crash, Edit, KEYS, Pick, Step};
 
-pub(crate) struct World {
+pub(crate) struct World<'p> {
+    place: &'p dyn Place,
     backend: Arc<dyn StateBackend>,
     manager: StateManager,
     /// What saves leave of each history.
@@ -21,13 +24,12 @@ pub(crate) struct World {
     asides: Vec<(usize, Aside, Record)>,
 }
 
-impl World {
-    pub(crate) fn new(backend: &(impl StateBackend + Clone), stays: Retention, user: &str) -> Self {
+impl<'p> World<'p> {
+    pub(crate) fn new(place: &'p dyn Place, stays: Retention, user: &str) -> Self {
         let keys = (0..KEYS).map(|key| StateKey::new(user, key.to_string()).unwrap()).collect();
         let known = (0..KEYS).map(|_| Known::default()).collect();
-        let manager = StateManager::new(backend.clone());
-        let backend = Arc::new(backend.clone());
-        Self { backend, manager, stays, keys, known, asides: Vec::new() }
+        let (backend, manager) = open(place);
+        Self { place, backend, manager, stays, keys, known, asides: Vec::new() }
     }
 
     pub(crate) async fn step(&mut self, step: &Step) {
@@ -44,6 +46,7 @@ impl World {
             Act::Restore(pick) => self.restore(key, pick).await,
             Act::Fork(pick, to) => self.fork(key, pick, *to).await,
             Act::Load(pick) => self.load(key, self.known[key].moment(pick)).await,
+            Act::Crash(crash) => self.crash(key, crash),
         }
         for key in 0..KEYS {
             self.look(key).await;
@@ -65,6 +68,12 @@ impl World {
                 self.load(key, Moment::Time(entry.at)).await;
             }
         }
+    }
+
+    /// The next process finds what was acknowledged.
+    fn crash(&mut self, key: usize, crash: &Crash) {
+        self.place.crash(&self.keys[key], crash);
+        (self.backend, self.manager) = open(self.place);
     }
 
     fn history(&self) -> &dyn HistoryBackend {
@@ -239,4 +248,9 @@ impl World {
             }
         }
     }
+}
+
+fn open(place: &dyn Place) -> (Arc<dyn StateBackend>, StateManager) {
+    let backend = place.open();
+    (backend.clone(), StateManagerBuilder::over(backend).build())
 }

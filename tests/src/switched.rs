@@ -132,7 +132,7 @@ impl Switched {
         }
         match self.mode() {
             mode @ (Mode::Up | Mode::Unsaving) => Ok(mode),
-            mode @ (Mode::Mute | Mode::Deaf) if operation == "save" => Ok(mode),
+            mode @ (Mode::Mute | Mode::Deaf | Mode::Silent) if operation == "save" => Ok(mode),
             _ => Err(Error::out_of_reach(key, &self.location, operation, "it is switched off")),
         }
     }
@@ -192,7 +192,7 @@ impl StateBackend for Switched {
             Mode::Unsaving => {
                 Err(Error::out_of_reach(Some(key), &self.location, "save", "it is switched off"))
             }
-            Mode::Deaf => Err(lost()),
+            Mode::Deaf | Mode::Silent => Err(lost()),
             Mode::Mute => {
                 self.records.save_state(lease, write).await?;
                 Err(lost())

@@ -58,6 +58,8 @@
 mod blobs;
 mod entry;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod histories;
 mod manifest;
 mod past;
@@ -67,6 +69,9 @@ mod restore;
 mod run;
 mod source;
 mod versions;
+
+#[cfg(test)]
+mod frozen;
 
 use std::fmt;
 use std::path::Path;
@@ -81,6 +86,7 @@ use self::problem::Problem;
 use self::run::Run;
 use self::source::States;
 use crate::backend::no_queries;
+use crate::disk::folder::{Folder, sync_above};
 use crate::error::Error;
 use crate::manager::StateManager;
 use crate::query::Filter;
@@ -137,15 +143,12 @@ impl Archive {
 }
 
 /// Files of `object_store` have the permissions that the process gives all its files: so it is the
-/// folder that keeps others out.
+/// folder that keeps others out. It syncs those that it makes itself.
 fn make_private(folder: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(folder)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
-    }
-    Ok(())
+    let path = std::path::absolute(folder)?;
+    let made = Folder::create(&path)?;
+    made.make_private()?;
+    sync_above(&path)
 }
 
 /// States that are to be moved into an archive: see [`Archive::states`].

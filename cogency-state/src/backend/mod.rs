@@ -31,13 +31,22 @@ use crate::key::StateKey;
 use crate::query::{Filter, Page, Search};
 use crate::record::{Record, Revision};
 
+#[cfg(all(
+    any(test, fuzzing),
+    any(feature = "sqlite", feature = "postgres", feature = "mysql")
+))]
+pub(crate) use self::database::fuzz as fuzz_database;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use self::database::{DatabaseBackend, DatabaseBackendBuilder, DatabasePool};
+#[cfg(all(feature = "redis", any(test, fuzzing)))]
+pub(crate) use self::redis::fuzz as fuzz_redis;
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisBackend, RedisBackendBuilder, RedisDurability};
 pub use blobs::BlobBackend;
 pub use capabilities::{Capabilities, Durability, Sharing};
 pub use file::FileBackend;
+#[cfg(all(target_os = "linux", any(test, fuzzing)))]
+pub(crate) use file::fuzz as fuzz_file;
 pub use history::{HistoryBackend, Verified};
 pub use lease::{Lease, LeaseAttempt};
 pub use listing::KeyPage;

@@ -43,7 +43,7 @@ impl<'k> Audit<'k> {
 
     /// Where the next entry has to stand.
     pub(crate) fn next(&self) -> u64 {
-        self.head.sequence + 1
+        self.head.sequence.saturating_add(1)
     }
 
     /// Where it stands by the entries that were looked at.
@@ -95,7 +95,7 @@ impl<'k> Audit<'k> {
         }
         if !self.is_pruning_told {
             let reason = "what stood before it was removed, and no entry tells of a pruning";
-            return Err(Break::at(self.head.pruned.sequence + 1, reason));
+            return Err(Break::at(self.head.pruned.sequence.saturating_add(1), reason));
         }
         Ok(())
     }

@@ -26,6 +26,8 @@ mod digest;
 mod entry;
 mod event;
 mod export;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod head;
 mod moment;
 mod outline;

@@ -14,7 +14,7 @@ pub(crate) fn rebuild(entries: &[Entry]) -> Result<Option<Bytes>, Break> {
         if due.is_some_and(|due| entry.sequence != due) {
             return Err(Break::at(due.unwrap_or(0), "it is missing"));
         }
-        due = Some(entry.sequence + 1);
+        due = Some(entry.sequence.saturating_add(1));
         if let Some(next) = step(state.as_ref(), entry)? {
             (state, newest) = (Some(next), Some(entry));
         }

@@ -135,7 +135,7 @@ fn gone(head: Option<&Head>, event: &Event, id: &str, origin: Origin<'_>) -> Ent
 fn empty(head: Option<&Head>, event: &Event, id: &str, origin: Origin<'_>) -> Entry {
     // A clock that was set back does not turn the order round.
     let at = head.map_or(0, |head| head.at).max(origin.at);
-    let sequence = head.map_or(0, |head| head.sequence) + 1;
+    let sequence = head.map_or(0, |head| head.sequence).saturating_add(1);
     Entry::bare(sequence, event, id.to_owned(), Origin { at, ..origin })
 }
 

@@ -24,6 +24,7 @@ mod spool;
 mod start;
 mod switch;
 mod to_the_end;
+mod told;
 mod typed;
 mod versions;
 mod warm;
@@ -42,7 +43,7 @@ use crate::codec::Codec;
 use crate::error::Error;
 use crate::key::StateKey;
 use crate::observe::Clock;
-use crate::record::{Metadata, Record, Revision};
+use crate::record::{Metadata, Record, Revision, SavedAt};
 
 pub use builder::StateManagerBuilder;
 pub use call::Call;
@@ -58,10 +59,14 @@ pub use migrations::Migrations;
 pub(crate) use open_call::{OpenCall, Terms};
 pub use outage::{Health, OnOutage, Outcome, Resolution, Spooled, SpooledKind};
 pub use policies::OnUnreadable;
-pub(crate) use policies::check_custom;
+pub(crate) use policies::check_said;
 pub use query::{Query, Rows};
 pub(crate) use queue::Place;
+#[cfg(any(test, fuzzing))]
+pub(crate) use spool::fuzz as fuzz_spool;
 pub use switch::{is_enabled, set_enabled};
+pub(crate) use told::tell;
+pub use told::with_outcome;
 pub(crate) use versions::Counted;
 
 use self::blobs::Blobs;
@@ -258,7 +263,8 @@ impl StateManager {
         prepared.write.replaced = state.filter(|_| is_expected);
         let mut metadata = metadata.unwrap_or_default();
         Facts::default().stamp(&mut metadata, self.inner.policies.llm.as_ref());
-        self.save(hold, prepared, Some(metadata)).await.map(|outcome| outcome.revision())
+        prepared.write.record.metadata = metadata;
+        self.save(hold, prepared).await.map(|outcome| outcome.revision())
     }
 
     /// Deletes a state, also one that cannot be read; `false` if there was none. Waits until no
@@ -369,21 +375,15 @@ impl StateManager {
         Ok(Some(ttl))
     }
 
-    /// Saves what was prepared, with the metadata of what is stored, and remembers what the next
-    /// call would load.
-    async fn save(
-        &self,
-        hold: Hold,
-        mut prepared: typed::Prepared,
-        metadata: Option<Metadata>,
-    ) -> Result<Outcome, Error> {
-        let mut metadata = metadata.unwrap_or_default();
+    /// Saves what was prepared, now, and remembers what the next call would load.
+    async fn save(&self, hold: Box<Hold>, mut prepared: typed::Prepared) -> Result<Outcome, Error> {
+        let metadata = &mut prepared.write.record.metadata;
         let before = metadata.blob_ids.take();
-        prepared.write.record.metadata = metadata.saved_now();
-        prepared.write.record.metadata.state_version = prepared.version;
+        metadata.saved_at = Some(SavedAt::now());
+        metadata.state_version = prepared.version;
         let key = prepared.write.record.key.clone();
-        let with_blobs = self.with_blobs(&mut prepared.write, prepared.blobs, before).await;
-        if let Err(error) = with_blobs {
+        let with_blobs = self.with_blobs(&mut prepared.write, prepared.blobs, before);
+        if let Err(error) = Box::pin(with_blobs).await {
             self.inner.listeners.tell(&key, Err(&error));
             hold.release().await;
             return Err(error);

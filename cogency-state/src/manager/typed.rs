@@ -41,7 +41,9 @@ pub(crate) async fn read<T>(
 ) -> Result<T, Error> {
     let mut erased = manager.inner.warm.take(record).filter(|_| versions.is_current(record));
     if erased.is_none() && record.state.len() > MAX_INLINE_BYTES {
-        erased = Some(read_off_thread(manager, record.clone(), codec.untyped, versions).await?);
+        let reading = read_off_thread(manager, record.clone(), codec.untyped, versions);
+        // In a box: most states are small, and would be moved with the room for it.
+        erased = Some(Box::pin(reading).await?);
     }
     if let Some(state) = erased.and_then(|state| (codec.restore)(state)) {
         return Ok(state);
@@ -132,7 +134,7 @@ pub(crate) async fn write(
     }
     if matches!(encoded, Err(NotEncoded::OverLimit)) {
         let write = move || (*state).encode(usize::MAX, guess, Some(&origin));
-        encoded = off_thread(key, "write", write).await?;
+        encoded = Box::pin(off_thread(key, "write", write)).await?;
     }
     match encoded {
         Ok(encoded) => match encoded.blobs.iter().find(|blob| blob.len() > MAX_BLOB_BYTES as u64) {

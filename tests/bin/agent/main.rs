@@ -19,6 +19,7 @@
 //! agent archive-history <root> <folder>  the same over histories, all but the newest versions
 //! agent show <root> <user> <calls>     so many calls whose states name blobs
 //! agent look <root> <user>             a load of such a state: `found <number>`, or why not
+//! agent refresh <root> <user>          a call without a save, which brings the copy up to date
 //! agent find (<root> <user>)...        a call without a save on each: `found <number>`, or why not
 //! ```
 //! A root is a folder, the URL of a Redis server or a database, or `away:`, a server that nobody
@@ -73,7 +74,7 @@ async fn main() -> Ended {
         ["archive-history", root, folder] => archive::run_history(&open(root)?, folder).await,
         ["show", root, user, calls] => albums::show(root, user, calls.parse()?).await,
         ["look", root, user] => albums::look(root, user).await,
-        ["find", keys @ ..] => pages::find(keys).await,
+        ["refresh" | "find", keys @ ..] => pages::find(keys).await,
         other => Err(format!("there is no such command: {other:?}").into()),
     }
 }

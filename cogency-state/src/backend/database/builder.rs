@@ -184,8 +184,9 @@ impl DatabaseBackendBuilder {
         self
     }
 
-    /// The SQL that makes the tables, for an operator. The client `mysql` needs another
-    /// `DELIMITER` for the procedures in it.
+    /// The SQL that makes the tables, for an operator: input for the database's own client
+    /// (`sqlite3`, `psql`, `mariadb`). Each migration stands below a comment with its version: of
+    /// tables that have some of them already, apply the others.
     ///
     /// # Errors
     /// [`Error::Config`] if the URL or a setting is wrong.
@@ -322,7 +323,8 @@ fn valid_prefix(prefix: Option<String>) -> Result<String, Error> {
         return Ok(prefix);
     }
     Err(config(
-        "the prefix of its tables is not up to 32 lower-case letters, digits and underscores,          perhaps behind a schema and a dot",
+        "the prefix of its tables is not up to 32 lower-case letters, digits and underscores, \
+         perhaps behind a schema and a dot",
     ))
 }
 

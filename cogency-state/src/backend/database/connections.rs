@@ -190,13 +190,13 @@ where
         Err(Problem::TooLarge { bytes, largest }.into())
     }
 
-    /// Whether it is a database that can hold any state.
+    /// Whether it is a database that can hold any state, and runs our SQL.
     async fn look(&self, connection: &mut DB::Connection) -> Result<(), Miss> {
         let Some(look) = DB::LOOK else { return Ok(()) };
         let rows = connection.run(look.to_owned()).await.map_err(not_done::<DB>)?;
         let found = rows.last().ok_or(Problem::Strange("no row"))?;
         if found.int(0)? != Some(1) {
-            return Err(Problem::NotUtf8.into());
+            return Err(DB::unfit().into());
         }
         self.is_strict.store(found.int(1)? != Some(1), Ordering::Relaxed);
         Ok(())

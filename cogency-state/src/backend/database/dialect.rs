@@ -12,7 +12,7 @@ use std::io;
 use sqlx::Connection;
 use sqlx::error::DatabaseError;
 
-use super::problem::Meaning;
+use super::problem::{Meaning, Problem};
 use super::queries::sql::QuerySql;
 
 /// Something that is asked of a database, by the file of its SQL.
@@ -60,6 +60,8 @@ pub(super) enum Script {
     SetAside,
     /// What was moved away.
     ListAside,
+    /// What was moved away of a user's.
+    ListAsideOf,
     /// A record that was moved away.
     LoadAside,
     /// Moves a record back under a lease.
@@ -79,7 +81,7 @@ pub(super) enum Script {
 }
 
 impl Script {
-    pub(super) const ALL: [Self; 29] = [
+    pub(super) const ALL: [Self; 30] = [
         Self::Take,
         Self::Renew,
         Self::Release,
@@ -101,6 +103,7 @@ impl Script {
         Self::HistoryPrune,
         Self::SetAside,
         Self::ListAside,
+        Self::ListAsideOf,
         Self::LoadAside,
         Self::RestoreAside,
         Self::DropAside,
@@ -182,14 +185,18 @@ pub(super) trait Dialect: sqlx::Database {
     /// may write at a time there: the others wait here, and then write together.
     const TRANSACTION: Option<Transaction> = None;
     const MIGRATING: Migrating;
+
+    /// What stands around the text of migrations that an operator feeds to the database's client.
+    const BY_HAND: (&'static str, &'static str) = ("", "");
+
     /// What begins a transaction of one statement, in two cases. One that does not stay prepared
     /// needs it: a pooler gives each transaction a connection, and what was prepared on one is not
     /// on another. And it has the isolation that a script needs whatever the default is.
     const BEGIN: Option<&'static str> = None;
 
-    /// A look at the database before it is used: whether it can hold any text, and whether a
-    /// transaction sees what others commit meanwhile unless it is told to. `None` where both are so
-    /// in any case.
+    /// A look at the database before it is used: whether it is fit for use (can hold any text, is
+    /// new enough), and whether a transaction sees what others commit meanwhile unless it is told
+    /// to. `None` where both are so in any case.
     const LOOK: Option<&'static str> = None;
 
     /// How many bytes a server takes at once; of more it reads nothing, and hangs up. `None` where
@@ -203,6 +210,11 @@ pub(super) trait Dialect: sqlx::Database {
     fn sql(script: Script) -> &'static str;
 
     fn meaning(error: &dyn DatabaseError) -> Meaning;
+
+    /// What is wrong with a database that a [look](Self::LOOK) shows to be unfit.
+    fn unfit() -> Problem {
+        Problem::NotUtf8
+    }
 
     /// What has to be there before the first connection. It may block.
     fn prepare(_options: &<Self::Connection as Connection>::Options) -> io::Result<()> {

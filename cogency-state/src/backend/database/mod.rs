@@ -1,4 +1,4 @@
-//! Records in the tables of a database: SQLite, PostgreSQL, or MariaDB and MySQL.
+//! Records in the tables of a database: SQLite, PostgreSQL, or MariaDB.
 //!
 //! What differs between them is SQL, and what their errors mean (`dialect`). Each has a folder with
 //! both, and nothing else: a *script* for each step that has to be one, a migration that makes the
@@ -17,6 +17,8 @@ mod connections;
 mod deleting;
 mod dialect;
 mod entry;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod history;
 mod kept;
 mod leases;

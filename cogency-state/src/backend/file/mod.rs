@@ -50,6 +50,8 @@ mod state_file;
 mod stored;
 mod temp;
 
+#[cfg(all(target_os = "linux", any(test, fuzzing)))]
+pub(crate) use self::journal::fuzz;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 

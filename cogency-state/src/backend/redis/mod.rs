@@ -12,6 +12,8 @@ mod blobs;
 mod builder;
 mod claim;
 mod durability;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod index;
 mod keys;
 mod known;

@@ -68,6 +68,7 @@ impl Outage {
         key: &StateKey,
         wait: Duration,
     ) -> Result<Option<Error>, Error> {
+        self.recovery.catch_up(manager);
         if !self.spool.has_pending(key) {
             return Ok(self.refusal(manager, key));
         }
@@ -107,6 +108,10 @@ impl Outage {
         // Its task may have ended with its runtime.
         self.recovery.start(manager);
         Some(refusal)
+    }
+
+    pub(crate) fn is_away(&self) -> bool {
+        self.breaker.is_open()
     }
 
     /// Notes that the backend did not answer.

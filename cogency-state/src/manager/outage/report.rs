@@ -283,12 +283,12 @@ impl StateManager {
 }
 
 /// A key that is held for a spooled state, and what is stored under it.
-type Ours<'a> = (Hold, Option<Box<Record>>, &'a Entry);
+type Ours<'a> = (Box<Hold>, Option<Box<Record>>, &'a Entry);
 
 /// Saves a spooled state over whatever is stored.
 async fn save_ours(
     manager: &StateManager,
-    hold: Hold,
+    hold: Box<Hold>,
     stored: Option<Box<Record>>,
     entry: &Entry,
 ) -> Result<Revision, Error> {

@@ -117,6 +117,20 @@ fn checksum(line: &[u8], document: &[u8]) -> Checksum {
     Checksum::of(&[line, document].concat())
 }
 
+/// With the checksums of what stands in it, where it has the form of an entry.
+#[cfg(any(test, fuzzing))]
+pub(super) fn sealed(text: &[u8]) -> Vec<u8> {
+    let end = text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len());
+    let (line, document) = text.split_at(end);
+    let document = envelope::fuzz::sealed(document.get(1..).unwrap_or_default());
+    let before = BEFORE_CHECKSUM.as_bytes();
+    let head = line.windows(before.len()).rposition(|part| part == before).unwrap_or(end);
+    let head = line.get(..head).unwrap_or_default();
+    let checksum = checksum(head, &document);
+    let checksum = format!("{BEFORE_CHECKSUM}{checksum}{BEHIND_CHECKSUM}");
+    [head, checksum.as_bytes(), &document].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,6 +157,37 @@ mod tests {
         );
         let values = serde_json::Deserializer::from_slice(&text).into_iter::<serde_json::Value>();
         assert_eq!(values.map(Result::unwrap).count(), 2);
+    }
+
+    /// Frozen: what an earlier version spooled is replayed by a later one. (With
+    /// `COGENCY_WRITE_FIXTURES=1` it is written.)
+    #[test]
+    fn an_entry_is_written_and_read_as_it_always_was() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/format/spooled.json");
+        let write_id = |text: &str| text.parse().unwrap();
+        let before =
+            Revision { version: 1, write_id: write_id("2f1c9a4e-5b7d-4c1e-9f00-0123456789ab") };
+        let revision =
+            Revision { version: 2, write_id: write_id("2f1c9a4e-5b7d-4c1e-9f00-0123456789ac") };
+        let (key, state) = (StateKey::new("alice", "trip").unwrap(), "{\"turns\":[\"日本\"]}");
+        let record = Record::new(key.clone(), revision, None, Metadata::default(), state.into());
+        let write = Write::new(record, Some(before)).with_ttl(Some(Duration::from_millis(1500)));
+        let written = encode(&write).unwrap();
+        if std::env::var_os("COGENCY_WRITE_FIXTURES").is_some() {
+            std::fs::write(path, &written).unwrap();
+        }
+        let frozen = Bytes::from(std::fs::read(path).unwrap());
+        let read = decode(&key, &frozen).unwrap().write;
+        assert_eq!((&read.record, read.expected), (&write.record, write.expected));
+        assert_eq!((read.ttl, read.action), (write.ttl, write.action));
+        assert_eq!(timeless(&written), timeless(&frozen));
+    }
+
+    /// But for when it was spooled, and what follows from that.
+    fn timeless(entry: &[u8]) -> (String, String) {
+        let (line, document) = std::str::from_utf8(entry).unwrap().split_once('\n').unwrap();
+        let line = line.split_once("\"expected\"").unwrap().1;
+        (line.split_once(BEFORE_CHECKSUM).unwrap().0.to_owned(), document.to_owned())
     }
 
     #[test]

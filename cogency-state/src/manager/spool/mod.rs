@@ -4,6 +4,8 @@
 //! on threads that may block, and runs to its end although the caller may stop waiting.
 
 mod entry;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod locked;
 mod name;
 mod place;

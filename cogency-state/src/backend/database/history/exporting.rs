@@ -95,7 +95,7 @@ impl Records {
     /// Whether this very entry is there, and what follows it can be rebuilt without it.
     async fn may_end_at(&self, key: &StateKey, last: Anchor) -> Result<bool, Failure> {
         let sequence = last.sequence;
-        let rows = self.rows(key, count(sequence), count(sequence + 1), 2).await?;
+        let rows = self.rows(key, count(sequence), count(sequence.saturating_add(1)), 2).await?;
         let [Ok(found), Ok(next)] = rows.as_slice() else { return Ok(false) };
         let is_there = found.entry.sequence == sequence && found.hash == last.hash;
         Ok(is_there && next.entry.begins_anew())

@@ -1,4 +1,4 @@
-//! MariaDB and MySQL: scripts are procedures.
+//! MariaDB: scripts are procedures.
 
 mod query;
 
@@ -7,7 +7,7 @@ use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
 
 use super::dialect::{Dialect, Migrating, Migration, Script};
-use super::problem::Meaning;
+use super::problem::{Meaning, Problem};
 use super::queries::sql::QuerySql;
 
 impl Dialect for MySql {
@@ -37,6 +37,10 @@ impl Dialect for MySql {
         commit: include_str!("migrations_commit.sql"),
     };
 
+    /// Its client would send a procedure only up to the first semicolon in it.
+    const BY_HAND: (&'static str, &'static str) = ("DELIMITER //\n", "//\nDELIMITER ;\n");
+
+    const LOOK: Option<&'static str> = Some(include_str!("look.sql"));
     const LARGEST: Option<&'static str> = Some("SELECT CAST(@@max_allowed_packet AS SIGNED)");
     const QUERIES: &'static dyn QuerySql = &query::Queries;
 
@@ -63,6 +67,7 @@ impl Dialect for MySql {
             Script::HistoryPrune => include_str!("history/prune.sql"),
             Script::SetAside => include_str!("set_aside.sql"),
             Script::ListAside => include_str!("list_aside.sql"),
+            Script::ListAsideOf => include_str!("list_aside_of.sql"),
             Script::LoadAside => include_str!("load_aside.sql"),
             Script::RestoreAside => include_str!("restore_aside.sql"),
             Script::DropAside => include_str!("drop_aside.sql"),
@@ -72,6 +77,10 @@ impl Dialect for MySql {
             Script::RemoveBlob => include_str!("remove_blob.sql"),
             Script::StrayBlobs => include_str!("stray_blobs.sql"),
         }
+    }
+
+    fn unfit() -> Problem {
+        Problem::NotMariaDb
     }
 
     fn meaning(error: &dyn DatabaseError) -> Meaning {

@@ -64,6 +64,7 @@ impl Dialect for Postgres {
             Script::HistoryPrune => include_str!("history/prune.sql"),
             Script::SetAside => include_str!("set_aside.sql"),
             Script::ListAside => include_str!("list_aside.sql"),
+            Script::ListAsideOf => include_str!("list_aside_of.sql"),
             Script::LoadAside => include_str!("load_aside.sql"),
             Script::RestoreAside => include_str!("restore_aside.sql"),
             Script::DropAside => include_str!("drop_aside.sql"),

@@ -30,6 +30,8 @@
 mod append;
 mod compact;
 mod damage;
+#[cfg(all(target_os = "linux", any(test, fuzzing)))]
+pub(crate) mod fuzz;
 mod line;
 mod look;
 mod tail;
