@@ -260,13 +260,44 @@ fn assert_nothing_is_lost_at_sigterm(state: &str) {
 
 #[test]
 fn nothing_is_lost_at_sigterm_under_load_on_files() {
-    assert_nothing_is_lost_at_sigterm(&file(&TempDir::new().unwrap()));
+    let dir = TempDir::new().unwrap();
+    assert_nothing_is_lost_at_sigterm(&file(&dir));
 }
 
 #[test]
 fn nothing_is_lost_at_sigterm_under_load_on_redis() {
     let redis = RedisServer::start();
     assert_nothing_is_lost_at_sigterm(&redis.url());
+}
+
+#[test]
+fn a_server_that_starts_while_its_backend_is_away_goes_on_with_what_waits_on_its_disk() {
+    let (redis, spool) = (RedisServer::start(), TempDir::new().unwrap());
+    let start = || {
+        let mut command = Command::new(&*SERVER);
+        command.args(["--state", &redis.url()]).env("COGENCY_SPOOL_DIR", spool.path());
+        Server::spawn(&mut command)
+    };
+    let server = start();
+    assert_eq!(server.ask("alice", "one").1["spooled"], false);
+    redis.kill();
+    assert_eq!(server.ask("alice", "two").1["spooled"], true);
+    server.terminate();
+    assert!(server.ended().success());
+
+    let server = start();
+    let (status, answer) = server.ask("alice", "three");
+    assert_eq!((status, &answer["spooled"]), (200, &json!(true)), "{answer}");
+    assert_eq!(server.ask("bob", "who am I?").0, 503, "nobody here knows");
+    assert_eq!(server.get("/health").0, 503);
+    redis.restart();
+    let begun = Instant::now();
+    while server.get("/health").0 != 200 {
+        assert!(begun.elapsed() < PATIENCE, "{}", server.get("/health").1);
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(server.ask("alice", "four").1["spooled"], false);
+    assert_eq!(server.turns("alice").len(), 4);
 }
 
 #[test]

@@ -27,10 +27,22 @@ use crate::args::{Args, Request};
 use crate::routes::Server;
 use crate::shutdown::Shutdown;
 
+/// A backend that is away does not keep this program from starting: what waits for it on this
+/// machine's disk goes on.
+async fn connect(state: &str) -> Result<StateManager, cogency_state::Error> {
+    match StateManager::connect(state).await {
+        Err(error) if error.is_outage() => {
+            tracing::warn!(%error, "the states are out of reach: starts without them");
+            StateManager::shared(state)
+        }
+        connected => connected,
+    }
+}
+
 async fn run(args: Args) -> Result<()> {
     let telemetry = telemetry::start()?;
     let server = Server {
-        manager: StateManager::connect(&args.state).await?,
+        manager: connect(&args.state).await?,
         metrics: telemetry.metrics.clone(),
         thinks: args.thinks,
     };

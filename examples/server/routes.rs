@@ -6,9 +6,9 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use cogency_state::{StateKey, StateManager};
+use cogency_state::{StateKey, StateManager, with_outcome};
 use metrics_exporter_prometheus::PrometheusHandle;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::chat::{Conversation, Turn, turn};
@@ -41,13 +41,24 @@ pub(crate) fn all(server: Server) -> Router {
         .with_state(server)
 }
 
+/// An answer, and whether the turn waits on this server's disk because the backend is away.
+#[derive(Serialize)]
+struct Answered {
+    #[serde(flatten)]
+    turn: Turn,
+    spooled: bool,
+}
+
 async fn ask(
     State(server): State<Server>,
     Path((user_id, session)): Of,
     Json(Asked { question }): Json<Asked>,
-) -> Result<Json<Turn>, Problem> {
+) -> Result<Json<Answered>, Problem> {
     let Server { manager, thinks, .. } = &server;
-    Ok(Json(turn(manager, &user_id, &session, &question, *thinks).await?))
+    let call = turn(manager, &user_id, &session, &question, *thinks);
+    let (turn, outcome) = with_outcome(call).await;
+    let spooled = outcome.is_some_and(|outcome| outcome.is_spooled());
+    Ok(Json(Answered { turn: turn?, spooled }))
 }
 
 /// To look at a state is no call: nothing is held, nothing is saved.

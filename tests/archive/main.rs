@@ -6,6 +6,7 @@
 #[path = "../redis_crash/agents.rs"]
 #[expect(dead_code, reason = "of what it has for Redis not all is needed here")]
 mod agents;
+mod blobs;
 mod contents;
 mod damage;
 mod histories;
@@ -13,7 +14,10 @@ mod history_kills;
 mod kills;
 mod meanwhile;
 #[path = "../database/places.rs"]
+#[expect(dead_code, reason = "not all is needed here")]
 mod places;
+mod s3;
+mod s3_server;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -11,10 +11,11 @@ use sqlx::{ConnectOptions as _, Executor as _};
 
 use crate::agents::start;
 use crate::places::Database;
+use crate::upgrades::of_version;
 use crate::{all_of, key, save};
 
 /// How many there are.
-pub(crate) const MIGRATIONS: i64 = 4;
+pub(crate) const MIGRATIONS: i64 = 5;
 
 #[test]
 fn ten_processes_that_connect_to_an_empty_database_at_once_make_its_tables_once() {
@@ -66,8 +67,7 @@ async fn whoever_may_change_no_tables_is_told_what_is_missing_until_it_was_done_
         let missing = "1 (states and leases), 2 (history), 3 (states that were set aside), \
                        4 (indexes for queries)";
         assert!(said.contains(missing), "{said}");
-        let sql = database.builder().migrations().unwrap();
-        database.run(&sql);
+        database.run_by_client(&database.builder().migrations().unwrap());
         let backend = database.builder().never_migrate().connect().await.unwrap();
         save(&backend, &key("alice"), "1").await;
         // Whoever may changes nothing now.
@@ -108,7 +108,8 @@ async fn on_mariadb_a_migration_that_ended_half_way_is_done_again() {
     save(&backend, &key("alice"), "1").await;
 }
 
-/// Wherever a process dies while it makes the tables, the next one makes all of them.
+/// Wherever a process dies while it makes the tables, or those of an earlier version what they have
+/// to be, the next one does the rest.
 #[test]
 fn a_process_that_is_killed_while_it_makes_the_tables_is_made_up_for_by_the_next() {
     for make in [Database::sqlite, Database::postgres, Database::mariadb] {
@@ -116,8 +117,13 @@ fn a_process_that_is_killed_while_it_makes_the_tables_is_made_up_for_by_the_next
         start("turn", &make().full_url(), &["alice"]).succeed();
         let undisturbed = started.elapsed();
         let mut half_way = 0;
-        for _ in 0..25 {
+        for round in 0..25 {
             let database = make();
+            // Every other one was there before.
+            let is_earlier = round % 2 == 1;
+            if is_earlier {
+                of_version(1 + round % 3, &database, &["carol"]);
+            }
             let url = format!("{}&lease_ttl=300ms", database.full_url());
             let killed = start("turn", &url, &["alice"]);
             thread::sleep(undisturbed.mul_f64(fastrand::f64()));
@@ -128,29 +134,33 @@ fn a_process_that_is_killed_while_it_makes_the_tables_is_made_up_for_by_the_next
             let gaps =
                 if database.name == "mariadb" { &gaps.replace("BIGINT", "SIGNED") } else { gaps };
             assert_eq!(database.number(gaps), 0, "{}", database.name);
+            let carol = "SELECT COUNT(*) FROM {p}states WHERE user_id = 'carol' AND version = 7";
+            assert_eq!(database.number(carol), i64::from(is_earlier), "{}", database.name);
         }
         assert!(half_way > 0, "every process was done before it was killed");
     }
 }
 
-/// A transaction that read first could not wait for another that writes: it would fail at once.
+/// A transaction that read first could not wait for another that writes: it would fail at once. And
+/// the other may take longer than a connection waits for a lock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_sqlite_a_migration_waits_for_somebody_who_writes() {
     let file = SqliteFile::default();
     drop(DatabaseBackend::connect(&file.url()).await.unwrap());
     file.run(
         "DROP TABLE cogency_states; DROP TABLE cogency_leases; DROP TABLE cogency_history; \
-         DROP TABLE cogency_heads; DROP TABLE cogency_aside; DROP TABLE cogency_indexes; \
+         DROP TABLE cogency_heads; DROP TABLE cogency_aside; DROP TABLE cogency_blobs; \
+         DROP TABLE cogency_indexes; \
          DELETE FROM cogency_migrations",
     );
     let mut writer = SqliteConnectOptions::new().filename(file.path()).connect().await.unwrap();
     writer.execute("BEGIN IMMEDIATE").await.unwrap();
     let url = file.url();
     let connecting = tokio::spawn(async move {
-        let builder = DatabaseBackend::builder(&url).connect_timeout(Duration::from_millis(50));
+        let builder = DatabaseBackend::builder(&url).connect_timeout(Duration::from_millis(500));
         builder.connect().await
     });
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
     writer.execute("COMMIT").await.unwrap();
     let backend = connecting.await.unwrap().unwrap();
     save(&backend, &key("alice"), "1").await;

@@ -5,11 +5,12 @@
 //! COGENCY_DATABASE_ROUNDS=20 cargo test -p cogency-state-tests --test database killed -- --nocapture
 //! ```
 
+use std::collections::VecDeque;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use cogency_state::{Error, StateBackend as _};
-use cogency_state_tests::database::DatabaseServer;
+use cogency_state_tests::database::{DatabaseServer, SqliteFile};
 
 use crate::agents::{Watched, start};
 use crate::ledgers::{Testimony, check};
@@ -42,12 +43,14 @@ fn rounds(server: &DatabaseServer) {
 }
 
 fn one_round(server: &DatabaseServer, users: &[&str]) {
+    // They begin in their rows, and are apart when they have grown.
+    let url = format!("{}?whole=2KB", server.url());
     let calls = CALLS.to_string();
     let agents: Vec<_> = (0..AGENTS)
         .map(|agent| {
             let agent = agent.to_string();
             let arguments = [&[agent.as_str(), &calls], users].concat();
-            Watched::new(start("enter", &server.url(), &arguments))
+            Watched::new(start("enter", &url, &arguments))
         })
         .collect();
     let started = Instant::now();
@@ -61,13 +64,45 @@ fn one_round(server: &DatabaseServer, users: &[&str]) {
         outages += 1;
     }
     let told: Testimony = (0..).zip(agents.into_iter().map(Watched::succeed)).collect();
-    let figures = check(&server.url(), users, &told);
+    let figures = check(&url, users, &told);
     for user in users {
-        crate::history::is_whole(&server.url(), user);
+        crate::history::is_whole(&url, user);
     }
     println!("{outages} outages in {:?}: {figures:?}", started.elapsed());
     assert_eq!(figures.acknowledged + figures.found, CALLS * told.len());
     assert!(outages > 2, "the server was hardly ever killed");
+}
+
+/// There is no server to kill: it is those who write.
+#[test]
+fn eight_processes_lose_nothing_and_repeat_nothing_on_sqlite_while_others_of_them_are_killed() {
+    const KILLS: u64 = 24;
+    // One process writes at a time there: so they make fewer calls, unless it is a campaign.
+    let calls = std::env::var_os("COGENCY_DATABASE_ROUNDS").map_or(60, |_| CALLS);
+    let file = SqliteFile::default();
+    let url = format!("{}?lease_ttl=500ms", file.url());
+    let users = ["user-0", "user-1", "user-2", "user-3"];
+    let begin = |agent: u64| {
+        let arguments = [agent.to_string(), calls.to_string()];
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).chain(users).collect();
+        (agent, Watched::new(start("enter", &url, &arguments)))
+    };
+    let mut agents: VecDeque<_> = (0..AGENTS).map(begin).collect();
+    let mut told = Testimony::new();
+    for next in AGENTS..AGENTS + KILLS {
+        let (agent, killed) = agents.pop_front().unwrap();
+        killed.wait_for_a_save();
+        told.insert(agent, killed.kill());
+        agents.push_back(begin(next));
+    }
+    told.extend(agents.into_iter().map(|(agent, watched)| (agent, watched.succeed())));
+    let figures = check(&url, &users, &told);
+    for user in users {
+        crate::history::is_whole(&url, user);
+    }
+    println!("{KILLS} kills: {figures:?}");
+    let ended = usize::try_from(AGENTS).unwrap() * calls;
+    assert!(figures.acknowledged + figures.found >= ended, "{figures:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

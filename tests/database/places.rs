@@ -1,7 +1,9 @@
 //! The databases that tests run on.
 
+use std::time::Duration;
+
 use cogency_state::{DatabaseBackend, DatabaseBackendBuilder};
-use cogency_state_tests::database::{SqliteFile, shared_mariadb, shared_postgres};
+use cogency_state_tests::database::{SqliteFile, shared_mariadb, shared_postgres, whole_up_to};
 use cogency_state_tests::redis::fresh_prefix;
 
 /// A database with tables of a test's own.
@@ -42,8 +44,14 @@ impl Database {
         }
     }
 
+    /// More patient than a program is: the machines of tests are busy.
     pub(crate) fn builder(&self) -> DatabaseBackendBuilder {
-        DatabaseBackend::builder(&self.url).prefix(&self.prefix)
+        let builder = DatabaseBackend::builder(&self.url).prefix(&self.prefix);
+        let builder = builder.connect_timeout(Duration::from_secs(20));
+        match whole_up_to() {
+            Some(bytes) => builder.whole_up_to(bytes),
+            None => builder,
+        }
     }
 
     pub(crate) async fn connect(&self) -> DatabaseBackend {
@@ -52,7 +60,8 @@ impl Database {
 
     /// A URL that says all of it.
     pub(crate) fn full_url(&self) -> String {
-        format!("{}?prefix={}", self.url, self.prefix)
+        let whole = whole_up_to().map_or(String::new(), |bytes| format!("&whole={bytes}"));
+        format!("{}?prefix={}{whole}", self.url, self.prefix)
     }
 
     /// Runs SQL, in which `{p}` is what names of tables begin with.
@@ -62,6 +71,15 @@ impl Database {
             (Some(file), _) => file.run(sql),
             (None, "postgres") => shared_postgres().run(sql),
             (None, _) => shared_mariadb().run(sql),
+        }
+    }
+
+    /// Runs SQL with the database's own client, as an operator would; of SQLite that is a library.
+    pub(crate) fn run_by_client(&self, sql: &str) {
+        match (&self.file, self.name) {
+            (Some(file), _) => file.run(sql),
+            (None, "postgres") => shared_postgres().run_by_client(sql),
+            (None, _) => shared_mariadb().run_by_client(sql),
         }
     }
 

@@ -1,10 +1,15 @@
 //! Databases that refuse: each says why, and nothing changed.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::thread;
 use std::time::Duration;
 
+use bytes::Bytes;
 use cogency_state::{
-    Aside, AsideReason, DatabaseBackend, Error, HistoryBackend as _, Retention, StateBackend as _,
+    Aside, AsideReason, BlobId, DatabaseBackend, Error, HistoryBackend as _, Retention,
+    StateBackend as _,
 };
 use cogency_state_tests::database::{DatabaseServer, SqliteFile, shared_mariadb, shared_postgres};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -73,6 +78,50 @@ async fn a_state_above_mariadbs_largest_packet_is_refused_and_the_next_one_is_sa
     save(&backend, &key("alice"), "2").await;
 }
 
+/// What comes from one goes to the other, but for comments that only MariaDB heeds: those are plain
+/// ones, as they are to MySQL.
+fn pass_on(mut from: TcpStream, mut to: TcpStream) {
+    let mut bytes = vec![0; 1 << 16];
+    while let Ok(length @ 1..) = from.read(&mut bytes) {
+        let passed = &mut bytes[..length];
+        if let Some(at) = passed.windows(4).position(|bytes| bytes == b"/*M!") {
+            passed[at + 2] = b' ';
+        }
+        if to.write_all(passed).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Both);
+}
+
+/// The port of a server that is no MariaDB.
+fn like_mysql(server: &'static DatabaseServer) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let (client, server) = (client.unwrap(), ("127.0.0.1", server.port()));
+            let server = TcpStream::connect(server).unwrap();
+            let (client_too, server_too) =
+                (client.try_clone().unwrap(), server.try_clone().unwrap());
+            thread::spawn(move || pass_on(client, server));
+            thread::spawn(move || pass_on(server_too, client_too));
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_mariadb_is_refused_before_anything_is_made_in_it() {
+    let (server, database) = (shared_mariadb(), Database::mariadb());
+    let (real, like) = (format!(":{}/", server.port()), format!(":{}/", like_mysql(server)));
+    let url = database.full_url().replace(&real, &like);
+    refused(DatabaseBackend::connect(&url).await, "it is not MariaDB 10.6 or newer");
+    let tables = "SELECT COUNT(*) FROM information_schema.tables WHERE table_name LIKE '{p}%'";
+    assert_eq!(database.number(tables), 0);
+    save(&database.connect().await, &key("alice"), "1").await;
+}
+
 #[tokio::test]
 async fn a_postgres_database_that_is_not_in_utf8_is_refused_before_anything_is_made_in_it() {
     let server = shared_postgres();
@@ -106,7 +155,7 @@ async fn on_postgres_whoever_has_no_rights_is_told_and_the_documented_ones_are_e
     refused(backend.list_states("alice").await, rights);
     database.run(
         "GRANT SELECT, INSERT, UPDATE, DELETE \
-         ON {p}states, {p}leases, {p}history, {p}heads, {p}aside TO guarded",
+         ON {p}states, {p}leases, {p}history, {p}heads, {p}aside, {p}blobs TO guarded",
     );
     works_with_all_tables(&backend).await;
     // Who may not make tables is told so, too.
@@ -170,7 +219,7 @@ async fn mariadbs_documented_rights_are_enough() {
     refused(backend.load_state(&key("alice")).await, rights);
     let holder = cogency_state::Holder::current();
     refused(backend.acquire_lease(&key("alice"), &holder).await, rights);
-    let tables = ["states", "leases", "history", "heads", "aside"].map(|table| {
+    let tables = ["states", "leases", "history", "heads", "aside", "blobs"].map(|table| {
         let prefix = &database.prefix;
         format!("GRANT SELECT, INSERT, UPDATE, DELETE ON cogency.{prefix}{table} TO plain@'%'")
     });
@@ -184,11 +233,17 @@ async fn mariadbs_documented_rights_are_enough() {
         "set_aside",
         "restore_aside",
         "drop_aside",
+        "save_blob",
+        "remove_blob",
         "remove_expired",
     ]
     .map(|procedure| {
         format!("GRANT EXECUTE ON PROCEDURE cogency.{}{procedure} TO plain@'%'", database.prefix)
     });
+    let functions = ["changed", "whole"].map(|function| {
+        format!("GRANT EXECUTE ON FUNCTION cogency.{}{function} TO plain@'%'", database.prefix)
+    });
+    let procedures = procedures.into_iter().chain(functions);
     server.run(tables.into_iter().chain(procedures).collect::<Vec<_>>().join("; "));
     let backend = builder().connect().await.unwrap();
     works_with_all_tables(&backend).await;
@@ -206,6 +261,10 @@ async fn works_with_all_tables(backend: &DatabaseBackend) {
     assert!(backend.restore_aside(&held, aside.id).await.unwrap());
     assert!(!backend.drop_aside(&alice, aside.id).await.unwrap());
     backend.renew_lease(&held).await.unwrap();
+    let (blobs, bytes) = (backend.blobs().unwrap(), Bytes::from_static(b"an image"));
+    blobs.save_blob(&held, BlobId::of(&bytes), &bytes).await.unwrap();
+    assert!(blobs.load_blob(&alice, BlobId::of(&bytes)).await.unwrap().is_some());
+    blobs.remove_blobs(&held, &[BlobId::of(&bytes)]).await.unwrap();
     assert!(backend.delete_state(&held).await.unwrap());
     backend.release_lease(&held).await.unwrap();
     backend.verify_history(&alice).await.unwrap();
@@ -218,8 +277,8 @@ async fn mariadbs_documented_rights_to_make_the_tables_are_enough() {
     let database = Database::mariadb();
     shared_mariadb().run(
         "CREATE OR REPLACE USER maker@'%' IDENTIFIED BY 'open sesame'; \
-         GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE, CREATE, ALTER, INDEX, CREATE ROUTINE, \
-         ALTER ROUTINE ON cogency.* TO maker@'%'",
+         GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE, CREATE, ALTER, INDEX, CREATE VIEW, \
+         CREATE ROUTINE, ALTER ROUTINE ON cogency.* TO maker@'%'",
     );
     let url = shared_mariadb().url_of("maker:open%20sesame");
     let backend = DatabaseBackend::builder(&url).prefix(&database.prefix).connect().await.unwrap();

@@ -1,10 +1,13 @@
 //! Databases that an earlier version made, with states in them.
 
-use cogency_state::{HistoryBackend, Holder, Moment, Opened, StateBackend as _, WriteId};
+use cogency_state::{
+    Aside, AsideReason, DatabaseBackend, HistoryBackend, Holder, Moment, Opened, StateBackend as _,
+    WriteId,
+};
 
 use crate::migrations::MIGRATIONS;
 use crate::places::Database;
-use crate::{key, save, write};
+use crate::{key, lease, save, write};
 
 /// The migrations of a database's folder, in their order, but for the last.
 macro_rules! earlier {
@@ -13,6 +16,7 @@ macro_rules! earlier {
             earlier!($folder, "0001_states_and_leases.sql"),
             earlier!($folder, "0002_history.sql"),
             earlier!($folder, "0003_aside.sql"),
+            earlier!($folder, "0004_query_indexes.sql"),
         ]
     };
     ($folder:literal, $file:literal) => {
@@ -20,12 +24,12 @@ macro_rules! earlier {
     };
 }
 
-const SQLITE: [&str; 3] = earlier!("sqlite");
-const POSTGRES: [&str; 3] = earlier!("postgres");
-const MARIADB: [&str; 3] = earlier!("mysql");
+const SQLITE: [&str; 4] = earlier!("sqlite");
+const POSTGRES: [&str; 4] = earlier!("postgres");
+const MARIADB: [&str; 4] = earlier!("mysql");
 
 /// A database as its first migrations made it, with a state of each of these users.
-fn of_version(version: usize, database: &Database, users: &[&str]) {
+pub(crate) fn of_version(version: usize, database: &Database, users: &[&str]) {
     let (migrations, at) = match database.name {
         "sqlite" => (SQLITE, "TEXT"),
         "postgres" => (POSTGRES, "timestamptz"),
@@ -99,6 +103,26 @@ async fn states_without_a_history_are_kept_and_get_one_with_their_next_save() {
     }
 }
 
+/// An operator applies what stands behind the last migration that there is.
+#[tokio::test]
+async fn an_earlier_version_is_upgraded_by_hand() {
+    for version in 1..=SQLITE.len() {
+        for database in Database::each() {
+            of_version(version, &database, &["alice"]);
+            let refused = database.builder().never_migrate().connect().await.unwrap_err();
+            assert!(refused.to_string().contains(&format!("at version {version}")), "{refused}");
+            let sql = database.builder().migrations().unwrap();
+            let (_, missing) = sql.split_once(&format!("\n-- {}: ", version + 1)).unwrap();
+            let begin = if database.name == "mariadb" { "DELIMITER //\n" } else { "" };
+            database.run_by_client(&format!("{begin}-- {missing}"));
+            let backend = database.builder().never_migrate().connect().await.unwrap();
+            assert!(backend.load_state(&key("alice")).await.unwrap().is_some());
+            save(&backend, &key("alice"), "[]").await;
+            backend.verify_history(&key("alice")).await.unwrap();
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_backends_that_meet_an_earlier_version_upgrade_it_once() {
     for database in Database::each() {
@@ -114,5 +138,125 @@ async fn ten_backends_that_meet_an_earlier_version_upgrade_it_once() {
         }
         let migrations = database.number("SELECT COUNT(*) FROM {p}migrations");
         assert_eq!(migrations, MIGRATIONS, "{}", database.name);
+    }
+}
+
+/// SQLite makes the table anew, and the index with it.
+#[tokio::test]
+async fn an_index_on_a_path_of_the_version_before_is_there_after_the_upgrade() {
+    for database in Database::each() {
+        of_version(SQLITE.len(), &database, &["alice"]);
+        let (on, declared) = match database.name {
+            "sqlite" => ("json_extract(state, '$[0]')", true),
+            "postgres" => ("((state -> 0)::text)", false),
+            _ => ("state(9)", false),
+        };
+        database.run(&format!("CREATE INDEX {{p}}states_own ON {{p}}states ({on})"));
+        database.run("INSERT INTO {p}indexes (name, path) VALUES ('q', 'state $[0]')");
+        drop(database.connect().await);
+        let noted = database.number("SELECT COUNT(*) FROM {p}indexes");
+        assert_eq!(noted, i64::from(!declared), "{}", database.name);
+        let index = cogency_state::query::state("$[0]");
+        let backend = database.builder().index(index.clone()).connect().await.unwrap();
+        let search = cogency_state::query::Search::new(index.eq("alice"), 9);
+        assert_eq!(backend.find_states(&search).await.unwrap().rows.len(), 1);
+    }
+}
+
+/// What each version keeps, by table: since which version, and its columns.
+const KEPT: [(&str, usize, &str); 4] = [
+    (
+        "states",
+        1,
+        "user_id, session_id, version, write_id, schema_version, state_type, provider, model, \
+         phase, saved_at, saved_by, expires_at, checksum, metadata, state",
+    ),
+    (
+        "history",
+        2,
+        "user_id, session_id, seq, event, version, write_id, at, process, host, actor, phase, \
+         provider, model, state_type, schema_version, size, checksum, kind, hash, metadata, content",
+    ),
+    (
+        "heads",
+        2,
+        "user_id, session_id, seq, hash, at, version, write_id, checksum, keyframe_bytes, \
+         change_bytes, changes, pruned_seq, pruned_hash",
+    ),
+    (
+        "aside",
+        3,
+        "id, user_id, session_id, about, set_aside_at, version, write_id, schema_version, \
+         state_type, provider, model, phase, saved_at, saved_by, checksum, metadata, state",
+    ),
+];
+
+/// A conversation of alice's that was pruned, a state of bob's that is aside, and carol's, which is
+/// gone: what such tables hold is frozen, so this version's are those of an earlier one.
+async fn fill(backend: &DatabaseBackend) -> Aside {
+    for number in 1..=12 {
+        let turns = "\"a turn of some length\",".repeat(number);
+        save(backend, &key("alice"), &format!("[{turns}null]")).await;
+    }
+    backend.prune_history(&key("alice"), cogency_state::Retention::Versions(6)).await.unwrap();
+    save(backend, &key("bob"), "\"aside\"").await;
+    let held = lease(backend, &key("bob")).await;
+    let aside = Aside::new(key("bob"), AsideReason::Corrupt);
+    assert!(backend.set_aside(&held, &aside).await.unwrap());
+    backend.release_lease(&held).await.unwrap();
+    save(backend, &key("carol"), "\"gone\"").await;
+    let held = lease(backend, &key("carol")).await;
+    assert!(backend.delete_state(&held).await.unwrap());
+    backend.release_lease(&held).await.unwrap();
+    aside
+}
+
+#[tokio::test]
+async fn histories_and_what_is_aside_of_each_earlier_version_are_kept_and_gone_on_from() {
+    for version in 2..=SQLITE.len() {
+        for database in Database::each() {
+            of_version(version, &database, &[]);
+            let now = format!("now_{}", database.prefix);
+            let filled = DatabaseBackend::builder(&database.url).prefix(&now);
+            let filled = filled.connect().await.unwrap();
+            let aside = fill(&filled).await;
+            for (table, _, columns) in KEPT.iter().filter(|(_, since, _)| *since <= version) {
+                database.run(&format!(
+                    "INSERT INTO {{p}}{table} ({columns}) SELECT {columns} FROM {now}{table}"
+                ));
+            }
+            let backend = database.connect().await;
+            let told = format!("{} {version}", database.name);
+            are_alike(&backend, &filled, &told).await;
+            for user in ["alice", "bob", "carol"] {
+                if user == "bob" && version > 2 {
+                    let held = lease(&backend, &key(user)).await;
+                    assert!(backend.restore_aside(&held, aside.id).await.unwrap(), "{told}");
+                    backend.release_lease(&held).await.unwrap();
+                }
+                save(&backend, &key(user), "\"next\"").await;
+                let verified = backend.verify_history(&key(user)).await.unwrap();
+                assert!(verified.is_current, "{told} {user}");
+            }
+        }
+    }
+}
+
+/// Two databases tell the same.
+async fn are_alike(one: &DatabaseBackend, other: &DatabaseBackend, told: &str) {
+    for user in ["alice", "bob", "carol"] {
+        let key = key(user);
+        let (found, due) = (one.load_state(&key).await.unwrap(), other.load_state(&key).await);
+        assert_eq!(found, due.unwrap(), "{told} {user}");
+        let listed = other.list_history(&key, None, 99).await.unwrap();
+        assert_eq!(one.list_history(&key, None, 99).await.unwrap(), listed, "{told} {user}");
+        assert!(!listed.is_empty());
+        let verified = one.verify_history(&key).await.unwrap();
+        assert_eq!(verified.hash, other.verify_history(&key).await.unwrap().hash, "{told} {user}");
+        for entry in listed {
+            let moment = Moment::Entry(entry.sequence);
+            let found = one.load_history(&key, moment).await.unwrap();
+            assert_eq!(found, other.load_history(&key, moment).await.unwrap(), "{told} {user}");
+        }
     }
 }

@@ -10,6 +10,7 @@
 #[path = "../file_crash/agent.rs"]
 #[expect(dead_code, unused_imports, reason = "not all of it is needed here")]
 mod agent;
+mod archives;
 #[path = "../file_crash/disk.rs"]
 mod disk;
 mod power;

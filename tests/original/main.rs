@@ -8,7 +8,7 @@
 //! | 15 and 16, of a backend that fails | [`backend_fails`] |
 //! | 18 to 21, of the state and its agents | [`agents`] |
 //!
-//! Its defects are in [`defects`]; those of files alone (temporary names, torn files, permissions,
+//! Its defects are in [`defects`] and [`llm`]; those of files alone (temporary names, torn files, permissions,
 //! links, full disks, the syncing of folders) in `file_crash`, as `original_defect_...`.
 
 #[allow(dead_code, unused_imports, unused_macros, reason = "it is shared with other tests")]

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use cogency_state::{OnOutage, StateManager};
+use cogency_state_tests::ledger::Ledger;
 use cogency_state_tests::switched::{Mode, TIMEOUT};
 use tokio::time::Instant;
 
-use crate::place::{Place, enter, settled};
+use crate::place::{Place, enter, key, settled};
 
 /// What is asked for by a task in the background within a time: after 50 ms, 100 ms, 200 ms and so
 /// on up to the period.
@@ -52,6 +53,41 @@ async fn no_call_waits_again_for_a_server_that_says_nothing() {
         assert!(later < TIMEOUT / 10, "call {call} waited {later:?}");
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_under_way_waits_once_for_a_server_that_falls_silent() {
+    for policy in [OnOutage::Spool, OnOutage::Fail] {
+        let place = Place::new();
+        let manager = place.builder().on_outage(policy).build();
+        let call = manager.begin::<Ledger>(&key("alice")).await.unwrap();
+        place.server.switch(Mode::Silent);
+        let began = Instant::now();
+        assert_eq!(call.commit().await.is_ok(), policy == OnOutage::Spool);
+        let waited = began.elapsed();
+        assert!((TIMEOUT..TIMEOUT * 3 / 2).contains(&waited), "{policy:?}: {waited:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_fail_by_themselves_wait_once_to_give_their_keys_back() {
+    let place = Place::new();
+    let manager = place.manager();
+    let mut calls = Vec::new();
+    for user in ["alice", "bob", "carol"] {
+        calls.push(manager.begin::<Ledger>(&key(user)).await.unwrap());
+    }
+    place.server.switch(Mode::Silent);
+    let began = Instant::now();
+    for call in calls {
+        call.rollback().await;
+    }
+    assert!((TIMEOUT..TIMEOUT * 3 / 2).contains(&began.elapsed()), "{:?}", began.elapsed());
+    // It was seen then.
+    assert!(manager.health().await.away_since.is_some());
+    place.server.switch(Mode::Up);
+    settled(&manager).await;
+    enter(&manager, "bob", 1).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,4 +168,25 @@ fn a_runtime_that_ends_takes_no_recovery_with_it() {
         },
         &manager,
     );
+}
+
+#[test]
+fn a_manager_that_is_made_before_its_runtime_sends_what_an_earlier_run_left() {
+    let place = Place::new();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let spooling = async {
+        let manager = place.manager();
+        enter(&manager, "alice", 1).await.unwrap();
+        place.server.switch(Mode::Away);
+        enter(&manager, "alice", 2).await.unwrap();
+    };
+    runtime().block_on(spooling);
+    place.server.switch(Mode::Up);
+    let manager = place.manager();
+    let calling = async {
+        enter(&manager, "bob", 1).await.unwrap();
+        settled(&manager).await;
+        assert_eq!(place.stored("alice").await, [1, 2]);
+    };
+    runtime().block_on(calling);
 }

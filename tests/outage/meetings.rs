@@ -7,7 +7,7 @@ use cogency_state::{Error, OnUnreadable, Outcome, Resolution, StateManager};
 use cogency_state_tests::ledger::Ledger;
 use cogency_state_tests::switched::Mode;
 
-use crate::place::{Place, enter, key, settled};
+use crate::place::{Place, enter, key, numbers, settled};
 
 /// Long enough for the task in the background to have looked several times.
 const A_WHILE: Duration = Duration::from_millis(400);
@@ -70,6 +70,25 @@ async fn calls_do_not_go_on_from_what_was_replaced_by_a_state_that_came_back() {
     assert!(other.restore_aside_over(&aside, there.revision).await.unwrap());
     place.server.switch(Mode::Away);
     assert!(enter(&other, "alice", 3).await.unwrap_err().is_outage());
+}
+
+#[tokio::test]
+async fn a_state_that_comes_back_stays_in_the_backend_until_its_next_version_is_there() {
+    let place = Place::new();
+    let one = place.builder().llm("a/1").build();
+    enter(&one, "alice", 1).await.unwrap();
+    enter(&place.builder().llm("b/2").build(), "alice", 2).await.unwrap();
+    place.foreign().delete_state(&key("alice")).await.unwrap();
+    let mut call = one.begin::<Ledger>(&key("alice")).await.unwrap();
+    assert_eq!(numbers(&call.state), [1]);
+    call.state.entries.push((0, 3).into());
+    // It takes no saves, and all else.
+    place.server.switch(Mode::Unsaving);
+    assert!(call.commit().await.unwrap().is_spooled());
+    place.server.switch(Mode::Up);
+    assert_eq!(one.quarantined().await.unwrap().len(), 1, "should this disk be lost");
+    settled(&one).await;
+    assert_eq!(place.stored("alice").await, [1, 3]);
 }
 
 #[tokio::test]

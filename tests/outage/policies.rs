@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cogency_state::{Error, OnOutage, Outcome, SpooledKind, StateManager, robust};
+use cogency_state::{Error, OnOutage, Outcome, SpooledKind, StateManager, robust, with_outcome};
 use cogency_state_tests::ledger::Ledger;
 use cogency_state_tests::switched::Mode;
 
@@ -182,6 +182,55 @@ async fn what_became_of_each_call_is_told() {
     usual(&manager, "bob").await.unwrap_err();
     let told = told.lock().unwrap().join(", ");
     assert_eq!(told, "alice saved, alice not saved, alice spooled, bob away");
+}
+
+/// A call in the body of another one, on a key of its own.
+#[robust(persist = manager)]
+async fn around(
+    state: &mut u32,
+    manager: &StateManager,
+    user_id: &str,
+    fails: bool,
+) -> Result<Option<Outcome>, Error> {
+    *state += 1;
+    let (counted, outcome) = with_outcome(usual(manager, "inner")).await;
+    counted?;
+    if fails { Err(Error::NoRuntime) } else { Ok(outcome) }
+}
+
+#[tokio::test]
+async fn who_calls_a_function_can_see_what_became_of_its_state() {
+    let place = Place::new();
+    let manager = place.manager();
+    let version = |outcome: Option<Outcome>| outcome.map(|outcome| outcome.revision().version);
+    let (counted, outcome) = with_outcome(usual(&manager, "alice")).await;
+    assert_eq!(counted.unwrap(), 1);
+    assert!(matches!(outcome, Some(Outcome::Saved(_))), "{outcome:?}");
+
+    // Of the call that is made, not of one in its body.
+    let (inner, outcome) = with_outcome(around(&manager, "alice", false)).await;
+    assert_eq!((version(inner.unwrap()), version(outcome)), (Some(1), Some(2)));
+    let (failed, outcome) = with_outcome(around(&manager, "alice", true)).await;
+    assert!(failed.is_err() && outcome.is_none(), "{outcome:?}");
+
+    // Each of two at once has its own, and a task knows nothing of who waits for it.
+    let calls =
+        async { tokio::join!(usual(&manager, "bob"), with_outcome(usual(&manager, "carol"))) };
+    let ((_, (_, carols)), bobs) = with_outcome(calls).await;
+    assert_eq!((version(bobs), version(carols)), (Some(1), Some(1)));
+    let own = manager.clone();
+    let (_, outcome) = with_outcome(tokio::spawn(async move { usual(&own, "bob").await })).await;
+    assert!(outcome.is_none(), "{outcome:?}");
+
+    place.server.switch(Mode::Away);
+    let (counted, outcome) = with_outcome(usual(&manager, "alice")).await;
+    assert_eq!(counted.unwrap(), 3);
+    assert!(matches!(outcome, Some(Outcome::Spooled(_))), "{outcome:?}");
+    let (unknown, outcome) = with_outcome(usual(&manager, "dora")).await;
+    assert!(unknown.is_err() && outcome.is_none(), "{outcome:?}");
+    manager.set_enabled(false);
+    let (_, outcome) = with_outcome(usual(&manager, "alice")).await;
+    assert!(matches!(outcome, Some(Outcome::Off(_))), "{outcome:?}");
 }
 
 #[tokio::test]

@@ -73,6 +73,16 @@ impl Watched {
     fn has_spooled(&self) -> bool {
         self.said.lock().unwrap().iter().any(|said| said.what == What::Spooled)
     }
+
+    /// Until then it has nothing that it could go on from without the server.
+    fn wait_until_it_saved(&self) {
+        let own = own(self.number);
+        let has_saved = |said: &Said| said.what == What::Saved && said.user == own;
+        while !self.said.lock().unwrap().iter().any(has_saved) {
+            assert!(!self.listener.is_finished(), "agent {} failed", self.number);
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
 }
 
 /// Whose state only this agent changes: there is no conflict.
@@ -120,6 +130,7 @@ fn campaign(server: &Server) {
     let mut told = BTreeMap::new();
     let mut agents: Vec<_> =
         (0..4).map(|nth| Watched::start(&server.url, hosts[nth % 2].path(), nth as u64)).collect();
+    agents.iter().for_each(Watched::wait_until_it_saved);
     thread::sleep(UP);
     (server.kill)();
     thread::sleep(away * 2 / 3);

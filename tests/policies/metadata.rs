@@ -73,11 +73,35 @@ async fn a_field_that_every_record_has_is_refused_and_nothing_is_saved() {
         Ok(())
     }
     let manager = StateManager::new(MemoryBackend::new());
-    for fields in [serde_json::json!({ "llm_model": "gpt" }), serde_json::json!([1])] {
+    let wrong = [
+        serde_json::json!({ "llm_model": "gpt" }),
+        serde_json::json!({ "tools_count": -1 }),
+        serde_json::json!({ "memory_backend": null }),
+        serde_json::json!([1]),
+    ];
+    for fields in wrong {
         let error = say(&manager, "alice", fields).await.unwrap_err();
         assert!(matches!(error, Error::Config { .. }), "{error}");
     }
     assert!(manager.load_metadata(&key("alice")).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_call_by_hand_sees_what_was_known_and_says_what_it_knows() {
+    let manager = StateManager::new(MemoryBackend::new());
+    call(&manager, "alice", &Cell::new(0)).await.unwrap();
+    let mut by_hand = manager.begin::<u32>(&key("alice")).await.unwrap();
+    assert_eq!(by_hand.metadata().custom["team"], "blue");
+    by_hand.set("team", "red").unwrap();
+    by_hand.set("tools_count", 3).unwrap();
+    let error = by_hand.set("saved_at", "today").unwrap_err();
+    assert!(matches!(error, Error::Config { .. }), "{error}");
+    by_hand.commit().await.unwrap();
+    let metadata = manager.load_metadata(&key("alice")).await.unwrap().unwrap();
+    assert_eq!((&metadata.custom["team"], metadata.tools_count), (&"red".into(), 3));
+    // What was said stays from save to save.
+    call(&manager, "alice", &Cell::new(0)).await.unwrap();
+    assert_eq!(manager.load_metadata(&key("alice")).await.unwrap().unwrap().tools_count, 3);
 }
 
 #[tokio::test]

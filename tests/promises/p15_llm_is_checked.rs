@@ -38,6 +38,30 @@ async fn only_aside(place: &Place) -> Aside {
     asides.remove(0)
 }
 
+/// Names that may be empty, as the original's may.
+struct Names(String, String);
+
+impl Llm for Names {
+    fn provider(&self) -> &str {
+        &self.0
+    }
+
+    fn model(&self) -> &str {
+        &self.1
+    }
+}
+
+/// A row of the original's truth table.
+#[derive(serde::Deserialize)]
+struct Row {
+    saved_provider: String,
+    saved_model: String,
+    validate_llm: bool,
+    expected_provider: Option<String>,
+    expected_model: Option<String>,
+    loaded: bool,
+}
+
 on_every_backend! {
     async fn a_record_says_which_llm_wrote_it(place: Place) {
         said(&place, GPT, "hello").await;
@@ -131,6 +155,31 @@ on_every_backend! {
         assert_eq!(stored(&place).await.len(), 2);
         assert_eq!(migrating(true).begin::<Vec<String>>(&key("alice")).await.unwrap().state.len(), 2);
     }
+
+    /// `validate_llm` is whether there is a policy at all, an absent name is an empty one.
+    async fn the_truth_table_of_the_original_holds_under_its_settings(place: Place) {
+        let table = include_str!("../fixtures/original/llm_validation.json");
+        let rows: Vec<Row> = serde_json::from_str(table).unwrap();
+        assert_eq!(rows.len(), 15);
+        for (number, row) in rows.into_iter().enumerate() {
+            let key = key(&format!("row{number}"));
+            let writer = Names(row.saved_provider, row.saved_model);
+            let manager = place.builder().llm(&writer).build();
+            manager.save_state(&key, 1_u32, None).await.unwrap();
+            let [provider, model] =
+                [row.expected_provider, row.expected_model].map(Option::unwrap_or_default);
+            let change = if row.validate_llm { OnLlmChange::Reset } else { OnLlmChange::Keep };
+            let manager = place
+                .builder()
+                .llm(Names(provider.clone(), model.clone()))
+                .llm_match(LlmMatch::Exact)
+                .on_llm_change(change)
+                .build();
+            let loaded = manager.load_state::<u32>(&key).await.unwrap().is_some();
+            let of = (&writer.0, &writer.1, row.validate_llm, provider, model);
+            assert_eq!(loaded, row.loaded, "{of:?}");
+        }
+    }
 }
 
 /// What a call with this LLM finds of a state that `openai/gpt-5` wrote.
@@ -185,51 +234,4 @@ async fn of_several_states_of_an_llm_the_newest_comes_back() {
     assert_eq!(said(&place, GPT, "four").await, "one two four");
     let left = manager.quarantined().await.unwrap();
     assert!(left.len() == 2 && left.contains(&copy), "it stays listed: {left:?}");
-}
-
-/// `validate_llm` is whether there is a policy at all, an absent name is an empty one.
-#[tokio::test]
-async fn the_truth_table_of_the_original_holds_under_its_settings() {
-    struct Expected(String, String);
-
-    impl Llm for Expected {
-        fn provider(&self) -> &str {
-            &self.0
-        }
-
-        fn model(&self) -> &str {
-            &self.1
-        }
-    }
-
-    #[derive(serde::Deserialize)]
-    struct Row {
-        saved_provider: String,
-        saved_model: String,
-        validate_llm: bool,
-        expected_provider: Option<String>,
-        expected_model: Option<String>,
-        loaded: bool,
-    }
-
-    let table = include_str!("../fixtures/original/llm_validation.json");
-    let rows: Vec<Row> = serde_json::from_str(table).unwrap();
-    assert_eq!(rows.len(), 15);
-    for row in rows {
-        let backend = MemoryBackend::new();
-        let writer = Expected(row.saved_provider, row.saved_model);
-        let manager = StateManager::builder(backend.clone()).llm(&writer).build();
-        manager.save_state(&key("alice"), 1_u32, None).await.unwrap();
-        let [provider, model] =
-            [row.expected_provider, row.expected_model].map(Option::unwrap_or_default);
-        let change = if row.validate_llm { OnLlmChange::Reset } else { OnLlmChange::Keep };
-        let manager = StateManager::builder(backend)
-            .llm(Expected(provider.clone(), model.clone()))
-            .llm_match(LlmMatch::Exact)
-            .on_llm_change(change)
-            .build();
-        let loaded = manager.load_state::<u32>(&key("alice")).await.unwrap().is_some();
-        let of = (&writer.0, &writer.1, row.validate_llm, provider, model);
-        assert_eq!(loaded, row.loaded, "{of:?}");
-    }
 }

@@ -31,7 +31,7 @@ async fn the_sql_for_an_operator_has_them() {
         let declared = || database.builder().index(state("$.a[0].b"));
         // This makes the file.
         declared().never_migrate().connect().await.unwrap_err();
-        database.run(&declared().migrations().unwrap());
+        database.run_by_client(&declared().migrations().unwrap());
         let backend = declared().never_migrate().connect().await.unwrap();
         Sample::new(key("alice", "1"), "{\"a\":[{\"b\":1.5}]}").save(&backend).await;
         let query = manager(&backend).query().filter(state("$.a[0].b").gt(1));

@@ -50,8 +50,12 @@
 //! only then are rows removed: a file without a manifest counts for nothing. An empty
 //! `<name>.done` says that all of its rows are removed. Names begin with the time.
 //!
-//! What is archived stays: to forget something for good, remove all three.
+//! [Blobs](crate::Blob) that an entry names are taken along, one file for each in `blobs/`, called by
+//! its SHA-256; several entries may name one.
+//!
+//! What is archived stays: to forget something for good, remove all three, and its blobs.
 
+mod blobs;
 mod entry;
 mod file;
 #[cfg(any(test, fuzzing))]
@@ -82,6 +86,7 @@ use self::problem::Problem;
 use self::run::Run;
 use self::source::States;
 use crate::backend::no_queries;
+use crate::disk::folder::{Folder, sync_above};
 use crate::error::Error;
 use crate::manager::StateManager;
 use crate::query::Filter;
@@ -138,15 +143,12 @@ impl Archive {
 }
 
 /// Files of `object_store` have the permissions that the process gives all its files: so it is the
-/// folder that keeps others out.
+/// folder that keeps others out. It syncs those that it makes itself.
 fn make_private(folder: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(folder)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
-    }
-    Ok(())
+    let path = std::path::absolute(folder)?;
+    let made = Folder::create(&path)?;
+    made.make_private()?;
+    sync_above(&path)
 }
 
 /// States that are to be moved into an archive: see [`Archive::states`].
@@ -199,7 +201,7 @@ impl<'a> Move<'a> {
         }
         let before = SystemTime::now().checked_sub(self.untouched);
         let before = before.unwrap_or(SystemTime::UNIX_EPOCH);
-        let mut states = States::new(Arc::clone(backend), before, self.filter);
+        let mut states = States::new(self.manager.clone(), before, self.filter);
         Run::new(&self.archive.place, &mut states, self.per_file, &*self.told).go().await
     }
 }

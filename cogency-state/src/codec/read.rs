@@ -10,5 +10,10 @@ use super::explain::explain;
 pub(crate) struct Unfit(pub(crate) Problem);
 
 pub(crate) fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, Unfit> {
-    serde_json::from_slice(json).map_err(|error| Unfit(explain::<T>(json, &error)))
+    // What is text as a whole need not be looked at text by text.
+    let state = match std::str::from_utf8(json) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(json),
+    };
+    state.map_err(|error| Unfit(explain::<T>(json, &error)))
 }

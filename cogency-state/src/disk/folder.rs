@@ -163,6 +163,12 @@ impl Folder {
         Ok(Identity { device, inode, born: folder.created().ok() })
     }
 
+    /// Keeps all others out.
+    #[cfg(feature = "archive")]
+    pub(crate) fn make_private(&self) -> io::Result<()> {
+        Ok(rustix::fs::fchmod(&self.0, Mode::RWXU)?)
+    }
+
     /// Makes the names in here survive a power cut.
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.0.sync_all()

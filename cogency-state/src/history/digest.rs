@@ -32,7 +32,10 @@ impl HistoryHash {
 
 impl fmt::Display for HistoryHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default();
+        let pairs = self.0.iter().map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+        // At once: each entry has two of them.
+        f.write_str(&pairs.flatten().collect::<String>())
     }
 }
 

@@ -52,7 +52,9 @@ impl Outlines {
     /// Whether what follows an entry can be rebuilt without it.
     pub(crate) fn may_end_at(&self, sequence: u64) -> bool {
         let next = self.0.iter().find(|entry| entry.sequence > sequence);
-        next.is_some_and(|next| next.sequence == sequence.saturating_add(1) && next.kind.begins_anew())
+        next.is_some_and(|next| {
+            next.sequence == sequence.saturating_add(1) && next.kind.begins_anew()
+        })
     }
 
     /// The version that so many are newer than.

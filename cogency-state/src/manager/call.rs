@@ -4,13 +4,14 @@ use std::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Map;
+use serde_json::{Map, Value};
 
+use super::policies::check_said;
 use super::{OpenCall, Outcome, StateManager, Terms};
 use crate::codec::Codec;
 use crate::error::Error;
 use crate::key::StateKey;
-use crate::record::Revision;
+use crate::record::Metadata;
 
 /// A state that is leased: nobody else changes it until [`commit`](Call::commit),
 /// [`rollback`](Call::rollback) or drop.
@@ -35,18 +36,38 @@ pub struct Call<T> {
     pub state: T,
     key: StateKey,
     /// `None` where the manager is switched off.
-    open: Option<OpenCall>,
+    open: Option<Box<OpenCall>>,
+    said: Map<String, Value>,
 }
 
 impl<T: Serialize + DeserializeOwned + Default + Send + 'static> Call<T> {
     pub(super) async fn begin(manager: &StateManager, key: &StateKey) -> Result<Self, Error> {
         let key = key.clone();
         if !manager.is_on() {
-            return Ok(Self { state: T::default(), key, open: None });
+            return Ok(Self { state: T::default(), key, open: None, said: Map::new() });
         }
         let mut open = OpenCall::open(manager.clone(), &key, Terms::default()).await?;
         let state = open.read(Codec::new(), T::default).await?;
-        Ok(Self { state, key, open: Some(open) })
+        Ok(Self { state, key, open: Some(open), said: Map::new() })
+    }
+
+    /// What was known of the state when it was loaded; the defaults where it begins anew.
+    #[must_use]
+    pub fn metadata(&self) -> Metadata {
+        let loaded = self.open.as_deref().and_then(OpenCall::metadata);
+        loaded.cloned().unwrap_or_default()
+    }
+
+    /// Says something of the state, as [`CurrentCall::set`](crate::CurrentCall::set) does inside a
+    /// function: it is saved with the state.
+    ///
+    /// # Errors
+    /// As [`CurrentCall::set`](crate::CurrentCall::set).
+    pub fn set(&mut self, name: impl Into<String>, value: impl Into<Value>) -> Result<(), Error> {
+        let (name, value) = (name.into(), value.into());
+        check_said(&name, &value)?;
+        self.said.insert(name, value);
+        Ok(())
     }
 
     /// Saves the state and gives the key back. Says whether it is in the backend, or [spooled] on
@@ -60,8 +81,8 @@ impl<T: Serialize + DeserializeOwned + Default + Send + 'static> Call<T> {
     /// # Cancellation
     /// Dropped before the save begins, nothing happens. A save that has begun runs to its end.
     pub async fn commit(self) -> Result<Outcome, Error> {
-        let Some(open) = self.open else { return Ok(Outcome::Off(Revision::after(None))) };
-        open.save(Box::new(self.state), Map::new()).await
+        let Some(open) = self.open else { return Ok(Outcome::off()) };
+        open.save(Box::new(self.state), self.said).await
     }
 
     /// Forgets the changes and gives the key back, at once: a drop does the same a moment later.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Map, Value};
 
 use super::held;
-use super::policies::check_custom;
+use super::policies::check_said;
 use crate::error::Error;
 use crate::key::StateKey;
 use crate::record::Metadata;
@@ -71,14 +71,17 @@ impl CurrentCall {
     }
 
     /// Says something of the state, as a custom field of its metadata: it is saved with the state
-    /// if this attempt succeeds, and stays until another save says something else.
+    /// if this attempt succeeds, and stays until another save says something else. Two fields that
+    /// every record has are said in the same way: `tools_count`, a number from 0, and
+    /// `memory_backend`, a text.
     ///
     /// # Errors
-    /// [`Error::Config`] if every record has a field of that name.
+    /// [`Error::Config`] if every record has a field of that name that others set, or one of
+    /// another type.
     pub fn set(&self, name: impl Into<String>, value: impl Into<Value>) -> Result<(), Error> {
-        let name = name.into();
-        check_custom(&name)?;
-        self.0.said.lock().unwrap_or_else(PoisonError::into_inner).insert(name, value.into());
+        let (name, value) = (name.into(), value.into());
+        check_said(&name, &value)?;
+        self.0.said.lock().unwrap_or_else(PoisonError::into_inner).insert(name, value);
         Ok(())
     }
 }

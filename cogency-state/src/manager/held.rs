@@ -25,13 +25,13 @@ thread_local! {
 impl HeldKeys {
     /// What is held now, and one more key.
     pub(crate) fn and(place: Place, attempt: Arc<Attempt>) -> Arc<Self> {
-        let outer = HELD.with_borrow(Clone::clone);
+        let outer = keys();
         Arc::new(Self { place: Some(place), attempt: Some(attempt), outer })
     }
 
     /// No key more, and nothing to learn; `None` where nothing is held in any case.
     pub(crate) fn and_none() -> Option<Arc<Self>> {
-        let outer = HELD.with_borrow(Clone::clone)?;
+        let outer = keys()?;
         Some(Arc::new(Self { place: None, attempt: None, outer: Some(outer) }))
     }
 
@@ -53,6 +53,16 @@ pub(crate) fn is_held(place: &Place) -> bool {
         }
         false
     })
+}
+
+/// What the code that runs now holds.
+pub(super) fn keys() -> Option<Arc<HeldKeys>> {
+    HELD.with_borrow(Clone::clone)
+}
+
+/// Whether the same body holds both.
+pub(super) fn is_same(one: Option<&Arc<HeldKeys>>, other: Option<&Arc<HeldKeys>>) -> bool {
+    one.map(Arc::as_ptr) == other.map(Arc::as_ptr)
 }
 
 /// The attempt that the code which runs now is part of.

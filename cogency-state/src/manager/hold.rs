@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::StateManager;
 use super::held;
 use super::observed;
-use super::outage::{Alone, Conduct, Outcome, is_spoolable};
+use super::outage::{Alone, Conduct, Outage, Outcome, is_spoolable};
 use super::queue::{Place, Ticket};
 use super::renewal::Renewal;
 use super::to_the_end::ToTheEnd;
@@ -24,9 +24,14 @@ use crate::record::Record;
 /// How often a save whose answer was lost is sent again. It has the same write id, so that it
 /// happens once however often it arrives.
 const SAVE_TRIES: usize = 3;
+/// Who has said nothing for so long is not asked once more.
+pub(super) const TRY_AGAIN_WITHIN: Duration = Duration::from_secs(1);
 
 /// A lease, renewed until it is released or dropped; or, where the backend is out of reach, what
 /// stands for one.
+///
+/// It is in a box, as is all that happens seldom, here and in the futures: it is handed on through
+/// many of them, and each would move it.
 #[derive(Debug)]
 pub(crate) struct Hold {
     manager: StateManager,
@@ -36,7 +41,7 @@ pub(crate) struct Hold {
     /// `None` once it was given back, and without the backend.
     lease: Option<Lease>,
     /// Only without the backend.
-    alone: Option<Alone>,
+    alone: Option<Box<Alone>>,
     renewal: Option<Renewal>,
     /// Left last.
     ticket: Option<Ticket>,
@@ -48,9 +53,10 @@ impl Hold {
         manager: &StateManager,
         place: Place,
         wait: Duration,
-    ) -> Result<Self, Error> {
+    ) -> Result<Box<Self>, Error> {
         let conduct = Conduct::failing();
-        let (hold, _) = Waiting::begin(manager, place, wait)?.hold(conduct, Then::Nothing).await?;
+        let waiting = Waiting::begin(manager, place, wait)?;
+        let (hold, _) = waiting.hold(conduct, Then::Nothing).await?;
         Ok(hold)
     }
 
@@ -60,12 +66,13 @@ impl Hold {
         place: Place,
         wait: Duration,
         conduct: Conduct,
-    ) -> Result<(Self, Option<Box<Record>>), Error> {
-        Waiting::begin(manager, place, wait)?.hold(conduct, Then::Load).await
+    ) -> Result<(Box<Self>, Option<Box<Record>>), Error> {
+        let waiting = Waiting::begin(manager, place, wait)?;
+        waiting.hold(conduct, Then::Load).await
     }
 
     /// Saves, and gives the key back. Runs to its end although the caller may stop waiting.
-    pub(crate) async fn save(self, write: Box<Write>) -> Result<Outcome, Error> {
+    pub(crate) async fn save(self: Box<Self>, write: Box<Write>) -> Result<Outcome, Error> {
         if self.manager.backend().capabilities().saves_survive_drop {
             return self.save_here(write).await;
         }
@@ -78,13 +85,14 @@ impl Hold {
         })
     }
 
-    async fn save_here(mut self, write: Box<Write>) -> Result<Outcome, Error> {
+    async fn save_here(mut self: Box<Self>, write: Box<Write>) -> Result<Outcome, Error> {
         let clock = Clock::start();
         let outcome = self.save_or_spool(&write).await;
         observed::saved(self.manager.location(), &write, clock, outcome.as_ref().copied());
         self.manager.inner.listeners.tell(&self.key, outcome.as_ref().copied());
-        if outcome.as_ref().is_err() {
-            self.release().await;
+        // Who has waited for a server that does not answer need not wait for it again.
+        if outcome.as_ref().is_err_and(|error| !is_spoolable(error)) {
+            Box::pin(self.release()).await;
         }
         outcome
     }
@@ -95,7 +103,7 @@ impl Hold {
             return self.store(write, SAVE_TRIES).await;
         };
         if let Some(alone) = self.alone.take() {
-            return alone.save(outage, &manager, write).await;
+            return Box::pin(alone.save(outage, &manager, write)).await;
         }
         let spools = self.conduct.spools();
         let refusal = if spools { outage.refusal(&manager, &self.key) } else { None };
@@ -114,29 +122,51 @@ impl Hold {
                 Err(error) => return Err(error),
             },
         };
-        if spools { outage.keep(&manager, write, error).await } else { Err(error) }
+        if spools { Box::pin(outage.keep(&manager, write, error)).await } else { Err(error) }
     }
 
     /// Saves in the backend.
     async fn store(&mut self, write: &Write, tries: usize) -> Result<Outcome, Error> {
         let revision = write.record.revision;
         let Some(lease) = self.lease.clone() else { return Ok(Outcome::Saved(revision)) };
+        // It may take long, and the lease has to last until then.
+        if !write.blobs.is_empty() {
+            Box::pin(self.manager.store_blobs(&lease, &write.blobs)).await?;
+        }
         self.renewal.iter().for_each(Renewal::ends);
-        let backend = self.manager.backend();
-        let mut saved = backend.save_and_release(&lease, write).await;
+        let (backend, began) = (&**self.manager.backend(), Instant::now());
+        let mut saved = save_in(backend, &lease, write).await;
         for _ in 1..tries {
-            if !matches!(saved, Err(Error::OutcomeUnknown { .. })) {
+            let is_silent = began.elapsed() > TRY_AGAIN_WITHIN;
+            if is_silent || !matches!(saved, Err(Error::OutcomeUnknown { .. })) {
                 break;
             }
             // Only success settles it: that a later try changed nothing does not say that the
             // first did not.
-            if backend.save_and_release(&lease, write).await.is_ok() {
+            if save_in(backend, &lease, write).await.is_ok() {
                 saved = Ok(());
             }
         }
+        if let Err(error) = &saved {
+            Box::pin(self.forget_blobs(&lease, write, error)).await;
+        }
         saved?;
+        if write.is_sweep_due {
+            let named = write.record.metadata.blob_ids.as_deref().unwrap_or_default();
+            Box::pin(self.manager.sweep_under(&lease, named)).await;
+            // That it was not given back is logged: the save counts.
+            let _ = release(backend, &lease).await;
+        }
         self.lease = None;
         Ok(Outcome::Saved(revision))
+    }
+
+    /// What was stored for a save that did not happen is swept at once.
+    async fn forget_blobs(&self, lease: &Lease, write: &Write, why: &Error) {
+        let may_sweep = !is_spoolable(why) && !matches!(why, Error::LeaseLost { .. });
+        if may_sweep && !write.blobs.is_empty() {
+            self.manager.sweep_under(lease, &[]).await;
+        }
     }
 
     /// What is held; `None` once it was given back.
@@ -150,7 +180,7 @@ impl Hold {
     }
 
     /// Deletes what is stored, and gives the key back.
-    pub(crate) async fn delete(self) -> Result<bool, Error> {
+    pub(crate) async fn delete(self: Box<Self>) -> Result<bool, Error> {
         let Some(lease) = self.lease.clone() else { return Ok(false) };
         let deleted = self.manager.backend().delete_state(&lease).await;
         if let (Some(outage), Ok(_) | Err(Error::OutcomeUnknown { .. })) =
@@ -158,28 +188,50 @@ impl Hold {
         {
             outage.forget(&self.key);
         }
+        if deleted.is_ok() {
+            Box::pin(self.manager.sweep_under(&lease, &[])).await;
+        }
         self.release().await;
         deleted
     }
 
-    /// Gives the key back, and waits until that is done.
-    pub(crate) async fn release(mut self) {
+    /// Gives the key back, and waits until that is done: not for a backend that is known to be
+    /// away.
+    pub(crate) async fn release(mut self: Box<Self>) {
         self.renewal = None;
         if let Some(alone) = self.alone.take() {
             alone.release().await;
         }
-        if let Some(lease) = &self.lease {
-            release(&**self.manager.backend(), lease).await;
+        let manager = self.manager.clone();
+        let outage = manager.inner.outage.as_ref();
+        if outage.is_some_and(Outage::is_away) {
+            return;
+        }
+        let Some(lease) = &self.lease else { return };
+        let released = release(&**manager.backend(), lease).await;
+        if let (Some(outage), Err(error)) = (outage, released)
+            && error.is_outage()
+        {
+            outage.went_away(&manager, &self.key, &error);
         }
         // From here on the drop has nothing left to do.
         self.lease = None;
     }
 }
 
-async fn release(backend: &dyn StateBackend, lease: &Lease) {
-    if let Err(error) = backend.release_lease(lease).await {
-        tracing::warn!(key = %lease.key(), %error, "a lease was not given back");
+/// Saves, and gives the lease back unless something is left to do under it.
+async fn save_in(backend: &dyn StateBackend, lease: &Lease, write: &Write) -> Result<(), Error> {
+    if write.is_sweep_due {
+        backend.save_state(lease, write).await
+    } else {
+        backend.save_and_release(lease, write).await
     }
+}
+
+async fn release(backend: &dyn StateBackend, lease: &Lease) -> Result<(), Error> {
+    backend.release_lease(lease).await.inspect_err(|error| {
+        tracing::warn!(key = %lease.key(), %error, "a lease was not given back");
+    })
 }
 
 /// Gives the key back a moment later: nothing can be waited for in a drop.
@@ -227,10 +279,10 @@ impl<'a> Waiting<'a> {
 
     /// Waits for the key's turn in this process, then for its lease.
     async fn hold(
-        self,
+        &self,
         conduct: Conduct,
         then: Then,
-    ) -> Result<(Hold, Option<Box<Record>>), Error> {
+    ) -> Result<(Box<Hold>, Option<Box<Record>>), Error> {
         let ticket = Ticket::wait(self.place.clone(), &self.holder, self.wait).await;
         let ticket = ticket.map_err(|holder| self.timed_out(holder))?;
         let (manager, key) = (self.manager, self.key());
@@ -258,8 +310,9 @@ impl<'a> Waiting<'a> {
         if !conduct.spools() {
             return Err(why);
         }
-        let (alone, record) = outage.go_on(manager, key, conduct, self.left(), why).await?;
-        Ok((self.unleased(ticket, conduct, alone), record))
+        let going_on = Box::pin(outage.go_on(manager, key, conduct, self.left(), why));
+        let (alone, record) = going_on.await?;
+        Ok((self.unleased(ticket, conduct, Box::new(alone)), record))
     }
 
     /// Asks the backend until the lease is there.
@@ -290,13 +343,13 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    fn leased(&self, ticket: Ticket, conduct: Conduct, lease: Lease) -> Hold {
+    fn leased(&self, ticket: Ticket, conduct: Conduct, lease: Lease) -> Box<Hold> {
         let manager = self.manager;
         let renewal = manager.inner.renewals.renew(&self.runtime, manager.backend(), &lease);
         self.built(ticket, conduct, Some(lease), renewal, None)
     }
 
-    fn unleased(&self, ticket: Ticket, conduct: Conduct, alone: Alone) -> Hold {
+    fn unleased(&self, ticket: Ticket, conduct: Conduct, alone: Box<Alone>) -> Box<Hold> {
         self.built(ticket, conduct, None, None, Some(alone))
     }
 
@@ -306,11 +359,11 @@ impl<'a> Waiting<'a> {
         conduct: Conduct,
         lease: Option<Lease>,
         renewal: Option<Renewal>,
-        alone: Option<Alone>,
-    ) -> Hold {
+        alone: Option<Box<Alone>>,
+    ) -> Box<Hold> {
         let (manager, key) = (self.manager.clone(), self.key().clone());
         let (runtime, ticket) = (self.runtime.clone(), Some(ticket));
-        Hold { manager, key, conduct, runtime, lease, alone, renewal, ticket }
+        Box::new(Hold { manager, key, conduct, runtime, lease, alone, renewal, ticket })
     }
 
     fn key(&self) -> &StateKey {

@@ -1,6 +1,7 @@
 //! Typed states over any backend: knows no backend by name.
 
 mod aside;
+mod blobs;
 mod builder;
 mod call;
 mod check;
@@ -23,6 +24,7 @@ mod spool;
 mod start;
 mod switch;
 mod to_the_end;
+mod told;
 mod typed;
 mod versions;
 mod warm;
@@ -41,7 +43,7 @@ use crate::codec::Codec;
 use crate::error::Error;
 use crate::key::StateKey;
 use crate::observe::Clock;
-use crate::record::{Metadata, Record, Revision};
+use crate::record::{Metadata, Record, Revision, SavedAt};
 
 pub use builder::StateManagerBuilder;
 pub use call::Call;
@@ -57,14 +59,17 @@ pub use migrations::Migrations;
 pub(crate) use open_call::{OpenCall, Terms};
 pub use outage::{Health, OnOutage, Outcome, Resolution, Spooled, SpooledKind};
 pub use policies::OnUnreadable;
-pub(crate) use policies::check_custom;
+pub(crate) use policies::check_said;
 pub use query::{Query, Rows};
 pub(crate) use queue::Place;
 #[cfg(any(test, fuzzing))]
 pub(crate) use spool::fuzz as fuzz_spool;
 pub use switch::{is_enabled, set_enabled};
+pub(crate) use told::tell;
+pub use told::with_outcome;
 pub(crate) use versions::Counted;
 
+use self::blobs::Blobs;
 use self::outage::{Conduct, Listeners, Outage};
 use self::policies::{Facts, Policies};
 use self::renewal::Renewals;
@@ -111,6 +116,7 @@ struct Inner {
     is_enabled: AtomicBool,
     renewals: Arc<Renewals>,
     warm: WarmStates,
+    blobs: Arc<Blobs>,
     /// `None` over a backend that is never out of reach.
     outage: Option<Outage>,
     listeners: Listeners,
@@ -244,7 +250,7 @@ impl StateManager {
     {
         let conduct = Conduct::of_save(self.policy());
         let (wait, ttl) = (self.inner.wait, self.ttl(None)?);
-        let mut prepared = typed::write(key, Box::new(state), expected, 0).await?;
+        let mut prepared = typed::write(self, key, Box::new(state), expected, 0).await?;
         if !self.is_on() {
             return Ok(prepared.write.record.revision);
         }
@@ -257,7 +263,8 @@ impl StateManager {
         prepared.write.replaced = state.filter(|_| is_expected);
         let mut metadata = metadata.unwrap_or_default();
         Facts::default().stamp(&mut metadata, self.inner.policies.llm.as_ref());
-        self.save(hold, prepared, Some(metadata)).await.map(|outcome| outcome.revision())
+        prepared.write.record.metadata = metadata;
+        self.save(hold, prepared).await.map(|outcome| outcome.revision())
     }
 
     /// Deletes a state, also one that cannot be read; `false` if there was none. Waits until no
@@ -368,17 +375,19 @@ impl StateManager {
         Ok(Some(ttl))
     }
 
-    /// Saves what was prepared, with the metadata of what is stored, and remembers what the next
-    /// call would load.
-    async fn save(
-        &self,
-        hold: Hold,
-        mut prepared: typed::Prepared,
-        metadata: Option<Metadata>,
-    ) -> Result<Outcome, Error> {
-        prepared.write.record.metadata = metadata.unwrap_or_default().saved_now();
-        prepared.write.record.metadata.state_version = prepared.version;
+    /// Saves what was prepared, now, and remembers what the next call would load.
+    async fn save(&self, hold: Box<Hold>, mut prepared: typed::Prepared) -> Result<Outcome, Error> {
+        let metadata = &mut prepared.write.record.metadata;
+        let before = metadata.blob_ids.take();
+        metadata.saved_at = Some(SavedAt::now());
+        metadata.state_version = prepared.version;
         let key = prepared.write.record.key.clone();
+        let with_blobs = self.with_blobs(&mut prepared.write, prepared.blobs, before);
+        if let Err(error) = Box::pin(with_blobs).await {
+            self.inner.listeners.tell(&key, Err(&error));
+            hold.release().await;
+            return Err(error);
+        }
         let outcome = hold.save(prepared.write).await?;
         self.inner.warm.put(key, prepared.warm);
         Ok(outcome)

@@ -15,13 +15,15 @@ use crate::aside::{Aside, AsideReason};
 use crate::codec::{AnyState, Codec};
 use crate::error::Error;
 use crate::key::StateKey;
+use crate::record::Metadata;
 
-/// A key that is held, with what was loaded under it.
+/// A key that is held, with what was loaded under it. In a box: it is handed on through many
+/// futures.
 #[derive(Debug)]
 pub(crate) struct OpenCall {
     manager: StateManager,
     place: Place,
-    hold: Hold,
+    hold: Box<Hold>,
     start: Start,
     /// How long after the save the state expires.
     ttl: Option<Duration>,
@@ -47,7 +49,7 @@ impl OpenCall {
         manager: StateManager,
         key: &StateKey,
         terms: Terms,
-    ) -> Result<Self, Error> {
+    ) -> Result<Box<Self>, Error> {
         let Terms { wait, ttl, version, policies, facts, on_outage } = terms;
         let wait = wait.unwrap_or(manager.inner.wait);
         let tell = |error: &Error| manager.inner.listeners.tell(key, Err(error));
@@ -59,7 +61,7 @@ impl OpenCall {
         let conduct = Conduct::of_call(on_outage.unwrap_or(manager.policy()));
         let opened = open(&manager, &place, wait, conduct, &mut policies).await;
         let (hold, start) = opened.inspect_err(tell)?;
-        Ok(Self { manager, place, hold, start, ttl, version, policies, facts })
+        Ok(Box::new(Self { manager, place, hold, start, ttl, version, policies, facts }))
     }
 
     /// The state as it was loaded.
@@ -85,14 +87,14 @@ impl OpenCall {
     /// Saves a state over the one that was loaded, with what the body said of it, and gives the
     /// key back.
     pub(crate) async fn save(
-        mut self,
+        mut self: Box<Self>,
         state: Box<dyn AnyState>,
         said: Map<String, Value>,
     ) -> Result<Outcome, Error> {
         let size_before = self.start.record.as_ref().map_or(0, |record| record.state.len());
         let latest = self.start.latest();
         let state_type: TypeId = Any::type_id(&*state);
-        let prepared = typed::write(self.key(), state, latest, size_before).await;
+        let prepared = typed::write(&self.manager, self.key(), state, latest, size_before).await;
         let listeners = &self.manager.inner.listeners;
         let mut prepared = prepared.inspect_err(|error| listeners.tell(self.key(), Err(error)))?;
         prepared.write.expected = self.start.expected();
@@ -100,25 +102,32 @@ impl OpenCall {
         prepared.version = self.manager.versions(self.version, state_type).to_write();
         prepared.write.action = self.start.action();
         prepared.write.replaced = self.start.replaced();
-        let mut metadata = self.start.record.map(|record| record.metadata).unwrap_or_default();
+        let metadata = &mut prepared.write.record.metadata;
+        if let Some(record) = self.start.record {
+            *metadata = record.metadata;
+        }
         self.facts.custom.extend(said);
-        self.facts.stamp(&mut metadata, self.policies.llm.as_ref());
+        self.facts.stamp(metadata, self.policies.llm.as_ref());
         let exchange = self.start.exchange;
         if exchange.is_nothing() {
-            return self.manager.save(self.hold, prepared, Some(metadata)).await;
+            return self.manager.save(self.hold, prepared).await;
         }
-        exchange.save(self.manager, self.hold, prepared, metadata).await
+        Box::pin(exchange.save(self.manager, self.hold, prepared)).await
     }
 
     /// Gives the key back.
-    pub(crate) async fn release(self) {
+    pub(crate) async fn release(self: Box<Self>) {
         self.hold.release().await;
     }
 
     /// What the next attempt shows to its body.
     pub(crate) fn attempt(&self) -> Arc<Attempt> {
-        let metadata = self.start.record.as_ref().map(|record| record.metadata.clone());
-        Attempt::new(self.key().clone(), metadata)
+        Attempt::new(self.key().clone(), self.metadata().cloned())
+    }
+
+    /// What was known of the state; `None` where it begins anew.
+    pub(crate) fn metadata(&self) -> Option<&Metadata> {
+        self.start.record.as_ref().map(|record| &record.metadata)
     }
 
     pub(crate) fn place(&self) -> &Place {
@@ -137,11 +146,11 @@ async fn open(
     wait: Duration,
     conduct: Conduct,
     policies: &mut Policies,
-) -> Result<(Hold, Start), Error> {
+) -> Result<(Box<Hold>, Start), Error> {
     let key = &place.1;
     let (hold, record) = match Hold::open(manager, place.clone(), wait, conduct).await {
         Err(error) if policies.quarantines() && AsideReason::of(&error).is_some() => {
-            let hold = Hold::acquire(manager, place.clone(), wait).await?;
+            let hold = Box::pin(Hold::acquire(manager, place.clone(), wait)).await?;
             // Somebody may have seen to it in between.
             match manager.backend().load_state(key).await {
                 Ok(record) => (hold, record.map(Box::new)),

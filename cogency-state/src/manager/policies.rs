@@ -81,9 +81,15 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// Says it. Who wrote, and in which phase, is that of this save alone.
-    pub(crate) fn stamp(self, metadata: &mut Metadata, llm: Option<&LlmName>) {
+    pub(crate) fn stamp(mut self, metadata: &mut Metadata, llm: Option<&LlmName>) {
         metadata.phase_completed = self.phase.map(Into::into);
         metadata.actor = self.actor.map(Into::into);
+        if let Some(Value::Number(count)) = self.custom.remove(TOOLS_COUNT) {
+            metadata.tools_count = count.as_u64().unwrap_or(metadata.tools_count);
+        }
+        if let Some(Value::String(name)) = self.custom.remove(MEMORY_BACKEND) {
+            metadata.memory_backend = name.into();
+        }
         metadata.custom.extend(self.custom);
         if let Some(llm) = llm {
             llm.stamp(metadata);
@@ -91,25 +97,36 @@ impl Facts {
     }
 }
 
-/// Refuses a custom field that has the name of one that every record has.
-pub(crate) fn check_custom(name: &str) -> Result<(), Error> {
-    const TAKEN: [&str; 8] = [
-        "llm_provider",
-        "llm_model",
-        "tools_count",
-        "memory_backend",
-        "saved_at",
-        "phase_completed",
-        "state_version",
-        "actor",
-    ];
-    if !TAKEN.contains(&name) {
+/// Fields that every record has, and a program sets as if they were its own.
+const TOOLS_COUNT: &str = "tools_count";
+const MEMORY_BACKEND: &str = "memory_backend";
+
+/// Fields that every record has, and others set.
+const TAKEN: [&str; 7] = [
+    "llm_provider",
+    "llm_model",
+    "saved_at",
+    "phase_completed",
+    "state_version",
+    "actor",
+    "blob_ids",
+];
+
+/// Refuses what cannot be said of a state: a field of a name that is taken, or of another type than
+/// every record has it.
+pub(crate) fn check_said(name: &str, value: &Value) -> Result<(), Error> {
+    let fits = match name {
+        TOOLS_COUNT => value.is_u64(),
+        MEMORY_BACKEND => value.is_string(),
+        name => !TAKEN.contains(&name),
+    };
+    if fits {
         return Ok(());
     }
     let taken = TAKEN.map(|name| format!("`{name}`")).join(", ");
     let reason = format!(
-        "a custom metadata field cannot be named `{name}`: give it another name than {taken}, \
-         which are the record's own (`llm`, `phase` and `actor` are arguments)"
+        "metadata cannot say this of `{name}`: a record says {taken} by itself (`llm`, `phase` and \
+         `actor` are arguments); `{TOOLS_COUNT}` is a number from 0, `{MEMORY_BACKEND}` a text"
     );
     Err(Error::Config { reason })
 }
@@ -119,16 +136,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_field_of_the_metadata_is_taken() {
+    fn every_field_of_the_metadata_is_taken_or_has_its_type() {
         let mut metadata = Metadata::now();
         metadata.phase_completed = Some("x".into());
         metadata.state_version = Some(1);
         metadata.actor = Some("x".into());
+        metadata.blob_ids = Some(Vec::new());
         let Value::Object(fields) = serde_json::to_value(&metadata).unwrap() else {
             panic!("no object");
         };
-        assert_eq!(fields.len(), 8);
-        assert!(fields.keys().all(|name| check_custom(name).is_err()));
-        assert!(check_custom("team").is_ok());
+        assert_eq!(fields.len(), TAKEN.len() + 2);
+        assert!(fields.keys().all(|name| check_said(name, &Value::Null).is_err()));
+        assert!(check_said("team", &Value::Null).is_ok());
+        for (name, value) in &fields {
+            let is_to_be_said = [TOOLS_COUNT, MEMORY_BACKEND].contains(&&**name);
+            assert_eq!(check_said(name, value).is_ok(), is_to_be_said, "{name}");
+        }
     }
 }

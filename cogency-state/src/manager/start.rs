@@ -37,7 +37,7 @@ impl Start {
 
     /// Anew, beside something that could not be read.
     pub(crate) fn beside(aside: Aside) -> Self {
-        let exchange = Exchange { leaves: Some(aside), comes_back: None };
+        let exchange = Exchange { leaves: Some(Box::new(aside)), comes_back: None };
         Self { exchange, ..Self::default() }
     }
 
@@ -52,7 +52,9 @@ impl Start {
         let by = policies.llm_match.unwrap_or_default();
         let change = stored.as_ref().map(|record| by.change(&record.metadata, llm));
         match (stored, change.flatten()) {
-            (None, _) => Self::at(None).or_what_comes_back(manager, policies, key, llm).await,
+            (None, _) => {
+                Box::pin(Self::at(None).or_what_comes_back(manager, policies, key, llm)).await
+            }
             (stored, None) => Ok(Self::at(stored)),
             (Some(record), Some(change)) => match &policies.on_llm_change {
                 Some(OnLlmChange::Keep) => Ok(Self::at(Some(record))),
@@ -64,7 +66,7 @@ impl Start {
                 None | Some(OnLlmChange::Reset) => {
                     let mut start = Self::at(Some(record));
                     start.leave(AsideReason::Llm);
-                    start.or_what_comes_back(manager, policies, key, llm).await
+                    Box::pin(start.or_what_comes_back(manager, policies, key, llm)).await
                 }
             },
         }
@@ -93,7 +95,7 @@ impl Start {
         let Some(aside) = asides.into_iter().rfind(is_its) else { return Ok(self) };
         match manager.backend().load_aside(key, aside.id).await {
             Ok(record) => {
-                self.exchange.comes_back = record.is_some().then_some(aside);
+                self.exchange.comes_back = record.is_some().then(|| Box::new(aside));
                 self.record = record.map(Box::new);
             }
             Err(error) if AsideReason::of(&error).is_some() => {
@@ -111,7 +113,7 @@ impl Start {
         if self.exchange.comes_back.take().is_none() {
             let aside = Aside::new(record.key.clone(), reason);
             let aside = aside.with_metadata(record.revision.version, &record.metadata);
-            self.exchange.leaves = Some(aside);
+            self.exchange.leaves = Some(Box::new(aside));
         }
     }
 
@@ -123,11 +125,10 @@ impl Start {
         codec: Untyped,
         versions: &Versions,
     ) -> Result<(), Error> {
-        let (Some((migration, change)), Some(record)) =
-            (self.llm_change.clone(), self.record.clone())
-        else {
+        let (Some((migration, change)), Some(record)) = (&self.llm_change, &self.record) else {
             return Ok(());
         };
+        let (migration, change, record) = (migration.clone(), change.clone(), record.clone());
         let (key, bytes) = (record.key.clone(), record.state.len());
         let (location, versions) = (manager.location().to_owned(), versions.clone());
         let migrating = move || {

@@ -10,7 +10,7 @@ use super::Persist;
 use crate::codec::{self, AnyState};
 use crate::error::Error;
 use crate::key::StateKey;
-use crate::manager::{Attempt, HeldKeys, OpenCall, Terms, is_enabled};
+use crate::manager::{Attempt, HeldKeys, OpenCall, Outcome, Terms, is_enabled, tell};
 use crate::observe::{CallSpan, Ending};
 
 pub(super) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -27,9 +27,9 @@ pub(super) enum Ended {
 #[derive(Debug)]
 pub(super) struct Call {
     /// Until the first attempt.
-    source: Option<Source>,
+    source: Option<Box<Source>>,
     /// From the first attempt on, unless the manager or the process is switched off.
-    open: Option<OpenCall>,
+    open: Option<Box<OpenCall>>,
     /// What the body of the attempt that runs was shown.
     attempt: Option<Arc<Attempt>>,
 }
@@ -44,7 +44,8 @@ struct Source {
 
 impl Call {
     pub(super) fn new(persist: Persist, key: Result<StateKey, Error>, terms: Terms) -> Self {
-        Self { source: Some(Source { persist, key, terms }), open: None, attempt: None }
+        let source = Box::new(Source { persist, key, terms });
+        Self { source: Some(source), open: None, attempt: None }
     }
 
     /// What it was told, until the first attempt.
@@ -90,12 +91,14 @@ impl Call {
     ) -> BoxFuture<'a, Ended> {
         Box::pin(async {
             let Some(open) = self.open.take() else {
+                tell(Outcome::off());
                 seen.ends(Ending::Done);
                 return Ended::Done;
             };
             let said = self.attempt.take().map(|attempt| attempt.take_said()).unwrap_or_default();
             match open.save(state, said).instrument(seen.span().clone()).await {
                 Ok(outcome) => {
+                    tell(outcome);
                     seen.ends(if outcome.is_spooled() { Ending::Spooled } else { Ending::Saved });
                     Ended::Done
                 }
@@ -118,9 +121,9 @@ impl Call {
 }
 
 /// `None` where nothing is to be touched.
-fn open(source: Source) -> BoxFuture<'static, Result<Option<OpenCall>, Error>> {
+fn open(source: Box<Source>) -> BoxFuture<'static, Result<Option<Box<OpenCall>>, Error>> {
     Box::pin(async move {
-        let Source { persist, key, terms } = source;
+        let Source { persist, key, terms } = *source;
         let key = key?;
         if !is_enabled() {
             return Ok(None);

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Run;
 use crate::error::{BoxError, Error};
 use crate::manager::{
-    Llm, LlmChange, LlmMatch, LlmName, OnLlmChange, OnUnreadable, Terms, check_custom,
+    Llm, LlmChange, LlmMatch, LlmName, OnLlmChange, OnUnreadable, Terms, check_said,
 };
 
 /// `on_llm_change = migrate(function)`: with the state's type, so that a closure need not say it.
@@ -56,7 +56,7 @@ impl Run {
         let refused = |reason: String| Error::Config { reason };
         let custom = match serde_json::to_value(metadata) {
             Ok(Value::Object(fields)) => {
-                let problem = fields.keys().find_map(|name| check_custom(name).err());
+                let problem = fields.iter().find_map(|(name, value)| check_said(name, value).err());
                 problem.map_or(Ok(fields), Err)
             }
             Ok(_) => Err(refused(

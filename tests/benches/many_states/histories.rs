@@ -62,6 +62,9 @@ pub(crate) async fn measure(
 ) {
     let manager = StateManager::builder(backend.clone()).warm_bytes(0).build();
     let key = StateKey::for_user(ASKED).unwrap();
+    // States that were archived before have an entry of that.
+    run("DELETE FROM cogency_history");
+    run("DELETE FROM cogency_heads");
     grow(&manager, &key).await;
     let begun = Instant::now();
     run(&copies(name, "cogency_history", ENTRY));

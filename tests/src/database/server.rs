@@ -1,9 +1,11 @@
 //! A server in a folder of its own, that ends with whoever started it.
 
 use std::fs::Permissions;
+use std::io::{Seek as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -208,6 +210,29 @@ impl DatabaseServer {
                 }
             }
         });
+    }
+
+    /// Runs SQL with the server's own client, as an operator would.
+    pub fn run_by_client(&self, sql: &str) {
+        let port = self.port.to_string();
+        let mut client = match self.kind {
+            Kind::Postgres => {
+                let mut client = Command::new("psql");
+                client.args(["-q", "-v", "ON_ERROR_STOP=1", "-U", "root", "-d", "postgres"]);
+                client.args(["-h", "127.0.0.1", "-p", &port]);
+                client
+            }
+            Kind::MariaDb => {
+                let mut client = Command::new("mariadb");
+                client.args(["--no-defaults", "-uroot", "-h127.0.0.1", "-P", &port, "cogency"]);
+                client
+            }
+        };
+        let mut input = tempfile::tempfile().unwrap();
+        input.write_all(sql.as_bytes()).unwrap();
+        input.rewind().unwrap();
+        let output = client.stdin(input).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// The only number that SQL gives.

@@ -33,7 +33,10 @@ impl Records {
 
     pub(super) async fn list_aside(&self, user_id: Option<&str>) -> Result<Vec<Aside>, Error> {
         let user_id = user_id.map(|user_id| valid_id("user_id", user_id)).transpose()?;
-        let answer = self.ask(Script::ListAside, &[user_id.into()], 0).await;
+        let answer = match user_id {
+            None => self.ask(Script::ListAside, &[], 0).await,
+            Some(user_id) => self.ask(Script::ListAsideOf, &[user_id.into()], 0).await,
+        };
         let answer = answer.map_err(|failure| self.failed(None, LIST, failure))?;
         let strange = || self.failed(None, LIST, Problem::Strange("no aside").into());
         let aside = |text: Vec<u8>| Aside::from_json(&text);

@@ -7,13 +7,18 @@
 //! a lock. It recognizes what an earlier try of it did, so it may be sent again when its answer was
 //! lost.
 
+use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
-use sqlx::Connection;
+use async_trait::async_trait;
 use sqlx::error::DatabaseError;
 
-use super::problem::Meaning;
+use super::pool::Options;
+use super::problem::{Meaning, Miss, Problem};
 use super::queries::sql::QuerySql;
+use super::statement::{Argument, Rows};
 
 /// Something that is asked of a database, by the file of its SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,16 +65,28 @@ pub(super) enum Script {
     SetAside,
     /// What was moved away.
     ListAside,
+    /// What was moved away of a user's.
+    ListAsideOf,
     /// A record that was moved away.
     LoadAside,
     /// Moves a record back under a lease.
     RestoreAside,
     /// Removes a record that was moved away.
     DropAside,
+    /// Stores a blob under a lease.
+    SaveBlob,
+    /// The bytes of a blob.
+    LoadBlob,
+    /// The blobs of a key.
+    ListBlobs,
+    /// Removes a blob under a lease.
+    RemoveBlob,
+    /// Keys that have nothing but blobs.
+    StrayBlobs,
 }
 
 impl Script {
-    pub(super) const ALL: [Self; 24] = [
+    pub(super) const ALL: [Self; 30] = [
         Self::Take,
         Self::Renew,
         Self::Release,
@@ -91,9 +108,15 @@ impl Script {
         Self::HistoryPrune,
         Self::SetAside,
         Self::ListAside,
+        Self::ListAsideOf,
         Self::LoadAside,
         Self::RestoreAside,
         Self::DropAside,
+        Self::SaveBlob,
+        Self::LoadBlob,
+        Self::ListBlobs,
+        Self::RemoveBlob,
+        Self::StrayBlobs,
     ];
 
     pub(super) fn writes(self) -> bool {
@@ -109,6 +132,8 @@ impl Script {
                 | Self::SetAside
                 | Self::RestoreAside
                 | Self::DropAside
+                | Self::SaveBlob
+                | Self::RemoveBlob
         )
     }
 
@@ -159,20 +184,36 @@ pub(super) struct Migrating {
     pub(super) commit: &'static str,
 }
 
+/// Something that writes in the place of connections.
+#[async_trait]
+pub(super) trait Writer: Send + Sync {
+    /// Runs a script once, in a transaction.
+    async fn write(
+        &self,
+        script: Script,
+        arguments: &[Argument<'_>],
+        within: Duration,
+    ) -> Result<Rows, Miss>;
+}
+
 /// A database, as sqlx knows it. In its SQL `{p}` stands for what all names of tables begin with.
 pub(super) trait Dialect: sqlx::Database {
     /// What makes transactions of scripts that write, where those are none by themselves. Only one
-    /// may write at a time there: the others wait here, and then write together.
+    /// may write at a time there: the others wait here.
     const TRANSACTION: Option<Transaction> = None;
     const MIGRATING: Migrating;
+
+    /// What stands around the text of migrations that an operator feeds to the database's client.
+    const BY_HAND: (&'static str, &'static str) = ("", "");
+
     /// What begins a transaction of one statement, in two cases. One that does not stay prepared
     /// needs it: a pooler gives each transaction a connection, and what was prepared on one is not
     /// on another. And it has the isolation that a script needs whatever the default is.
     const BEGIN: Option<&'static str> = None;
 
-    /// A look at the database before it is used: whether it can hold any text, and whether a
-    /// transaction sees what others commit meanwhile unless it is told to. `None` where both are so
-    /// in any case.
+    /// A look at the database before it is used: whether it is fit for use (can hold any text, is
+    /// new enough), and whether a transaction sees what others commit meanwhile unless it is told
+    /// to. `None` where both are so in any case.
     const LOOK: Option<&'static str> = None;
 
     /// How many bytes a server takes at once; of more it reads nothing, and hangs up. `None` where
@@ -187,8 +228,22 @@ pub(super) trait Dialect: sqlx::Database {
 
     fn meaning(error: &dyn DatabaseError) -> Meaning;
 
+    /// What is wrong with a database that a [look](Self::LOOK) shows to be unfit.
+    fn unfit() -> Problem {
+        Problem::NotUtf8
+    }
+
+    /// What writes in the place of connections, where there is something better: to a database of
+    /// these options, with these scripts.
+    fn writer(
+        _options: &Options<Self>,
+        _bodies: &HashMap<Script, Arc<str>>,
+    ) -> Option<Box<dyn Writer>> {
+        None
+    }
+
     /// What has to be there before the first connection. It may block.
-    fn prepare(_options: &<Self::Connection as Connection>::Options) -> io::Result<()> {
+    fn prepare(_options: &Options<Self>) -> io::Result<()> {
         Ok(())
     }
 }

@@ -54,6 +54,14 @@ pub(super) enum Problem {
          `ENCODING 'UTF8' TEMPLATE template0`, and name that in the URL"
     )]
     NotUtf8,
+
+    #[error(
+        "it is not MariaDB 10.6 or newer, the only one of this kind whose SQL this program has: \
+         connect to one"
+    )]
+    #[cfg(feature = "mysql")]
+    NotMariaDb,
+
     #[error("its history changed under a lease, again and again: see who else writes to it")]
     HistoryMoves,
 
@@ -79,6 +87,10 @@ pub(super) enum Problem {
     /// Of several that were written together.
     #[error(transparent)]
     Shared(Arc<Problem>),
+
+    #[error("there is no thread for it ({0})")]
+    #[cfg(feature = "sqlite")]
+    NoThread(#[source] std::io::Error),
 
     #[error("its file cannot be made ({0}): look at the folder")]
     NoFile(#[source] std::io::Error),
@@ -110,6 +122,7 @@ impl Problem {
             }
             Self::NoConnection(_) | Self::Lost(_) | Self::TooSlow(_) => true,
             Self::Refused(refusal) => refusal.is_outage,
+            Self::Shared(problem) => problem.is_outage(),
             _ => false,
         }
     }
@@ -196,4 +209,18 @@ pub(super) enum Meaning {
     ReadOnly,
     /// It will not be done; what to do about it.
     Refused(&'static str),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Also where it is told to several that wrote together: their states go to the spool.
+    #[test]
+    fn no_answer_is_an_outage_whoever_is_told_of_it() {
+        let slow = Problem::TooSlow(Duration::from_secs(5));
+        assert!(slow.is_outage());
+        assert!(Problem::Shared(Arc::new(slow)).is_outage());
+        assert!(!Problem::Shared(Arc::new(Problem::HistoryMoves)).is_outage());
+    }
 }

@@ -28,7 +28,7 @@ impl<'a, C> Compound<'a, C> {
     fn at<R, E>(&self, step: Step, result: Result<R, E>) -> Result<R, E> {
         result.inspect_err(|_| {
             // What a `RawValue` is for `serde_json` is no part of the state.
-            if self.null != Null::NoneAsText {
+            if !self.null.is_text() {
                 self.trace.trail.add(step);
             }
             if let Some(variant) = self.variant {

@@ -6,12 +6,13 @@
 //! errors pays nothing for it.
 
 mod compound;
+mod text;
 
 use std::cell::Cell;
 use std::fmt::Display;
 use std::io;
 
-use serde::ser::{self, Serialize, Serializer};
+use serde::ser::{self, Serialize, SerializeStruct, Serializer};
 
 use self::compound::Compound;
 use super::path::{Step, Trail};
@@ -69,6 +70,8 @@ impl io::Write for Limited {
 struct Trace {
     trail: Trail,
     reason: Cell<Option<&'static str>>,
+    /// Room for a text, used again and again.
+    quoted: Cell<String>,
 }
 
 impl Trace {
@@ -96,8 +99,17 @@ enum Null {
     Itself,
     /// As `None`, although it stands inside `Some`.
     None,
-    /// The same, where what is written is a text of JSON: in a `RawValue` inside `Some`.
+    /// As what wrote it, where what is written is a text of JSON: in a `RawValue`.
+    Text,
+    /// As `None` where it is such a text: in a `RawValue` inside `Some`.
     NoneAsText,
+}
+
+impl Null {
+    /// Whether texts are JSON already.
+    fn is_text(self) -> bool {
+        matches!(self, Self::Text | Self::NoneAsText)
+    }
 }
 
 struct Strict<'a, S> {
@@ -139,13 +151,14 @@ impl<'a, S: Serializer> Strict<'a, S> {
     fn may_be_null(&self) -> Result<(), S::Error> {
         match self.null {
             Null::None => Err(self.trace.refuse(SOME_NULL)),
-            Null::Itself | Null::NoneAsText => Ok(()),
+            Null::Itself | Null::Text | Null::NoneAsText => Ok(()),
         }
     }
 }
 
-/// What `serde_json` calls its `RawValue`.
+/// What `serde_json` calls its `RawValue`, and its `Number` where a program has it keep all digits.
 const RAW_VALUE: &str = "$serde_json::private::RawValue";
+const NUMBER: &str = "$serde_json::private::Number";
 
 const TOO_DEEP: &str = "it is nested deeper than 127 levels";
 const SOME_NULL: &str = "JSON writes what this `Some` holds as null, which would come back as \
@@ -200,7 +213,16 @@ impl<'a, S: Serializer> Serializer for Strict<'a, S> {
         if self.null == Null::NoneAsText && value == "null" {
             return Err(self.trace.refuse(SOME_NULL));
         }
-        self.inner.serialize_str(value)
+        if self.null.is_text() || value.len() < text::WORTH_IT {
+            return self.inner.serialize_str(value);
+        }
+        let mut json = self.trace.quoted.take();
+        json.clear();
+        text::quote(value, &mut json);
+        let mut raw = self.inner.serialize_struct(RAW_VALUE, 1)?;
+        raw.serialize_field(RAW_VALUE, &json)?;
+        self.trace.quoted.set(json);
+        raw.end()
     }
 
     fn serialize_none(self) -> Result<S::Ok, S::Error> {
@@ -294,8 +316,11 @@ impl<'a, S: Serializer> Serializer for Strict<'a, S> {
         name: &'static str,
         len: usize,
     ) -> Result<Self::SerializeStruct, S::Error> {
-        let is_raw_in_some = self.null == Null::None && name == RAW_VALUE;
-        let null = if is_raw_in_some { Null::NoneAsText } else { Null::Itself };
+        let null = match (name, self.null) {
+            (RAW_VALUE, Null::None) => Null::NoneAsText,
+            (RAW_VALUE | NUMBER, _) => Null::Text,
+            _ => Null::Itself,
+        };
         self.compound(|inner| inner.serialize_struct(name, len))
             .map(|compound| Compound { null, ..compound })
     }
@@ -317,132 +342,4 @@ impl<'a, S: Serializer> Serializer for Strict<'a, S> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use serde::ser::Error as _;
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    #[derive(serde::Serialize)]
-    struct Scores {
-        name: &'static str,
-        by_round: BTreeMap<String, Vec<Option<f64>>>,
-    }
-
-    fn refusal<T: Serialize>(state: &T) -> Problem {
-        match to_json(state, usize::MAX, 0) {
-            Err(NotEncoded::Refused(problem)) => problem,
-            other => panic!("not refused: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn what_it_writes_is_what_serde_json_writes() {
-        let value = json!({"a": [1, -2.5, null, true, "\u{0}é"], "b": {"c": [[], {}]}, "d": 1e300});
-        let strict = to_json(&value, usize::MAX, 0).unwrap();
-        assert_eq!(strict, serde_json::to_vec(&value).unwrap());
-    }
-
-    #[test]
-    fn nan_deep_inside_is_refused_with_its_path() {
-        let by_round = BTreeMap::from([("one".to_owned(), vec![Some(1.0), None, Some(f64::NAN)])]);
-        let problem = refusal(&Scores { name: "alice", by_round });
-        assert_eq!(problem.path, "by_round{0}[2]");
-        assert_eq!(problem.reason, NOT_FINITE);
-    }
-
-    #[test]
-    fn some_of_what_is_written_as_null_is_refused_with_its_path() {
-        #[derive(serde::Serialize)]
-        struct Unit;
-        #[derive(serde::Serialize)]
-        struct Wrapped(Option<u32>);
-        #[derive(serde::Serialize)]
-        struct Limits {
-            #[expect(clippy::option_option)]
-            limit: Option<Option<u32>>,
-        }
-        let found = refusal(&vec![Limits { limit: Some(Some(1)) }, Limits { limit: Some(None) }]);
-        assert_eq!((found.path.as_str(), found.reason.as_str()), ("[1].limit", SOME_NULL));
-        let raw = |json: &str| serde_json::value::RawValue::from_string(json.to_owned()).unwrap();
-        for reason in [
-            refusal(&Some(())).reason,
-            refusal(&Some(Unit)).reason,
-            refusal(&Some(Wrapped(None))).reason,
-            refusal(&Some(Value::Null)).reason,
-            refusal(&Some(raw("null"))).reason,
-        ] {
-            assert_eq!(reason, SOME_NULL);
-        }
-        assert_eq!(refusal(&[Some(raw("null"))]).path, "[0]");
-        let kept = (Some(json!([null])), (), Value::Null, Some("null"), Some(raw("\"null\"")));
-        let json = to_json(&(kept, raw("null")), usize::MAX, 0).unwrap();
-        assert_eq!(json, br#"[[[null],null,null,"null","null"],null]"#);
-    }
-
-    #[test]
-    fn the_variants_of_enums_are_part_of_the_path() {
-        #[derive(serde::Serialize)]
-        enum Turn {
-            One(f64),
-            Two(f64, f64),
-            Named { score: f64 },
-        }
-        assert_eq!(refusal(&[Turn::One(f64::NAN)]).path, "[0].One");
-        assert_eq!(refusal(&[Turn::Two(1.0, f64::NAN)]).path, "[0].Two[1]");
-        assert_eq!(refusal(&[Turn::Named { score: f64::NAN }]).path, "[0].Named.score");
-    }
-
-    #[test]
-    fn the_keys_of_maps_are_counted_and_not_quoted() {
-        let map = BTreeMap::from([("a", 1.0), ("hunter2\n\u{1b}", f64::NAN)]);
-        assert_eq!(refusal(&map).path, "{1}");
-    }
-
-    #[test]
-    fn infinity_in_a_float_of_32_bits_is_refused() {
-        assert_eq!(refusal(&vec![1.0, f32::NEG_INFINITY]).path, "[1]");
-    }
-
-    #[test]
-    fn a_map_whose_keys_are_lists_is_refused_with_its_path() {
-        let map = BTreeMap::from([(vec![1], 2)]);
-        let problem = refusal(&BTreeMap::from([("outer", map)]));
-        assert_eq!(problem.path, "{0}");
-        assert!(problem.reason.contains("keys"), "{problem:?}");
-    }
-
-    #[test]
-    fn bottomless_nesting_is_refused_before_the_stack_ends() {
-        let mut value = Value::Null;
-        for _ in 0..1000 {
-            value = Value::Array(vec![value]);
-        }
-        assert_eq!(refusal(&value).reason, TOO_DEEP);
-        // Taken apart by hand: dropping it must not be what ends the stack.
-        while let Value::Array(mut list) = value {
-            value = list.pop().unwrap();
-        }
-    }
-
-    #[test]
-    fn the_words_of_a_custom_serialize_are_left_out() {
-        struct Strange;
-        impl Serialize for Strange {
-            fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-                Err(S::Error::custom("a secret"))
-            }
-        }
-        let problem = refusal(&vec![Strange]);
-        assert_eq!(problem.path, "[0]");
-        assert!(!problem.reason.contains("secret"));
-    }
-
-    #[test]
-    fn more_bytes_than_the_limit_are_not_written() {
-        assert_eq!(to_json(&"0123456789", 12, 0), Ok(b"\"0123456789\"".to_vec()));
-        assert_eq!(to_json(&"0123456789", 11, 0), Err(NotEncoded::OverLimit));
-    }
-}
+mod tests;

@@ -4,7 +4,9 @@
 //! old state goes aside, then the new one is saved, then what came back is deleted, which is in the
 //! new one. Who stops behind the first step leaves a key without a state, and the old state aside.
 
-use super::super::hold::Hold;
+use tokio::time::Instant;
+
+use super::super::hold::{Hold, TRY_AGAIN_WITHIN};
 use super::super::outage::Outcome;
 use super::super::to_the_end::ToTheEnd;
 use super::super::{StateManager, observed, typed};
@@ -12,18 +14,17 @@ use crate::aside::Aside;
 use crate::backend::LeaseAttempt;
 use crate::error::{Error, PANICKED};
 use crate::holder::Holder;
-use crate::record::Metadata;
 
 /// How often a step whose answer was lost is repeated: it is done once however often it arrives.
 const TRIES: usize = 3;
 
-/// What a save does beside saving.
+/// What a save does beside saving. In boxes: nearly all do nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Exchange {
     /// What is under the key, about to be set aside.
-    pub(crate) leaves: Option<Aside>,
+    pub(crate) leaves: Option<Box<Aside>>,
     /// What the call started from, about to be no copy of its own any more.
-    pub(crate) comes_back: Option<Aside>,
+    pub(crate) comes_back: Option<Box<Aside>>,
 }
 
 impl Exchange {
@@ -35,14 +36,13 @@ impl Exchange {
     pub(crate) async fn save(
         self,
         manager: StateManager,
-        hold: Hold,
+        hold: Box<Hold>,
         prepared: typed::Prepared,
-        metadata: Metadata,
     ) -> Result<Outcome, Error> {
         let (runtime, location) = (hold.runtime().clone(), manager.location().to_owned());
         let record = &prepared.write.record;
         let (key, write_id) = (record.key.clone(), record.revision.write_id);
-        let steps = self.save_here(manager, hold, prepared, metadata);
+        let steps = self.save_here(manager, hold, prepared);
         ToTheEnd::new(runtime, steps).await.unwrap_or_else(|_panic| {
             Err(Error::outcome_unknown(&key, &location, Some(write_id), PANICKED))
         })
@@ -51,9 +51,8 @@ impl Exchange {
     async fn save_here(
         self,
         manager: StateManager,
-        hold: Hold,
+        hold: Box<Hold>,
         prepared: typed::Prepared,
-        metadata: Metadata,
     ) -> Result<Outcome, Error> {
         if let Some(aside) = &self.leaves
             && let Err(error) = set_aside(&manager, &hold, aside).await
@@ -62,9 +61,10 @@ impl Exchange {
             hold.release().await;
             return Err(error);
         }
-        let saved = manager.save(hold, prepared, Some(metadata)).await;
+        let saved = manager.save(hold, prepared).await;
         match (&saved, self.leaves, self.comes_back) {
-            (Ok(_), _, Some(came_back)) => forget(&manager, &came_back).await,
+            // One that is spooled is not there yet: until then the copy is all that the backend has.
+            (Ok(Outcome::Saved(_)), _, Some(came_back)) => forget(&manager, &came_back).await,
             // It is not known what is there.
             (Ok(_) | Err(Error::OutcomeUnknown { .. }), _, _) | (Err(_), None, _) => {}
             (Err(_), Some(left), _) => undo(&manager, &left).await,
@@ -76,7 +76,7 @@ impl Exchange {
 /// Puts one record that was set aside in the place of what is there.
 pub(super) async fn replace(
     manager: StateManager,
-    hold: Hold,
+    hold: Box<Hold>,
     leaves: Aside,
     comes: Aside,
 ) -> Result<bool, Error> {
@@ -120,6 +120,7 @@ async fn set_aside(manager: &StateManager, hold: &Hold, aside: &Aside) -> Result
     if let Some(refusal) = outage.and_then(|outage| outage.refusal(manager, &aside.key)) {
         return Err(refusal);
     }
+    let began = Instant::now();
     let mut done = manager.backend().set_aside(lease, aside).await;
     if let (Some(outage), Err(error)) = (outage, &done)
         && error.is_outage()
@@ -127,7 +128,8 @@ async fn set_aside(manager: &StateManager, hold: &Hold, aside: &Aside) -> Result
         outage.went_away(manager, &aside.key, error);
     }
     for _ in 1..TRIES {
-        if !matches!(done, Err(Error::OutcomeUnknown { .. })) {
+        let is_silent = began.elapsed() > TRY_AGAIN_WITHIN;
+        if is_silent || !matches!(done, Err(Error::OutcomeUnknown { .. })) {
             break;
         }
         // Only success settles it, as with a save.

@@ -39,8 +39,12 @@ impl Breaker {
         self.period
     }
 
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open.load(Ordering::Acquire)
+    }
+
     pub(crate) fn away(&self) -> Option<Away> {
-        if !self.is_open.load(Ordering::Acquire) {
+        if !self.is_open() {
             return None;
         }
         self.lock().clone()
@@ -66,7 +70,7 @@ impl Breaker {
 
     /// Notes that the backend answers; gives what it was until now.
     pub(crate) fn close(&self) -> Option<Away> {
-        if !self.is_open.load(Ordering::Acquire) {
+        if !self.is_open() {
             return None;
         }
         let mut away = self.lock();

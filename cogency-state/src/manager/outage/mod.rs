@@ -18,6 +18,7 @@ mod replay;
 mod report;
 mod settings;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use self::alone::Alone;
@@ -43,14 +44,20 @@ pub(crate) struct Outage {
     pub(crate) policy: OnOutage,
     breaker: Breaker,
     known: Known,
-    spool: Spool,
+    spool: Arc<Spool>,
     recovery: Recovery,
 }
 
 impl Outage {
     fn new(policy: OnOutage, spool: Spool, known_bytes: usize, probe_every: Duration) -> Self {
         let (breaker, known) = (Breaker::new(probe_every), Known::new(known_bytes));
+        let spool = Arc::new(spool);
         Self { policy, breaker, known, spool, recovery: Recovery::default() }
+    }
+
+    /// Where states wait for the backend.
+    pub(crate) fn spool(&self) -> Arc<Spool> {
+        Arc::clone(&self.spool)
     }
 
     /// Looks before a call asks the backend. What is spooled of its key comes first; gives why the
@@ -61,6 +68,7 @@ impl Outage {
         key: &StateKey,
         wait: Duration,
     ) -> Result<Option<Error>, Error> {
+        self.recovery.catch_up(manager);
         if !self.spool.has_pending(key) {
             return Ok(self.refusal(manager, key));
         }
@@ -100,6 +108,10 @@ impl Outage {
         // Its task may have ended with its runtime.
         self.recovery.start(manager);
         Some(refusal)
+    }
+
+    pub(crate) fn is_away(&self) -> bool {
+        self.breaker.is_open()
     }
 
     /// Notes that the backend did not answer.

@@ -7,7 +7,8 @@ use crate::error::Error;
 use crate::key::StateKey;
 use crate::record::Revision;
 
-/// Where a call's state is: what [`Call::commit`](crate::Call::commit) and
+/// Where a call's state is: what [`Call::commit`](crate::Call::commit),
+/// [`with_outcome`](crate::with_outcome) and
 /// [`on_outcome`](crate::StateManagerBuilder::on_outcome) tell. That it is nowhere, and why, is an
 /// [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Of a call that is switched off.
+    pub(crate) fn off() -> Self {
+        Self::Off(Revision::after(None))
+    }
+
     /// Which save made it.
     #[must_use]
     pub fn revision(&self) -> Revision {

@@ -40,13 +40,24 @@ impl Recovery {
         self.is_wanted.store(true, Ordering::SeqCst);
         let Ok(runtime) = Handle::try_current() else { return };
         if !self.is_running.swap(true, Ordering::SeqCst) {
-            runtime.spawn(Task { manager: Arc::downgrade(&manager.inner) }.run());
+            let manager = Arc::downgrade(&manager.inner);
+            runtime.spawn(Task { manager, has_ended: false }.run());
+        }
+    }
+
+    /// Starts the task that could not run: the manager was made outside of a runtime, or the one
+    /// that the task was on has ended.
+    pub(super) fn catch_up(&self, manager: &StateManager) {
+        if self.is_wanted.load(Ordering::Relaxed) && !self.is_running.load(Ordering::Relaxed) {
+            self.start(manager);
         }
     }
 }
 
 struct Task {
     manager: Weak<Inner>,
+    /// Whether it found nothing left to wait for.
+    has_ended: bool,
 }
 
 /// Also where its runtime ends.
@@ -55,13 +66,16 @@ impl Drop for Task {
         if let Some(inner) = self.manager.upgrade()
             && let Some(outage) = &inner.outage
         {
+            if !self.has_ended {
+                outage.recovery.is_wanted.store(true, Ordering::SeqCst);
+            }
             outage.recovery.is_running.store(false, Ordering::SeqCst);
         }
     }
 }
 
 impl Task {
-    async fn run(self) {
+    async fn run(mut self) {
         let mut pause = FIRST_PAUSE;
         loop {
             tokio::time::sleep(pause).await;
@@ -80,6 +94,7 @@ impl Task {
             let longest = if is_away { outage.breaker.period() } else { LONGEST_PAUSE };
             pause = (pause * 2).min(longest);
         }
+        self.has_ended = true;
         let manager = self.manager.upgrade();
         drop(self);
         // What came since the last look.

@@ -2,13 +2,14 @@
 //! compare-and-set of any save. It is gone from the spool when the backend has it.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::{Outage, is_spoolable};
-use crate::backend::{Lease, LeaseAttempt};
+use crate::backend::{Lease, LeaseAttempt, StateBackend};
 use crate::error::{Error, PANICKED};
 use crate::holder::Holder;
 use crate::key::StateKey;
@@ -79,10 +80,18 @@ impl Replay<'_> {
         let renewal = self.manager.inner.renewals.renew(&runtime, backend, &lease);
         let sent = self.send_all(&lock, &lease, names).await;
         drop(renewal);
-        if let Err(error) = backend.release_lease(&lease).await {
-            tracing::warn!(key = %self.key, %error, "a lease was not given back");
+        let giving_back = give_back(Arc::clone(backend), lease);
+        match sent {
+            // Who has waited for a server that does not answer need not wait for it again.
+            Err(error) if is_spoolable(&error) => {
+                runtime.spawn(giving_back);
+                self.stopped(error)
+            }
+            sent => {
+                giving_back.await;
+                sent
+            }
         }
-        sent.or_else(|error| self.stopped(error))
     }
 
     async fn lease(&self, deadline: Option<Instant>) -> Result<Result<Lease, Holder>, Error> {
@@ -122,6 +131,7 @@ impl Replay<'_> {
         };
         // Should this process die now, the next one knows that the save may have happened.
         let sent = lock.mark_sent(name).await.map_err(failed)?;
+        self.manager.store_blobs(lease, &entry.write.blobs).await?;
         match self.manager.backend().save_state(lease, &entry.write).await {
             Ok(()) => {
                 self.outage.kept(&entry.write.record, entry.write.ttl);
@@ -154,5 +164,11 @@ impl Replay<'_> {
 
     fn failed(&self, error: io::Error) -> Error {
         Error::backend(Some(self.key), &self.outage.spool_location(), "replay", error)
+    }
+}
+
+async fn give_back(backend: Arc<dyn StateBackend>, lease: Lease) {
+    if let Err(error) = backend.release_lease(&lease).await {
+        tracing::warn!(key = %lease.key(), %error, "a lease was not given back");
     }
 }

@@ -1,4 +1,4 @@
-//! MariaDB and MySQL: scripts are procedures.
+//! MariaDB: scripts are procedures.
 
 mod query;
 
@@ -7,7 +7,7 @@ use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
 
 use super::dialect::{Dialect, Migrating, Migration, Script};
-use super::problem::Meaning;
+use super::problem::{Meaning, Problem};
 use super::queries::sql::QuerySql;
 
 impl Dialect for MySql {
@@ -30,12 +30,22 @@ impl Dialect for MySql {
                 about: "indexes for queries",
                 sql: include_str!("0004_query_indexes.sql"),
             },
+            Migration {
+                version: 5,
+                about: "large states are apart",
+                sql: include_str!("0005_apart.sql"),
+            },
+            Migration { version: 6, about: "blobs", sql: include_str!("0006_blobs.sql") },
         ],
         begin: include_str!("migrations_begin.sql"),
         table: include_str!("migrations_table.sql"),
         commit: include_str!("migrations_commit.sql"),
     };
 
+    /// Its client would send a procedure only up to the first semicolon in it.
+    const BY_HAND: (&'static str, &'static str) = ("DELIMITER //\n", "//\nDELIMITER ;\n");
+
+    const LOOK: Option<&'static str> = Some(include_str!("look.sql"));
     const LARGEST: Option<&'static str> = Some("SELECT CAST(@@max_allowed_packet AS SIGNED)");
     const QUERIES: &'static dyn QuerySql = &query::Queries;
 
@@ -62,10 +72,20 @@ impl Dialect for MySql {
             Script::HistoryPrune => include_str!("history/prune.sql"),
             Script::SetAside => include_str!("set_aside.sql"),
             Script::ListAside => include_str!("list_aside.sql"),
+            Script::ListAsideOf => include_str!("list_aside_of.sql"),
             Script::LoadAside => include_str!("load_aside.sql"),
             Script::RestoreAside => include_str!("restore_aside.sql"),
             Script::DropAside => include_str!("drop_aside.sql"),
+            Script::SaveBlob => include_str!("save_blob.sql"),
+            Script::LoadBlob => include_str!("load_blob.sql"),
+            Script::ListBlobs => include_str!("list_blobs.sql"),
+            Script::RemoveBlob => include_str!("remove_blob.sql"),
+            Script::StrayBlobs => include_str!("stray_blobs.sql"),
         }
+    }
+
+    fn unfit() -> Problem {
+        Problem::NotMariaDb
     }
 
     fn meaning(error: &dyn DatabaseError) -> Meaning {
@@ -84,6 +104,10 @@ impl Dialect for MySql {
             1044 | 1142 | 1227 | 1370 => Meaning::Refused(
                 "grant the user the rights on the tables and procedures that the documentation of \
                  `DatabaseBackend` names",
+            ),
+            1419 => Meaning::Refused(
+                "it writes a binary log: set `log_bin_trust_function_creators = 1`, or let a user \
+                 who has SUPER apply the migrations",
             ),
             1153 => Meaning::Refused("raise its `max_allowed_packet` above the largest state"),
             1021 | 1114 => Meaning::Refused("its disk is full"),
