@@ -7,9 +7,9 @@
 //! cargo bench -p cogency-state-tests --bench storage -- redis
 //! ```
 //!
-//! Written: on files, what was given to write calls (as the kernel counts it); else what went to the
-//! write-ahead log of a server, on Redis to its append-only file. On the disk: the tables with their
-//! indexes; on PostgreSQL after `VACUUM FULL`. In memory: what Redis says of all keys.
+//! Written: on files and on SQLite, what was given to write calls (as the kernel counts it); else what
+//! went to the write-ahead log of a server, on Redis to its append-only file. On the disk: the tables
+//! with their indexes; on PostgreSQL after `VACUUM FULL`. In memory: what Redis says of all keys.
 
 use cogency_state::{DatabaseBackend, FileBackend, RedisBackend, StateKey, StateManager, robust};
 use cogency_state_tests::database::{DatabaseServer, SqliteFile};
@@ -151,8 +151,8 @@ fn redis(runtime: &Runtime) {
 }
 
 fn sqlite(runtime: &Runtime) {
-    let on_disk = [true, false].map(|is_by_calls| {
-        let file = SqliteFile::default();
+    let used = [true, false].map(|is_by_calls| {
+        let (file, before) = (SqliteFile::default(), given_to_writes());
         runtime.block_on(async {
             if is_by_calls {
                 return by_calls(&file.url()).await;
@@ -166,10 +166,13 @@ fn sqlite(runtime: &Runtime) {
                 "INSERT INTO versions VALUES ($1, $2)"
             );
         });
+        let written = given_to_writes() - before;
         file.run("PRAGMA wal_checkpoint(TRUNCATE)");
-        file.number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+        let pages = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+        (written, file.number(pages))
     });
-    report("sqlite", "on the disk", on_disk);
+    report("sqlite", "written", used.map(|(written, _)| written));
+    report("sqlite", "on the disk", used.map(|(_, on_disk)| on_disk));
 }
 
 fn postgres(runtime: &Runtime) {

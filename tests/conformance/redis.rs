@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cogency_state::conformance::Harness;
-use cogency_state::{RedisBackend, RedisBackendBuilder, StateBackend, StateKey};
+use cogency_state::{BlobId, RedisBackend, RedisBackendBuilder, StateBackend, StateKey};
 use cogency_state_tests::redis::{RedisServer, fresh_prefix, shared, shared_cluster, shared_tls};
 
 const TTL: Duration = Duration::from_secs(1);
@@ -49,6 +49,14 @@ impl Harness for Redis {
         let server = (self.server)(&name);
         let value: String = server.run(&["GET", &name]);
         server.run::<()>(&["SET", &name, &value[..value.len() / 2]]);
+        true
+    }
+
+    async fn damage_blob(&self, key: &StateKey, id: BlobId) -> bool {
+        let record = format!("{}:state:{}:{}", self.prefix, key.user_id(), key.session_id());
+        let blobs = format!("{}:blobs:{{{record}}}", self.prefix);
+        let server = (self.server)(&blobs);
+        server.run::<()>(&["HSET", &blobs, &id.digits(), "eno"]);
         true
     }
 }

@@ -11,7 +11,7 @@ use cogency_state_tests::redis::{fresh_prefix, shared};
 use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Runtime;
 
-use crate::place::{Files, Place, Sqlite};
+use crate::place::{Files, Place, Sqlite, WHOLE_UP_TO};
 use crate::step::{Step, steps};
 use crate::world::World;
 
@@ -106,8 +106,8 @@ fn random_sequences_on_redis_that_prunes_agree_with_a_model() {
 
 fn on_server(server: &DatabaseServer, stays: Retention) {
     let (runtime, prefix) = (runtime(), fresh_prefix().replace('-', "_") + "_");
-    let builder = DatabaseBackend::builder(&server.url()).prefix(prefix).history(stays);
-    let backend = runtime.block_on(builder.connect()).unwrap();
+    let builder = DatabaseBackend::builder(&server.url()).prefix(prefix).whole_up_to(WHOLE_UP_TO);
+    let backend = runtime.block_on(builder.history(stays).connect()).unwrap();
     sequences(3, stays, &runtime, &backend);
 }
 

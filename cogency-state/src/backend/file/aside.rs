@@ -257,6 +257,7 @@ impl Root {
     /// What whoever held the lease before may have left undone, if he died.
     pub(super) fn after_a_death(self: &Arc<Self>, key: &StateKey, own: &Folder) -> io::Result<()> {
         super::temp::sweep(own)?;
+        super::blobs::sweep(own)?;
         files::settle(key, own)?;
         if own.stat(JOURNAL)?.is_some() {
             self.copy_soon(key);

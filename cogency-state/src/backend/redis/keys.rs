@@ -7,6 +7,7 @@
 //! cogency:tmp:{cogency:state:alice:default}:… a large value on its way to the record
 //! cogency:history:{cogency:state:alice:default}, cogency:contents:{…}
 //!                                             what happened to it, see the module `entry`
+//! cogency:blobs:{cogency:state:alice:default} what the record names, by its hash
 //! cogency:index:alice                         the user's sessions that have a record
 //! cogency:aside:…, cogency:asides             what was set aside, see the module `aside`
 //! ```
@@ -97,6 +98,11 @@ impl Keys {
         let mut name = format!("{}:index:", self.prefix);
         push(&mut name, user_id);
         name
+    }
+
+    /// The blobs that a record names.
+    pub(super) fn blobs(&self, record: &str) -> String {
+        format!("{}:blobs:{{{record}}}", self.prefix)
     }
 
     /// What is known of the records of a key that were set aside.
@@ -230,7 +236,8 @@ mod tests {
         let names = keys.of(&key("{a}:{b}", "}{"));
         assert!(!names.record.contains(['{', '}']));
         let temporary = keys.temporary(&names.record, WriteId::generate());
-        for name in [&names.lease, &names.history, &names.contents, &temporary] {
+        let blobs = keys.blobs(&names.record);
+        for name in [&names.lease, &names.history, &names.contents, &temporary, &blobs] {
             let tag = name.split_once('{').unwrap().1.split_once('}').unwrap().0;
             assert_eq!(tag, names.record);
         }

@@ -9,6 +9,7 @@
 
 mod adopting;
 mod aside;
+mod blobs;
 mod builder;
 mod claim;
 mod deleting;
@@ -45,8 +46,8 @@ use async_trait::async_trait;
 
 use self::records::Records;
 use super::{
-    Capabilities, Durability, HistoryBackend, KeyPage, Lease, LeaseAttempt, Opened, Sharing,
-    StateBackend, Write,
+    BlobBackend, Capabilities, Durability, HistoryBackend, KeyPage, Lease, LeaseAttempt, Opened,
+    Sharing, StateBackend, Write,
 };
 use crate::aside::{Aside, AsideId};
 use crate::error::Error;
@@ -124,7 +125,8 @@ const TRIES: usize = 5;
 /// [history](crate::StateManager::history) (`cogency:history:…`, `cogency:contents:…`), by default of
 /// at least the last [32 versions](RedisBackendBuilder::history), the lease
 /// (`cogency:lease:…`) and an index for each user (`cogency:index:<user>`). What was set aside is
-/// below `cogency:aside:`, with the names of its users and sessions below `cogency:asides`.
+/// below `cogency:aside:`, with the names of its users and sessions below `cogency:asides`. The blobs
+/// of a state are the fields of the hash `cogency:blobs:{<the state's key>}`, by their SHA-256.
 ///
 /// A state of more than [64 KiB](RedisBackendBuilder::whole_up_to) is in its history alone: a save
 /// costs what changed, and its document says where the state is. Its
@@ -244,12 +246,17 @@ impl StateBackend for RedisBackend {
             .with_lease_ttl(Some(self.records.lease_ttl))
             .with_expiry()
             .with_list_of_all()
-            .with_aside();
+            .with_aside()
+            .with_blobs();
         if self.records.retention.is_some() { capabilities.with_history() } else { capabilities }
     }
 
     fn history(&self) -> Option<&dyn HistoryBackend> {
         self.records.retention.map(|_| self as _)
+    }
+
+    fn blobs(&self) -> Option<&dyn BlobBackend> {
+        Some(&*self.records)
     }
 
     async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {
@@ -272,7 +279,11 @@ impl StateBackend for RedisBackend {
     }
 
     async fn save_state(&self, lease: &Lease, write: &Write) -> Result<(), Error> {
-        self.records.save(lease, write, false).await
+        match &write.record.metadata.blob_ids {
+            None => self.records.save(lease, write, false).await,
+            // In a box: its future is a large one.
+            Some(_) => Box::pin(self.records.save_with_blobs(lease, write, false)).await,
+        }
     }
 
     async fn delete_state(&self, lease: &Lease) -> Result<bool, Error> {
@@ -312,6 +323,10 @@ impl StateBackend for RedisBackend {
     }
 
     async fn save_and_release(&self, lease: &Lease, write: &Write) -> Result<(), Error> {
-        self.records.save(lease, write, true).await
+        match &write.record.metadata.blob_ids {
+            None => self.records.save(lease, write, true).await,
+            // In a box: its future is a large one.
+            Some(_) => Box::pin(self.records.save_with_blobs(lease, write, true)).await,
+        }
     }
 }

@@ -10,6 +10,7 @@ mod request;
 use std::sync::Arc;
 
 use self::expected::Expected;
+pub(super) use self::request::LONGEST_TTL;
 use self::request::Save;
 use super::TRIES;
 use super::claim::Attempt;

@@ -26,7 +26,8 @@ const SCRIPT_BYTES: usize = 2 << 10;
 const TEMPORARY_MILLIS: u64 = 60_000;
 
 /// What lies beyond is for ever: longer times are not numbers that the server can count with.
-const LONGEST_TTL: Duration = Duration::from_secs(100_000 * 366 * 24 * 60 * 60);
+pub(in crate::backend::redis) const LONGEST_TTL: Duration =
+    Duration::from_secs(100_000 * 366 * 24 * 60 * 60);
 
 /// One save, on its way.
 pub(super) struct Save<'a> {
