@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cogency_state::conformance::Harness;
-use cogency_state::{DatabaseBackend, StateBackend, StateKey};
+use cogency_state::{BlobId, DatabaseBackend, StateBackend, StateKey};
 use cogency_state_tests::database::{SqliteFile, shared_mariadb, shared_postgres};
 
 const TTL: Duration = Duration::from_secs(1);
 
 struct Database {
     url: String,
+    /// Whether all states are apart.
+    all_apart: bool,
     /// Runs SQL.
     run: Box<dyn Fn(String) + Send + Sync>,
 }
@@ -20,22 +22,32 @@ struct Database {
 impl Database {
     fn sqlite() -> Self {
         let file = SqliteFile::default();
-        Self { url: file.url(), run: Box::new(move |sql| file.run(sql)) }
+        Self { url: file.url(), all_apart: false, run: Box::new(move |sql| file.run(sql)) }
     }
 
     fn postgres() -> Self {
-        Self { url: shared_postgres().url(), run: Box::new(|sql| shared_postgres().run(sql)) }
+        let run = Box::new(|sql| shared_postgres().run(sql));
+        Self { url: shared_postgres().url(), all_apart: false, run }
     }
 
     fn mariadb() -> Self {
-        Self { url: shared_mariadb().url(), run: Box::new(|sql| shared_mariadb().run(sql)) }
+        let run = Box::new(|sql| shared_mariadb().run(sql));
+        Self { url: shared_mariadb().url(), all_apart: false, run }
+    }
+
+    /// The same, where its history makes each state.
+    fn all_apart(self) -> Self {
+        Self { all_apart: true, ..self }
     }
 }
 
 #[async_trait]
 impl Harness for Database {
     async fn open(&self) -> Arc<dyn StateBackend> {
-        let builder = DatabaseBackend::builder(&self.url).lease_ttl(TTL);
+        let mut builder = DatabaseBackend::builder(&self.url).lease_ttl(TTL);
+        if self.all_apart {
+            builder = builder.prefix("apart_").whole_up_to(0);
+        }
         Arc::new(builder.connect().await.unwrap())
     }
 
@@ -46,9 +58,19 @@ impl Harness for Database {
     /// Puts another state there, without what belongs to it.
     async fn damage(&self, key: &StateKey) -> bool {
         let (user, session) = (key.user_id(), key.session_id());
+        let prefix = if self.all_apart { "apart" } else { "cogency" };
         (self.run)(format!(
-            "UPDATE cogency_states SET state = '{{\"text\":\"forged\"}}' \
+            "UPDATE {prefix}_states SET state = '{{\"text\":\"forged\"}}' \
              WHERE user_id = '{user}' AND session_id = '{session}'"
+        ));
+        true
+    }
+
+    async fn damage_blob(&self, key: &StateKey, id: BlobId) -> bool {
+        let (user, session, digits) = (key.user_id(), key.session_id(), id.digits());
+        (self.run)(format!(
+            "UPDATE cogency_blobs SET content = 'eno' \
+             WHERE user_id = '{user}' AND session_id = '{session}' AND sha256 = '{digits}'"
         ));
         true
     }
@@ -70,4 +92,22 @@ mod mariadb {
     use super::*;
 
     cogency_state::conformance_tests!(Database::mariadb());
+}
+
+mod sqlite_apart {
+    use super::*;
+
+    cogency_state::conformance_tests!(Database::sqlite().all_apart());
+}
+
+mod postgres_apart {
+    use super::*;
+
+    cogency_state::conformance_tests!(Database::postgres().all_apart());
+}
+
+mod mariadb_apart {
+    use super::*;
+
+    cogency_state::conformance_tests!(Database::mariadb().all_apart());
 }

@@ -15,7 +15,7 @@ use crate::upgrades::of_version;
 use crate::{all_of, key, save};
 
 /// How many there are.
-pub(crate) const MIGRATIONS: i64 = 4;
+pub(crate) const MIGRATIONS: i64 = 5;
 
 #[test]
 fn ten_processes_that_connect_to_an_empty_database_at_once_make_its_tables_once() {
@@ -149,7 +149,8 @@ async fn on_sqlite_a_migration_waits_for_somebody_who_writes() {
     drop(DatabaseBackend::connect(&file.url()).await.unwrap());
     file.run(
         "DROP TABLE cogency_states; DROP TABLE cogency_leases; DROP TABLE cogency_history; \
-         DROP TABLE cogency_heads; DROP TABLE cogency_aside; DROP TABLE cogency_indexes; \
+         DROP TABLE cogency_heads; DROP TABLE cogency_aside; DROP TABLE cogency_blobs; \
+         DROP TABLE cogency_indexes; \
          DELETE FROM cogency_migrations",
     );
     let mut writer = SqliteConnectOptions::new().filename(file.path()).connect().await.unwrap();

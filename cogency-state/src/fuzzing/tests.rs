@@ -48,6 +48,10 @@ fn decoders() -> Vec<(&'static str, Decoder)> {
         #[cfg(feature = "archive")]
         ("archive_manifest", archive_manifest),
         #[cfg(feature = "redis")]
+        ("redis_entry", redis_entry),
+        #[cfg(feature = "redis")]
+        ("redis_in_history", redis_in_history),
+        #[cfg(feature = "redis")]
         ("redis_lease", redis_lease),
         #[cfg(feature = "redis")]
         ("redis_url", redis_url),
@@ -67,8 +71,8 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
 }
 
 fn decode(name: &str, decoder: Decoder, data: &[u8], seed: u64) {
-    let decoded = catch_unwind(AssertUnwindSafe(|| decoder(data)));
-    assert!(decoded.is_ok(), "{name}, seed {seed}: {:?}", String::from_utf8_lossy(data));
+    let ended = catch_unwind(AssertUnwindSafe(|| decoder(data)));
+    assert!(ended.is_ok(), "{name}, seed {seed}: {:?}", String::from_utf8_lossy(data));
 }
 
 #[test]

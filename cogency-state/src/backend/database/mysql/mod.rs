@@ -30,6 +30,12 @@ impl Dialect for MySql {
                 about: "indexes for queries",
                 sql: include_str!("0004_query_indexes.sql"),
             },
+            Migration {
+                version: 5,
+                about: "large states are apart",
+                sql: include_str!("0005_apart.sql"),
+            },
+            Migration { version: 6, about: "blobs", sql: include_str!("0006_blobs.sql") },
         ],
         begin: include_str!("migrations_begin.sql"),
         table: include_str!("migrations_table.sql"),
@@ -70,6 +76,11 @@ impl Dialect for MySql {
             Script::LoadAside => include_str!("load_aside.sql"),
             Script::RestoreAside => include_str!("restore_aside.sql"),
             Script::DropAside => include_str!("drop_aside.sql"),
+            Script::SaveBlob => include_str!("save_blob.sql"),
+            Script::LoadBlob => include_str!("load_blob.sql"),
+            Script::ListBlobs => include_str!("list_blobs.sql"),
+            Script::RemoveBlob => include_str!("remove_blob.sql"),
+            Script::StrayBlobs => include_str!("stray_blobs.sql"),
         }
     }
 
@@ -93,6 +104,10 @@ impl Dialect for MySql {
             1044 | 1142 | 1227 | 1370 => Meaning::Refused(
                 "grant the user the rights on the tables and procedures that the documentation of \
                  `DatabaseBackend` names",
+            ),
+            1419 => Meaning::Refused(
+                "it writes a binary log: set `log_bin_trust_function_creators = 1`, or let a user \
+                 who has SUPER apply the migrations",
             ),
             1153 => Meaning::Refused("raise its `max_allowed_packet` above the largest state"),
             1021 | 1114 => Meaning::Refused("its disk is full"),
