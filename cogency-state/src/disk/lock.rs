@@ -19,7 +19,7 @@ use crate::record::WriteId;
 
 pub(crate) const LOCK_FILE: &str = "lock";
 
-/// The file always has this length, so that a new text never leaves a rest of an old one behind.
+/// As long as its line can be. What follows that is the rest of an older one.
 const LENGTH: usize = 512;
 
 /// This run of the program. A process that was forked from it is another.
@@ -120,12 +120,12 @@ fn is_in(file: &File, folder: &Folder) -> io::Result<bool> {
 fn read(file: &File) -> Option<Text> {
     let mut bytes = [0; LENGTH];
     let length = file.read_at(&mut bytes, 0).ok()?;
-    serde_json::from_slice(bytes.get(..length)?).ok()
+    let line = bytes.get(..length)?.split(|&byte| byte == b'\n').next()?;
+    serde_json::from_slice(line).ok()
 }
 
 fn write(file: &File, text: &Text) -> io::Result<()> {
     let mut line = serde_json::to_vec(text)?;
-    line.resize(LENGTH - 1, b' ');
     line.push(b'\n');
     file.write_all_at(&line, 0)
 }
