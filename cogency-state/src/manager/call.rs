@@ -54,7 +54,7 @@ impl<T: Serialize + DeserializeOwned + Default + Send + 'static> Call<T> {
     /// What was known of the state when it was loaded; the defaults where it begins anew.
     #[must_use]
     pub fn metadata(&self) -> Metadata {
-        let loaded = self.open.as_ref().and_then(OpenCall::metadata);
+        let loaded = self.open.as_deref().and_then(OpenCall::metadata);
         loaded.cloned().unwrap_or_default()
     }
 
