@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::task::JoinError;
 
+use crate::blob::BlobId;
 use crate::history::Moment;
 use crate::holder::Holder;
 use crate::key::{KeyProblem, StateKey};
@@ -365,6 +366,21 @@ pub enum Error {
         reason: String,
     },
 
+    /// A blob is not stored where the state that names it is.
+    #[error(
+        "the blob {id} of {key} in {backend} is not there: it went when no version of the state \
+         that is kept named it any more; put its bytes into the state again"
+    )]
+    #[non_exhaustive]
+    BlobMissing {
+        /// The state that it would be stored with.
+        key: StateKey,
+        /// Where that is.
+        backend: String,
+        /// The blob.
+        id: BlobId,
+    },
+
     /// A call with all its attempts took longer than its `deadline`. Its changes are gone.
     #[error(
         "a call of `{function}` took longer than {after:?} with all its attempts and was stopped, \
@@ -455,6 +471,21 @@ impl Error {
     #[must_use]
     pub fn corrupt(key: &StateKey, backend: &str, reason: impl Into<String>) -> Self {
         Self::Corrupt { key: key.clone(), backend: backend.to_owned(), reason: reason.into() }
+    }
+
+    /// An [`Error::BlobMissing`].
+    #[must_use]
+    pub fn blob_missing(key: &StateKey, backend: &str, id: BlobId) -> Self {
+        Self::BlobMissing { key: key.clone(), backend: backend.to_owned(), id }
+    }
+
+    /// That a backend keeps no blobs.
+    pub(crate) fn no_blobs(backend: &str) -> Self {
+        let reason = format!(
+            "no blobs are kept in {backend}: leave `Blob` out of the state, or keep the states \
+             elsewhere"
+        );
+        Self::Config { reason }
     }
 
     /// That a backend cannot set anything aside.

@@ -28,6 +28,7 @@
 //!
 //! - [`#[robust]`](macro@robust) makes one call of a function one step of its state;
 //! - [`StateManager`] loads and saves typed states by hand, over any backend;
+//! - [`Blob`] keeps images and the like beside a state instead of in it;
 //! - [`query`] asks for states by what is in them, in a database;
 //! - [`StateBackend`] is the contract of a place that keeps [`Record`]s: [`MemoryBackend`],
 //!   [`FileBackend`], `RedisBackend` and `DatabaseBackend` (cargo features), or one of your own,
@@ -50,6 +51,7 @@ mod agent_state;
 pub mod archive;
 mod aside;
 mod backend;
+mod blob;
 mod codec;
 mod config;
 #[cfg(feature = "conformance")]
@@ -79,13 +81,14 @@ mod to_its_end;
 pub use agent_state::{AgentAction, AgentMessage, AgentState, Hypothesis, ToolOutcome};
 pub use aside::{Aside, AsideId, AsideReason};
 pub use backend::{
-    Action, Capabilities, Durability, FileBackend, HistoryBackend, KeyPage, Lease, LeaseAttempt,
-    MemoryBackend, Opened, Sharing, StateBackend, Verified, Write,
+    Action, BlobBackend, Capabilities, Durability, FileBackend, HistoryBackend, KeyPage, Lease,
+    LeaseAttempt, MemoryBackend, Opened, Sharing, StateBackend, Verified, Write,
 };
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use backend::{DatabaseBackend, DatabaseBackendBuilder, DatabasePool};
 #[cfg(feature = "redis")]
 pub use backend::{RedisBackend, RedisBackendBuilder, RedisDurability};
+pub use blob::{Blob, BlobId, MAX_BLOB_BYTES, NoBlobId};
 pub use error::{BoxError, Error};
 pub use history::{
     Anchor as HistoryAnchor, Event, HistoryEntry, HistoryHash, HistoryRow, Moment, Retention,
@@ -111,6 +114,10 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/outages.md")]
 struct Outages;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/media.md")]
+struct Media;
 
 #[cfg(all(doctest, feature = "redis"))]
 #[doc = include_str!("../../docs/redis.md")]

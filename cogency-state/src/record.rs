@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use twox_hash::{XxHash3_64, XxHash3_128};
 use uuid::Uuid;
 
+use crate::blob::BlobId;
 use crate::key::StateKey;
 use crate::rfc3339;
 
@@ -109,7 +110,7 @@ impl Revision {
     /// The revision that a save makes of the one that it replaces.
     #[must_use]
     pub fn after(replaced: Option<Self>) -> Self {
-        let version = MAX_VERSION.min(version_of(replaced) + 1);
+        let version = MAX_VERSION.min(version_of(replaced).saturating_add(1));
         Self { version, write_id: WriteId::generate() }
     }
 }
@@ -207,6 +208,10 @@ pub struct Metadata {
     /// On whose behalf the state was written, where the program says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<Cow<'static, str>>,
+    /// The [blobs](crate::Blob) that the state names, which are stored beside it. `None` where
+    /// none is and none has been; empty where only earlier versions named some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blob_ids: Option<Vec<BlobId>>,
     /// Fields of the program's own.
     #[serde(flatten)]
     pub custom: serde_json::Map<String, serde_json::Value>,
@@ -287,6 +292,7 @@ impl Default for Metadata {
             phase_completed: None,
             state_version: None,
             actor: None,
+            blob_ids: None,
             custom: serde_json::Map::new(),
         }
     }
@@ -304,6 +310,7 @@ impl fmt::Debug for Metadata {
             .field("phase_completed", &self.phase_completed)
             .field("state_version", &self.state_version)
             .field("actor", &self.actor)
+            .field("blob_ids", &self.blob_ids)
             .field("custom", &self.custom.keys())
             .finish()
     }

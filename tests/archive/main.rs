@@ -6,6 +6,7 @@
 #[path = "../redis_crash/agents.rs"]
 #[expect(dead_code, reason = "of what it has for Redis not all is needed here")]
 mod agents;
+mod blobs;
 mod contents;
 mod damage;
 mod histories;

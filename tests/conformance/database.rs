@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cogency_state::conformance::Harness;
-use cogency_state::{DatabaseBackend, StateBackend, StateKey};
+use cogency_state::{BlobId, DatabaseBackend, StateBackend, StateKey};
 use cogency_state_tests::database::{SqliteFile, shared_mariadb, shared_postgres};
 
 const TTL: Duration = Duration::from_secs(1);
@@ -62,6 +62,15 @@ impl Harness for Database {
         (self.run)(format!(
             "UPDATE {prefix}_states SET state = '{{\"text\":\"forged\"}}' \
              WHERE user_id = '{user}' AND session_id = '{session}'"
+        ));
+        true
+    }
+
+    async fn damage_blob(&self, key: &StateKey, id: BlobId) -> bool {
+        let (user, session, digits) = (key.user_id(), key.session_id(), id.digits());
+        (self.run)(format!(
+            "UPDATE cogency_blobs SET content = 'eno' \
+             WHERE user_id = '{user}' AND session_id = '{session}' AND sha256 = '{digits}'"
         ));
         true
     }

@@ -93,6 +93,16 @@ pub(crate) enum Fault {
     RestoresOverRecords,
     AnybodySetsAside,
     ListsAllAsides,
+    // Blobs
+    HidesItsBlobs,
+    CutsBlobsAt1Mib,
+    LosesBlobIds,
+    RefusesRepeatedBlobs,
+    RemovesAllBlobs,
+    AnybodySavesBlobs,
+    AnybodyRemovesBlobs,
+    DeletesDropBlobs,
+    LoadsDamagedBlobs,
     // Privacy
     ErrorsQuoteStates,
     SourcesQuoteStates,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cogency_state::conformance::Harness;
-use cogency_state::{FileBackend, StateBackend, StateKey};
+use cogency_state::{BlobId, FileBackend, StateBackend, StateKey};
 use tempfile::TempDir;
 
 struct Files {
@@ -36,6 +36,16 @@ impl Harness for Files {
         let starts = last.map_or(0, |before| before + 1);
         journal.insert(usize::midpoint(starts, journal.len()), b'x');
         fs::write(folder.join("journal.jsonl"), journal).unwrap();
+        true
+    }
+
+    /// Flips a bit.
+    async fn damage_blob(&self, key: &StateKey, id: BlobId) -> bool {
+        let folder = self.folder.path().join(key.user_id()).join(key.session_id());
+        let path = folder.join("blobs").join(id.digits());
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[0] ^= 1;
+        fs::write(path, bytes).unwrap();
         true
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cogency_state::conformance::Harness;
-use cogency_state::{RedisBackend, RedisBackendBuilder, StateBackend, StateKey};
+use cogency_state::{BlobId, RedisBackend, RedisBackendBuilder, StateBackend, StateKey};
 use cogency_state_tests::redis::{RedisServer, fresh_prefix, shared, shared_cluster, shared_tls};
 
 const TTL: Duration = Duration::from_secs(1);
@@ -22,10 +22,11 @@ impl Redis {
         Self { prefix: fresh_prefix(), way, server: |_| shared() }
     }
 
+    /// Also where each state is in its history.
     fn in_cluster() -> Self {
         Self {
             prefix: fresh_prefix(),
-            way: || RedisBackend::builder(&shared_cluster().url()),
+            way: || RedisBackend::builder(&shared_cluster().url()).whole_up_to(0),
             server: |name| shared_cluster().master_of(name),
         }
     }
@@ -50,12 +51,29 @@ impl Harness for Redis {
         server.run::<()>(&["SET", &name, &value[..value.len() / 2]]);
         true
     }
+
+    async fn damage_blob(&self, key: &StateKey, id: BlobId) -> bool {
+        let record = format!("{}:state:{}:{}", self.prefix, key.user_id(), key.session_id());
+        let blobs = format!("{}:blobs:{{{record}}}", self.prefix);
+        let server = (self.server)(&blobs);
+        server.run::<()>(&["HSET", &blobs, &id.digits(), "eno"]);
+        true
+    }
 }
 
 mod plain {
     use super::*;
 
     cogency_state::conformance_tests!(Redis::by(|| RedisBackend::builder(&shared().url())));
+}
+
+/// Where each state is in its history.
+mod in_history {
+    use super::*;
+
+    cogency_state::conformance_tests!(Redis::by(|| {
+        RedisBackend::builder(&shared().url()).whole_up_to(0)
+    }));
 }
 
 mod tls {

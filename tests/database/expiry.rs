@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use cogency_state::StateBackend as _;
+use bytes::Bytes;
+use cogency_state::{BlobId, StateBackend as _};
 
 use crate::places::Database;
 use crate::{key, lease, save, write};
@@ -29,6 +30,32 @@ async fn what_has_expired_is_hidden_and_then_removed_by_a_call() {
         backend.release_lease(&held).await.unwrap();
         assert_eq!(backend.remove_expired().await.unwrap(), 1, "{}", database.name);
         assert_eq!(backend.list_states("dave").await.unwrap(), [key("dave")]);
+    }
+}
+
+#[tokio::test]
+async fn the_blobs_of_what_has_expired_are_removed_too() {
+    for database in Database::each() {
+        let backend = database.builder().without_history().connect().await.unwrap();
+        let blobs = backend.blobs().unwrap();
+        let bytes = Bytes::from_static(b"an image");
+        let id = BlobId::of(&bytes);
+        for (user, ttl) in [("alice", Some(TTL)), ("bob", Some(TTL)), ("carol", None)] {
+            let lease = lease(&backend, &key(user)).await;
+            blobs.save_blob(&lease, id, &bytes).await.unwrap();
+            let write = write(&key(user), None, "1").with_ttl(ttl);
+            backend.save_and_release(&lease, &write).await.unwrap();
+        }
+        tokio::time::sleep(TTL * 2).await;
+        // Somebody is about to save a state that names it.
+        let held = lease(&backend, &key("bob")).await;
+        backend.remove_expired().await.unwrap();
+        let left = async |user| blobs.list_blobs(&key(user)).await.unwrap();
+        assert_eq!(left("alice").await, [], "{}", database.name);
+        assert_eq!((left("bob").await, left("carol").await), (vec![id], vec![id]));
+        backend.release_lease(&held).await.unwrap();
+        backend.remove_expired().await.unwrap();
+        assert_eq!(left("bob").await, [], "{}", database.name);
     }
 }
 

@@ -149,7 +149,8 @@ async fn on_sqlite_a_migration_waits_for_somebody_who_writes() {
     drop(DatabaseBackend::connect(&file.url()).await.unwrap());
     file.run(
         "DROP TABLE cogency_states; DROP TABLE cogency_leases; DROP TABLE cogency_history; \
-         DROP TABLE cogency_heads; DROP TABLE cogency_aside; DROP TABLE cogency_indexes; \
+         DROP TABLE cogency_heads; DROP TABLE cogency_aside; DROP TABLE cogency_blobs; \
+         DROP TABLE cogency_indexes; \
          DELETE FROM cogency_migrations",
     );
     let mut writer = SqliteConnectOptions::new().filename(file.path()).connect().await.unwrap();

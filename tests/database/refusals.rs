@@ -6,8 +6,10 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use bytes::Bytes;
 use cogency_state::{
-    Aside, AsideReason, DatabaseBackend, Error, HistoryBackend as _, Retention, StateBackend as _,
+    Aside, AsideReason, BlobId, DatabaseBackend, Error, HistoryBackend as _, Retention,
+    StateBackend as _,
 };
 use cogency_state_tests::database::{DatabaseServer, SqliteFile, shared_mariadb, shared_postgres};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -153,7 +155,7 @@ async fn on_postgres_whoever_has_no_rights_is_told_and_the_documented_ones_are_e
     refused(backend.list_states("alice").await, rights);
     database.run(
         "GRANT SELECT, INSERT, UPDATE, DELETE \
-         ON {p}states, {p}leases, {p}history, {p}heads, {p}aside TO guarded",
+         ON {p}states, {p}leases, {p}history, {p}heads, {p}aside, {p}blobs TO guarded",
     );
     works_with_all_tables(&backend).await;
     // Who may not make tables is told so, too.
@@ -217,7 +219,7 @@ async fn mariadbs_documented_rights_are_enough() {
     refused(backend.load_state(&key("alice")).await, rights);
     let holder = cogency_state::Holder::current();
     refused(backend.acquire_lease(&key("alice"), &holder).await, rights);
-    let tables = ["states", "leases", "history", "heads", "aside"].map(|table| {
+    let tables = ["states", "leases", "history", "heads", "aside", "blobs"].map(|table| {
         let prefix = &database.prefix;
         format!("GRANT SELECT, INSERT, UPDATE, DELETE ON cogency.{prefix}{table} TO plain@'%'")
     });
@@ -231,6 +233,8 @@ async fn mariadbs_documented_rights_are_enough() {
         "set_aside",
         "restore_aside",
         "drop_aside",
+        "save_blob",
+        "remove_blob",
         "remove_expired",
     ]
     .map(|procedure| {
@@ -257,6 +261,10 @@ async fn works_with_all_tables(backend: &DatabaseBackend) {
     assert!(backend.restore_aside(&held, aside.id).await.unwrap());
     assert!(!backend.drop_aside(&alice, aside.id).await.unwrap());
     backend.renew_lease(&held).await.unwrap();
+    let (blobs, bytes) = (backend.blobs().unwrap(), Bytes::from_static(b"an image"));
+    blobs.save_blob(&held, BlobId::of(&bytes), &bytes).await.unwrap();
+    assert!(blobs.load_blob(&alice, BlobId::of(&bytes)).await.unwrap().is_some());
+    blobs.remove_blobs(&held, &[BlobId::of(&bytes)]).await.unwrap();
     assert!(backend.delete_state(&held).await.unwrap());
     backend.release_lease(&held).await.unwrap();
     backend.verify_history(&alice).await.unwrap();

@@ -11,7 +11,7 @@ use crate::agent::{Agent, PROGRAM, Said, span, start};
 use crate::place::{Place, block_on, key, names_but_copy, number, turn};
 
 /// All that changes files, and what opens them.
-const CALLS: [&str; 9] = [
+pub(crate) const CALLS: [&str; 9] = [
     "openat",
     "write",
     "writev",
@@ -25,7 +25,7 @@ const CALLS: [&str; 9] = [
 
 /// Runs an agent that is killed when it makes a system call for the nth time. Whether it was, and
 /// what it said.
-fn kill_at(
+pub(crate) fn kill_at(
     call: &str,
     nth: usize,
     versions: &str,

@@ -5,9 +5,9 @@
 //! COGENCY_HISTORY_SEQUENCES=100000 cargo test -p cogency-state-tests --release --test histories
 //! ```
 
-use cogency_state::{DatabaseBackend, MemoryBackend, Retention};
+use cogency_state::{DatabaseBackend, MemoryBackend, RedisBackend, Retention};
 use cogency_state_tests::database::{DatabaseServer, shared_mariadb, shared_postgres};
-use cogency_state_tests::redis::fresh_prefix;
+use cogency_state_tests::redis::{fresh_prefix, shared};
 use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Runtime;
 
@@ -83,6 +83,25 @@ fn random_sequences_on_sqlite_agree_with_a_model() {
 #[test]
 fn random_sequences_on_sqlite_that_prunes_agree_with_a_model() {
     on_sqlite(Retention::Versions(3));
+}
+
+/// With states that are whole, and some that are in their histories.
+fn on_redis(stays: Retention, whole_up_to: usize) {
+    let runtime = runtime();
+    let builder = RedisBackend::builder(&shared().url()).prefix(fresh_prefix());
+    let builder = builder.history(stays).whole_up_to(whole_up_to);
+    let backend = runtime.block_on(builder.connect()).unwrap();
+    sequences(20, stays, &runtime, &backend);
+}
+
+#[test]
+fn random_sequences_on_redis_agree_with_a_model() {
+    on_redis(Retention::All, 1 << 10);
+}
+
+#[test]
+fn random_sequences_on_redis_that_prunes_agree_with_a_model() {
+    on_redis(Retention::Versions(3), 0);
 }
 
 fn on_server(server: &DatabaseServer, stays: Retention) {

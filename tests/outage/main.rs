@@ -1,5 +1,6 @@
 //! Backends that are out of reach, and states that wait for them on this machine's disk.
 
+mod blobs;
 mod breaker;
 mod changes;
 mod conflicts;

@@ -24,5 +24,6 @@ mod p14_private;
 mod p15_llm_is_checked;
 mod p16_types_may_change;
 
+mod blobs;
 mod expiry;
 mod stored_format;

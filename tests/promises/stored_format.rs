@@ -7,8 +7,9 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use cogency_state::{
-    AgentState, Holder, LeaseAttempt, Metadata, Record, Revision, SavedAt, StateKey, Write,
+    AgentState, Blob, Holder, LeaseAttempt, Metadata, Record, Revision, SavedAt, StateKey, Write,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::places::Place;
@@ -73,6 +74,34 @@ async fn the_least_that_a_record_says_is_written_and_read_as_it_always_was() {
         let loaded = place.manager().backend().load_state(&least.key).await.unwrap();
         assert_eq!(loaded.as_ref(), Some(&least));
     }
+}
+
+/// A state that names blobs.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Pictures {
+    named: Blob,
+    plain: Option<Blob>,
+}
+
+#[tokio::test]
+async fn a_blob_is_named_as_it_always_was() {
+    let named = Blob::new("hello").with_media_type("text/plain");
+    let pictures = || Pictures { named: named.clone(), plain: Some(Blob::new("")) };
+    let frozen = frozen("blobs.json");
+    for place in Place::with_documents() {
+        let key = StateKey::for_user("alice").unwrap();
+        place.manager().save_state(&key, pictures(), None).await.unwrap();
+        let document = place.document("alice");
+        assert!(document.contains(frozen.trim_end()), "{document}");
+        let ids = format!(r#""blob_ids":["{}","{}"]"#, named.id(), Blob::new("").id());
+        assert!(document.contains(&ids), "{document}");
+        let found = place.manager().load_state::<Pictures>(&key).await.unwrap().unwrap().state;
+        assert_eq!(found, pictures());
+        assert_eq!(&found.named.load().await.unwrap()[..], b"hello");
+    }
+    let read: Pictures = serde_json::from_str(&frozen).unwrap();
+    assert_eq!((read.named.len(), read.named.media_type()), (5, Some("text/plain")));
+    assert_eq!(read, pictures());
 }
 
 /// Records say the path of their type, and `AgentState` has fields that others read.

@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub mod agent;
+pub mod album;
 pub mod database;
 pub mod example;
 pub mod ledger;

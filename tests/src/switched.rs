@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use cogency_state::{
-    Aside, AsideId, Capabilities, Error, Holder, Lease, LeaseAttempt, MemoryBackend, Record,
-    Sharing, StateBackend, StateKey, Write, WriteId,
+    Aside, AsideId, BlobBackend, BlobId, Capabilities, Error, Holder, Lease, LeaseAttempt,
+    MemoryBackend, Record, Sharing, StateBackend, StateKey, Write, WriteId,
 };
 
 /// How the server is.
@@ -205,6 +206,10 @@ impl StateBackend for Switched {
         self.records.delete_state(lease).await
     }
 
+    fn blobs(&self) -> Option<&dyn BlobBackend> {
+        Some(self)
+    }
+
     async fn list_states(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
         self.ask(None, "list").await?;
         self.records.list_states(user_id).await
@@ -234,5 +239,28 @@ impl StateBackend for Switched {
     async fn drop_aside(&self, key: &StateKey, id: AsideId) -> Result<bool, Error> {
         self.ask(Some(key), "drop").await?;
         self.records.drop_aside(key, id).await
+    }
+}
+
+#[async_trait]
+impl BlobBackend for Switched {
+    async fn save_blob(&self, lease: &Lease, id: BlobId, bytes: &Bytes) -> Result<(), Error> {
+        self.ask(Some(lease.key()), "save a blob of").await?;
+        self.records.save_blob(lease, id, bytes).await
+    }
+
+    async fn load_blob(&self, key: &StateKey, id: BlobId) -> Result<Option<Bytes>, Error> {
+        self.ask(Some(key), "load a blob of").await?;
+        self.records.load_blob(key, id).await
+    }
+
+    async fn list_blobs(&self, key: &StateKey) -> Result<Vec<BlobId>, Error> {
+        self.ask(Some(key), "list the blobs of").await?;
+        self.records.list_blobs(key).await
+    }
+
+    async fn remove_blobs(&self, lease: &Lease, ids: &[BlobId]) -> Result<(), Error> {
+        self.ask(Some(lease.key()), "remove blobs of").await?;
+        self.records.remove_blobs(lease, ids).await
     }
 }

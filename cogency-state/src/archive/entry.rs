@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::past::PastLine;
 use super::problem::Problem;
+use crate::blob::BlobId;
 use crate::history::{Anchor, HistoryRow};
 use crate::key::StateKey;
 use crate::query::Found;
@@ -162,6 +163,14 @@ impl Entry {
             Kind::State => self.archived().map(drop),
             Kind::History => self.past().map(drop),
         }
+    }
+
+    /// The blobs that it names.
+    pub(super) fn blob_ids(&self) -> Result<Vec<BlobId>, Problem> {
+        Ok(match self.id.kind() {
+            Kind::State => self.archived()?.record.metadata.blob_ids.unwrap_or_default(),
+            Kind::History => self.past()?.entry.blob_ids(),
+        })
     }
 
     /// The entry of a history that it holds.

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -94,7 +93,7 @@ impl<'a> MoveHistory<'a> {
     /// At any moment, as a `kill -9`: nothing is lost, and the next run goes on from there.
     pub async fn run(self) -> Result<Report, Error> {
         let mut histories = Histories {
-            backend: Arc::clone(self.manager.backend()),
+            manager: self.manager.clone(),
             stays: self.stays,
             meant: &*self.meant,
             keys: VecDeque::new(),
@@ -117,7 +116,7 @@ impl fmt::Debug for MoveHistory<'_> {
 
 /// Entries that need not stay, key by key.
 struct Histories<'a> {
-    backend: Arc<dyn StateBackend>,
+    manager: StateManager,
     stays: Retention,
     meant: &'a (dyn Fn(&StateKey) -> bool + Send + Sync),
     /// What comes next.
@@ -129,8 +128,8 @@ struct Histories<'a> {
 
 impl Histories<'_> {
     fn history(&self) -> Result<&dyn HistoryBackend, Error> {
-        let none = || Error::NoHistory { backend: self.backend.location().to_owned() };
-        self.backend.history().ok_or_else(none)
+        let none = || Error::NoHistory { backend: self.backend().location().to_owned() };
+        self.backend().history().ok_or_else(none)
     }
 
     /// `false` if there are no more keys.
@@ -162,6 +161,10 @@ impl Source for Histories<'_> {
         Kind::History
     }
 
+    fn backend(&self) -> &dyn StateBackend {
+        &**self.manager.backend()
+    }
+
     async fn next(&mut self, limit: usize) -> Result<Due, Error> {
         while self.next_keys().await? {
             let Some(key) = self.keys.front().cloned() else { continue };
@@ -170,7 +173,7 @@ impl Source for Histories<'_> {
                 Ok(rows) if rows.is_empty() => self.is_done_with_key(),
                 Ok(rows) => {
                     let due = self.due(&key, &rows);
-                    let location = self.backend.location();
+                    let location = self.backend().location();
                     return due.map_err(|problem| {
                         Error::backend(Some(&key), location, "archive", problem)
                     });
@@ -199,6 +202,7 @@ impl Source for Histories<'_> {
         for (key, (newest, count)) in last {
             if self.history()?.prune_history_through(&key, newest).await? {
                 removed.gone += count;
+                self.manager.sweep_blobs_if_free(&key).await;
             } else {
                 removed.changed += count;
             }

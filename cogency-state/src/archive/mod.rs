@@ -50,8 +50,12 @@
 //! only then are rows removed: a file without a manifest counts for nothing. An empty
 //! `<name>.done` says that all of its rows are removed. Names begin with the time.
 //!
-//! What is archived stays: to forget something for good, remove all three.
+//! [Blobs](crate::Blob) that an entry names are taken along, one file for each in `blobs/`, called by
+//! its SHA-256; several entries may name one.
+//!
+//! What is archived stays: to forget something for good, remove all three, and its blobs.
 
+mod blobs;
 mod entry;
 mod file;
 #[cfg(any(test, fuzzing))]
@@ -197,7 +201,7 @@ impl<'a> Move<'a> {
         }
         let before = SystemTime::now().checked_sub(self.untouched);
         let before = before.unwrap_or(SystemTime::UNIX_EPOCH);
-        let mut states = States::new(Arc::clone(backend), before, self.filter);
+        let mut states = States::new(self.manager.clone(), before, self.filter);
         Run::new(&self.archive.place, &mut states, self.per_file, &*self.told).go().await
     }
 }

@@ -12,6 +12,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode};
 
 use super::manifest::Manifest;
 use super::problem::Problem;
+use crate::blob::BlobId;
 use crate::record::WriteId;
 use crate::rfc3339;
 
@@ -21,6 +22,7 @@ const ORPHANED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 const FILE: &str = ".jsonl.gz";
 const MANIFEST: &str = ".manifest.json";
 const DONE: &str = ".done";
+const BLOBS: &str = "blobs";
 
 /// An object store, and the folder in it.
 #[derive(Clone, Debug)]
@@ -89,6 +91,24 @@ impl Place {
         let path = self.folder.clone().join(format!("{name}{DONE}"));
         self.store.put(&path, Bytes::new().into()).await?;
         Ok(())
+    }
+
+    pub(super) async fn write_blob(&self, id: BlobId, bytes: Bytes) -> Result<(), Problem> {
+        // Over one that is damaged.
+        self.store.put(&self.blob(id), bytes.into()).await?;
+        Ok(())
+    }
+
+    pub(super) async fn read_blob(&self, id: BlobId) -> Result<Option<Bytes>, Problem> {
+        match self.store.get(&self.blob(id)).await {
+            Ok(found) => Ok(Some(found.bytes().await?)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn blob(&self, id: BlobId) -> Path {
+        self.folder.clone().join(BLOBS).join(id.digits())
     }
 
     async fn create(&self, name: &str, content: Bytes) -> Result<(), Problem> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
+use super::blobs;
 use super::entry::{Archived, Kind};
 use super::manifest::Manifest;
 use super::problem::Problem;
@@ -90,6 +91,11 @@ impl Archive {
             return Err(Error::conflict(key, backend.location(), 0, version));
         }
         let mut record = archived.record;
+        let blob_ids = record.metadata.blob_ids.as_deref().unwrap_or_default();
+        if let Err(error) = self.restore_blobs(&**backend, &lease, blob_ids).await {
+            release(manager, &lease).await;
+            return Err(error);
+        }
         // Another save than the one that was archived: no run removes it for that.
         record.revision = Revision::after(Some(record.revision));
         let revision = record.revision;
@@ -113,6 +119,11 @@ impl Archive {
                 let entries = checked(&self.place, &name, &manifest).await?;
                 if entries.len() != manifest.entries.len() {
                     return Err(Problem::Damaged("it has not all that its manifest lists"));
+                }
+                for entry in &entries {
+                    for id in entry.blob_ids()? {
+                        blobs::read(&self.place, id).await?;
+                    }
                 }
                 report.files += 1;
                 report.archived += entries.len() as u64;

@@ -2,7 +2,7 @@
 //!
 //! 1. what an earlier run archived but did not remove is removed;
 //! 2. rows are read, and written to a file;
-//! 3. the file is read back, and compared with the rows;
+//! 3. the file is read back, and compared with the rows; blobs that they name are taken along;
 //! 4. its manifest is written: from here on the archive has these rows;
 //! 5. the rows are removed, and that is noted.
 //!
@@ -14,6 +14,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
+use super::blobs;
 use super::entry::{Entry, Id};
 use super::file;
 use super::manifest::Manifest;
@@ -101,6 +102,7 @@ impl<'a> Run<'a> {
         }
         self.tell(Step::Verified);
 
+        blobs::take_along(self.place, self.source.backend(), &entries).await?;
         let sealed = self.place.write_manifest(&name, &manifest).await;
         sealed.map_err(|problem| self.failed(problem))?;
         let read = self.place.read_manifest(&name).await;

@@ -1,7 +1,6 @@
 //! Where what is archived comes from, and how it is removed there.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -12,6 +11,7 @@ use super::problem::Problem;
 use crate::backend::{Opened, StateBackend};
 use crate::error::Error;
 use crate::holder::Holder;
+use crate::manager::StateManager;
 use crate::query::{Filter, OrderBy, Position, Search, saved_at};
 
 /// How many states are asked for at once, and removed at once.
@@ -23,6 +23,9 @@ const AT_ONCE: usize = 8;
 pub(super) trait Source: Send {
     /// The kind of its rows.
     fn kind(&self) -> Kind;
+
+    /// Where they are.
+    fn backend(&self) -> &dyn StateBackend;
 
     /// The next rows, at most so many. A row comes once.
     async fn next(&mut self, limit: usize) -> Result<Due, Error>;
@@ -54,14 +57,14 @@ pub(super) struct Removed {
 
 /// The states that were not saved since a time.
 pub(super) struct States {
-    backend: Arc<dyn StateBackend>,
+    manager: StateManager,
     filter: Filter,
     after: Option<Position>,
 }
 
 impl States {
-    pub(super) fn new(backend: Arc<dyn StateBackend>, before: SystemTime, filter: Filter) -> Self {
-        Self { backend, filter: saved_at().lt(before).and(filter), after: None }
+    pub(super) fn new(manager: StateManager, before: SystemTime, filter: Filter) -> Self {
+        Self { manager, filter: saved_at().lt(before).and(filter), after: None }
     }
 }
 
@@ -71,11 +74,15 @@ impl Source for States {
         Kind::State
     }
 
+    fn backend(&self) -> &dyn StateBackend {
+        &**self.manager.backend()
+    }
+
     async fn next(&mut self, limit: usize) -> Result<Due, Error> {
         let mut search = Search::new(self.filter.clone(), limit.min(PAGE));
         (search.order, search.with_states) = (vec![OrderBy::new(saved_at(), false)], true);
         search.after = self.after.take();
-        let page = self.backend.find_states(&search).await?;
+        let page = self.backend().find_states(&search).await?;
         let mut due = Due { is_last: page.next.is_none(), ..Due::default() };
         self.after = page.next;
         for hit in page.rows {
@@ -95,12 +102,12 @@ impl Source for States {
             while running.len() < AT_ONCE
                 && let Some(row) = rows.pop_front()
             {
-                let backend = Arc::clone(&self.backend);
-                running.spawn(async move { (remove(&*backend, &row).await, row) });
+                let manager = self.manager.clone();
+                running.spawn(async move { (remove(&manager, &row).await, row) });
             }
             let Some(ended) = running.join_next().await else { return Ok(removed) };
             let stopped =
-                |_| Error::backend(None, self.backend.location(), "archive", Problem::Stopped);
+                |_| Error::backend(None, self.backend().location(), "archive", Problem::Stopped);
             let (outcome, row) = ended.map_err(stopped)?;
             match outcome? {
                 Outcome::Gone => removed.gone += 1,
@@ -118,7 +125,8 @@ enum Outcome {
 }
 
 /// Removes a state under its lease, so that no call is at work on it, if no save changed it.
-async fn remove(backend: &dyn StateBackend, row: &Id) -> Result<Outcome, Error> {
+async fn remove(manager: &StateManager, row: &Id) -> Result<Outcome, Error> {
+    let backend = manager.backend();
     let Opened::Acquired { lease, record } =
         backend.acquire_and_load(&row.key, &Holder::current()).await?
     else {
@@ -132,6 +140,9 @@ async fn remove(backend: &dyn StateBackend, row: &Id) -> Result<Outcome, Error> 
         }
         Some(_) => Ok(Outcome::Changed),
     };
+    if let Ok(Outcome::Gone) = outcome {
+        manager.sweep_under(&lease, &[]).await;
+    }
     let released = backend.release_lease(&lease).await;
     let outcome = outcome?;
     released?;

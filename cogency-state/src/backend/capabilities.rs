@@ -31,6 +31,9 @@ pub struct Capabilities {
     pub aside: bool,
     /// Whether states can be [asked for](crate::StateManager::query) by what is in them.
     pub queries: bool,
+    /// Whether [`StateBackend::blobs`](crate::StateBackend::blobs) gives a place for them. Where
+    /// not, the manager refuses to save a state that names one.
+    pub blobs: bool,
 }
 
 impl Capabilities {
@@ -47,6 +50,7 @@ impl Capabilities {
             lists_all: false,
             aside: false,
             queries: false,
+            blobs: false,
         }
     }
 
@@ -103,6 +107,13 @@ impl Capabilities {
     #[must_use]
     pub const fn with_list_of_all(mut self) -> Self {
         self.lists_all = true;
+        self
+    }
+
+    /// With blobs beside the states.
+    #[must_use]
+    pub const fn with_blobs(mut self) -> Self {
+        self.blobs = true;
         self
     }
 

@@ -3,11 +3,14 @@
 //! A backend of your own implements [`StateBackend`] and passes the checks of
 //! `cogency_state::conformance` (feature `conformance`).
 
+mod blobs;
 mod capabilities;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod database;
 mod file;
 mod history;
+#[cfg(any(feature = "redis", feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod keeps;
 mod lease;
 mod listing;
 mod memory;
@@ -23,6 +26,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::aside::{Aside, AsideId};
+use crate::blob::Blob;
 use crate::error::Error;
 use crate::holder::Holder;
 use crate::key::StateKey;
@@ -40,6 +44,7 @@ pub use self::database::{DatabaseBackend, DatabaseBackendBuilder, DatabasePool};
 pub(crate) use self::redis::fuzz as fuzz_redis;
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisBackend, RedisBackendBuilder, RedisDurability};
+pub use blobs::BlobBackend;
 pub use capabilities::{Capabilities, Durability, Sharing};
 pub use file::FileBackend;
 #[cfg(all(target_os = "linux", any(test, fuzzing)))]
@@ -124,6 +129,11 @@ pub trait StateBackend: fmt::Debug + Send + Sync + 'static {
 
     /// The history of the states, where [`Capabilities::history`] says that one is kept.
     fn history(&self) -> Option<&dyn HistoryBackend> {
+        None
+    }
+
+    /// The blobs beside the states, where [`Capabilities::blobs`] says that they are kept.
+    fn blobs(&self) -> Option<&dyn BlobBackend> {
         None
     }
 
@@ -259,6 +269,11 @@ pub struct Write {
     /// The state that it replaces, where the writer still has it: a backend that keeps the change
     /// need not read it again. It is that of [`expected`](Self::expected), byte for byte.
     pub replaced: Option<Bytes>,
+    /// Blobs of the state that are not stored yet, with their bytes. The manager stores them before
+    /// it saves: no backend needs to look at this.
+    pub(crate) blobs: Vec<Blob>,
+    /// Whether blobs that nothing names any more are to be looked for behind it.
+    pub(crate) is_sweep_due: bool,
 }
 
 /// What a save does to a state, as its history tells it.
@@ -281,7 +296,15 @@ impl Write {
     /// A save that replaces the record of this revision.
     #[must_use]
     pub fn new(record: Record, expected: Option<Revision>) -> Self {
-        Self { record, expected, ttl: None, action: Action::Save, replaced: None }
+        Self {
+            record,
+            expected,
+            ttl: None,
+            action: Action::Save,
+            replaced: None,
+            blobs: Vec::new(),
+            is_sweep_due: false,
+        }
     }
 
     /// The same for a record that expires so long after the save, if a ttl is given.
@@ -302,6 +325,13 @@ impl Write {
     #[must_use]
     pub fn with_replaced(mut self, replaced: Option<Bytes>) -> Self {
         self.replaced = replaced;
+        self
+    }
+
+    /// The same with blobs that have to be stored before it.
+    #[must_use]
+    pub(crate) fn with_blobs(mut self, blobs: Vec<Blob>) -> Self {
+        self.blobs = blobs;
         self
     }
 

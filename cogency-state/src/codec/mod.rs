@@ -14,6 +14,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::blob::{Blob, Origin, collecting, reading};
 use crate::record::Checksum;
 
 pub(crate) use document::{Document, has_long_integer};
@@ -33,14 +34,22 @@ pub(crate) trait AnyState: Any + Send {
     fn type_name(&self) -> &'static str;
 
     /// Writes the state, unless that takes more than `limit` bytes. It probably takes about
-    /// `guess`.
-    fn encode(&self, limit: usize, guess: usize) -> Result<Encoded, NotEncoded>;
+    /// `guess`. `origin` is where its blobs are stored with it; with none their bytes are written
+    /// too.
+    fn encode(
+        &self,
+        limit: usize,
+        guess: usize,
+        origin: Option<&Origin>,
+    ) -> Result<Encoded, NotEncoded>;
 }
 
 /// A state that was written, and read back to prove that it can be.
 pub(crate) struct Encoded {
     pub(crate) json: Bytes,
     pub(crate) checksum: Checksum,
+    /// The blobs that it names.
+    pub(crate) blobs: Vec<Blob>,
     /// What reading `json` gave: just what the next call would load.
     pub(crate) read_back: Box<dyn AnyState>,
 }
@@ -65,15 +74,26 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> AnyState for T {
         type_name::<T>()
     }
 
-    fn encode(&self, limit: usize, guess: usize) -> Result<Encoded, NotEncoded> {
-        let json = strict::to_json(self, limit, guess)?;
-        let read_back = read::from_json::<T>(&json).map_err(|unfit| {
+    fn encode(
+        &self,
+        limit: usize,
+        guess: usize,
+        origin: Option<&Origin>,
+    ) -> Result<Encoded, NotEncoded> {
+        let write = || strict::to_json(self, limit, guess);
+        let (json, blobs) = match origin {
+            Some(_) => collecting(write),
+            None => (write(), Vec::new()),
+        };
+        let json = json?;
+        let read_back = reading(origin.cloned(), || read::from_json::<T>(&json));
+        let read_back = read_back.map_err(|unfit| {
             let reason =
                 format!("it can be written as JSON but not read again: {}", unfit.0.reason);
             NotEncoded::Refused(Problem { path: unfit.0.path, reason })
         })?;
         let checksum = Checksum::of(&json);
-        Ok(Encoded { json: json.into(), checksum, read_back: Box::new(read_back) })
+        Ok(Encoded { json: json.into(), checksum, blobs, read_back: Box::new(read_back) })
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::backend::StateBackend;
+use crate::blob::BlobId;
 use crate::key::StateKey;
 
 /// How the suite gets at a backend.
@@ -35,6 +36,12 @@ pub trait Harness: Send + Sync {
     /// applicable.
     async fn damage(&self, key: &StateKey) -> bool {
         let _ = key;
+        false
+    }
+
+    /// Makes a blob under a key unreadable, likewise.
+    async fn damage_blob(&self, key: &StateKey, id: BlobId) -> bool {
+        let _ = (key, id);
         false
     }
 

@@ -26,7 +26,7 @@ pub(super) fn record_of(
     Record::new(key.clone(), revision, state_type, metadata(), state.into())
 }
 
-/// Metadata with no field at its default.
+/// Metadata with no field at its default, but for blobs: those that a record names have to be there.
 pub(super) fn metadata() -> Metadata {
     let custom =
         [("budget".to_owned(), json!({ "tokens": u64::MAX, "spent": [0.1, -0.0, null, true] }))];
@@ -77,6 +77,7 @@ fn differences(found: &Record, due: &Record) -> Vec<String> {
         (is.tools_count != was.tools_count, "metadata.tools_count".to_owned()),
         (is.memory_backend != was.memory_backend, "metadata.memory_backend".to_owned()),
         (is.saved_at != was.saved_at, "metadata.saved_at".to_owned()),
+        (is.blob_ids != was.blob_ids, "metadata.blob_ids".to_owned()),
         (is.custom != was.custom, "metadata.custom".to_owned()),
         (found.state != due.state, lengths),
         (found.checksum != due.checksum, "checksum".to_owned()),

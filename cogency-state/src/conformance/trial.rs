@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::check::{Stop, Verdict};
-use super::checks::aside;
+use super::checks::{aside, blobs};
 use super::harness::Harness;
 use super::instance::Instance;
 use crate::backend::Capabilities;
@@ -76,6 +76,7 @@ impl<'h> Trial<'h> {
             let Ok(lease) = self.backend.acquire(&key).await else { continue };
             // Whatever happens to one key, the others are deleted.
             let _ = self.backend.delete(&lease).await;
+            blobs::clean_up(&self.backend, &lease).await;
             let _ = self.backend.release(&lease).await;
         }
         Ok(())

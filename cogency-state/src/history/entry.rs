@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::HistoryHash;
 use super::event::Event;
+use crate::blob::BlobId;
 use crate::holder::Holder;
 use crate::key::StateKey;
 use crate::record::{Checksum, Record, Revision, SCHEMA_VERSION, WriteId};
@@ -44,6 +45,8 @@ pub struct HistoryEntry {
     pub state_type: Option<String>,
     /// How many bytes the state takes as JSON; 0 where the event leaves none.
     pub size: u64,
+    /// The blobs that the state names.
+    pub blob_ids: Vec<BlobId>,
     /// Over this entry and the one before it.
     pub hash: HistoryHash,
 }
@@ -75,6 +78,7 @@ impl HistoryEntry {
             model: metadata.map(|metadata| owned(&metadata.llm_model)),
             state_type: record.and_then(|record| record.state_type.as_ref().map(owned)),
             size: record.map_or(0, |record| record.state.len() as u64),
+            blob_ids: metadata.and_then(|metadata| metadata.blob_ids.clone()).unwrap_or_default(),
             hash,
         }
     }
@@ -207,6 +211,7 @@ impl Entry {
 
     /// What its users see of it.
     pub(crate) fn told(self, hash: HistoryHash) -> HistoryEntry {
+        let blob_ids = self.blob_ids();
         HistoryEntry {
             sequence: self.sequence,
             event: Event::from(&*self.event),
@@ -221,8 +226,21 @@ impl Entry {
             model: self.model,
             state_type: self.state_type,
             size: self.size,
+            blob_ids,
             hash,
         }
+    }
+
+    /// The blobs that the state of this entry names.
+    pub(crate) fn blob_ids(&self) -> Vec<BlobId> {
+        #[derive(Deserialize)]
+        struct OfMetadata {
+            blob_ids: Option<Vec<BlobId>>,
+        }
+        // What is set aside says of itself what it was: that is not of this entry.
+        let metadata = self.metadata.as_deref().filter(|_| self.has_state());
+        let named = metadata.and_then(|metadata| serde_json::from_str(metadata).ok());
+        named.and_then(|OfMetadata { blob_ids }| blob_ids).unwrap_or_default()
     }
 
     /// The record that was saved, of a state that was rebuilt.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use super::blobs::Blobs;
 use super::llm::{Llm, LlmMatch, LlmName, OnLlmChange};
 use super::migrations::Migrations;
 use super::policies::{OnUnreadable, Policies};
@@ -163,6 +164,8 @@ impl StateManagerBuilder {
             self;
         let location = backend.location().into();
         let (listeners, outage) = (outage.listeners.clone(), outage.build(&*backend));
+        let spool = outage.as_ref().map(outage::Outage::spool);
+        let blobs = Arc::new(Blobs::new(Arc::clone(&backend), spool));
         let inner = Inner {
             backend,
             location,
@@ -173,6 +176,7 @@ impl StateManagerBuilder {
             is_enabled: AtomicBool::new(is_enabled),
             renewals: Arc::default(),
             warm: WarmStates::new(warm_bytes),
+            blobs,
             outage,
             listeners,
         };

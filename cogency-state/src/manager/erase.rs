@@ -9,7 +9,8 @@ use crate::key::StateKey;
 
 impl StateManager {
     /// Erases all contents that are kept under a key: the state, the versions in its history, what
-    /// was [set aside](Self::quarantined) of it, and what of it is in the spool of this machine.
+    /// was [set aside](Self::quarantined) of it, what of it is in the spool of this machine, and the
+    /// [blobs](crate::Blob) of all of these.
     /// `false` if there was nothing. Waits until no call holds the key.
     ///
     /// A history goes on with what says that there was a state and that it is gone, without its
@@ -39,6 +40,7 @@ impl StateManager {
         let had_versions = self.erase_history(key).await?;
         let was_aside = self.erase_asides(key).await?;
         let was_spooled = self.erase_spooled(key).await?;
+        self.sweep_blobs(key, self.inner.wait).await?;
         Ok(was_there || had_versions || was_aside || was_spooled)
     }
 

@@ -129,9 +129,13 @@ impl Hold {
     async fn store(&mut self, write: &Write, tries: usize) -> Result<Outcome, Error> {
         let revision = write.record.revision;
         let Some(lease) = self.lease.clone() else { return Ok(Outcome::Saved(revision)) };
+        // It may take long, and the lease has to last until then.
+        if !write.blobs.is_empty() {
+            Box::pin(self.manager.store_blobs(&lease, &write.blobs)).await?;
+        }
         self.renewal.iter().for_each(Renewal::ends);
-        let (backend, began) = (self.manager.backend(), Instant::now());
-        let mut saved = backend.save_and_release(&lease, write).await;
+        let (backend, began) = (&**self.manager.backend(), Instant::now());
+        let mut saved = save_in(backend, &lease, write).await;
         for _ in 1..tries {
             let is_silent = began.elapsed() > TRY_AGAIN_WITHIN;
             if is_silent || !matches!(saved, Err(Error::OutcomeUnknown { .. })) {
@@ -139,13 +143,30 @@ impl Hold {
             }
             // Only success settles it: that a later try changed nothing does not say that the
             // first did not.
-            if backend.save_and_release(&lease, write).await.is_ok() {
+            if save_in(backend, &lease, write).await.is_ok() {
                 saved = Ok(());
             }
         }
+        if let Err(error) = &saved {
+            Box::pin(self.forget_blobs(&lease, write, error)).await;
+        }
         saved?;
+        if write.is_sweep_due {
+            let named = write.record.metadata.blob_ids.as_deref().unwrap_or_default();
+            Box::pin(self.manager.sweep_under(&lease, named)).await;
+            // That it was not given back is logged: the save counts.
+            let _ = release(backend, &lease).await;
+        }
         self.lease = None;
         Ok(Outcome::Saved(revision))
+    }
+
+    /// What was stored for a save that did not happen is swept at once.
+    async fn forget_blobs(&self, lease: &Lease, write: &Write, why: &Error) {
+        let may_sweep = !is_spoolable(why) && !matches!(why, Error::LeaseLost { .. });
+        if may_sweep && !write.blobs.is_empty() {
+            self.manager.sweep_under(lease, &[]).await;
+        }
     }
 
     /// What is held; `None` once it was given back.
@@ -166,6 +187,9 @@ impl Hold {
             (&self.manager.inner.outage, &deleted)
         {
             outage.forget(&self.key);
+        }
+        if deleted.is_ok() {
+            Box::pin(self.manager.sweep_under(&lease, &[])).await;
         }
         self.release().await;
         deleted
@@ -192,6 +216,15 @@ impl Hold {
         }
         // From here on the drop has nothing left to do.
         self.lease = None;
+    }
+}
+
+/// Saves, and gives the lease back unless something is left to do under it.
+async fn save_in(backend: &dyn StateBackend, lease: &Lease, write: &Write) -> Result<(), Error> {
+    if write.is_sweep_due {
+        backend.save_state(lease, write).await
+    } else {
+        backend.save_and_release(lease, write).await
     }
 }
 

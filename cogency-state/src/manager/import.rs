@@ -175,7 +175,7 @@ impl StateManager {
         source: Source,
     ) -> Result<ImportOutcome, Error> {
         let Source { state, mut metadata, bytes } = source;
-        let mut prepared = match typed::write(&key, Box::new(state), None, bytes).await {
+        let mut prepared = match typed::write(self, &key, Box::new(state), None, bytes).await {
             Err(error @ Error::Encode { .. }) => {
                 return Ok(ImportOutcome::Unreadable(error.to_string()));
             }

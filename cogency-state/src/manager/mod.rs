@@ -1,6 +1,7 @@
 //! Typed states over any backend: knows no backend by name.
 
 mod aside;
+mod blobs;
 mod builder;
 mod call;
 mod check;
@@ -68,6 +69,7 @@ pub(crate) use told::tell;
 pub use told::with_outcome;
 pub(crate) use versions::Counted;
 
+use self::blobs::Blobs;
 use self::outage::{Conduct, Listeners, Outage};
 use self::policies::{Facts, Policies};
 use self::renewal::Renewals;
@@ -114,6 +116,7 @@ struct Inner {
     is_enabled: AtomicBool,
     renewals: Arc<Renewals>,
     warm: WarmStates,
+    blobs: Arc<Blobs>,
     /// `None` over a backend that is never out of reach.
     outage: Option<Outage>,
     listeners: Listeners,
@@ -247,7 +250,7 @@ impl StateManager {
     {
         let conduct = Conduct::of_save(self.policy());
         let (wait, ttl) = (self.inner.wait, self.ttl(None)?);
-        let mut prepared = typed::write(key, Box::new(state), expected, 0).await?;
+        let mut prepared = typed::write(self, key, Box::new(state), expected, 0).await?;
         if !self.is_on() {
             return Ok(prepared.write.record.revision);
         }
@@ -375,9 +378,16 @@ impl StateManager {
     /// Saves what was prepared, now, and remembers what the next call would load.
     async fn save(&self, hold: Box<Hold>, mut prepared: typed::Prepared) -> Result<Outcome, Error> {
         let metadata = &mut prepared.write.record.metadata;
+        let before = metadata.blob_ids.take();
         metadata.saved_at = Some(SavedAt::now());
         metadata.state_version = prepared.version;
         let key = prepared.write.record.key.clone();
+        let with_blobs = self.with_blobs(&mut prepared.write, prepared.blobs, before);
+        if let Err(error) = Box::pin(with_blobs).await {
+            self.inner.listeners.tell(&key, Err(&error));
+            hold.release().await;
+            return Err(error);
+        }
         let outcome = hold.save(prepared.write).await?;
         self.inner.warm.put(key, prepared.warm);
         Ok(outcome)

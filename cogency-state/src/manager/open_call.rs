@@ -94,7 +94,7 @@ impl OpenCall {
         let size_before = self.start.record.as_ref().map_or(0, |record| record.state.len());
         let latest = self.start.latest();
         let state_type: TypeId = Any::type_id(&*state);
-        let prepared = typed::write(self.key(), state, latest, size_before).await;
+        let prepared = typed::write(&self.manager, self.key(), state, latest, size_before).await;
         let listeners = &self.manager.inner.listeners;
         let mut prepared = prepared.inspect_err(|error| listeners.tell(self.key(), Err(error)))?;
         prepared.write.expected = self.start.expected();

@@ -102,8 +102,15 @@ const TOOLS_COUNT: &str = "tools_count";
 const MEMORY_BACKEND: &str = "memory_backend";
 
 /// Fields that every record has, and others set.
-const TAKEN: [&str; 6] =
-    ["llm_provider", "llm_model", "saved_at", "phase_completed", "state_version", "actor"];
+const TAKEN: [&str; 7] = [
+    "llm_provider",
+    "llm_model",
+    "saved_at",
+    "phase_completed",
+    "state_version",
+    "actor",
+    "blob_ids",
+];
 
 /// Refuses what cannot be said of a state: a field of a name that is taken, or of another type than
 /// every record has it.
@@ -134,6 +141,7 @@ mod tests {
         metadata.phase_completed = Some("x".into());
         metadata.state_version = Some(1);
         metadata.actor = Some("x".into());
+        metadata.blob_ids = Some(Vec::new());
         let Value::Object(fields) = serde_json::to_value(&metadata).unwrap() else {
             panic!("no object");
         };

@@ -9,6 +9,7 @@ use super::StateManager;
 use super::versions::{self, Current, Versions};
 use super::warm::Warm;
 use crate::backend::Write;
+use crate::blob::{Blob, MAX_BLOB_BYTES, reading};
 use crate::codec::{AnyState, Codec, Encoded, NotEncoded, Problem, Read, Untyped};
 use crate::error::Error;
 use crate::key::StateKey;
@@ -23,6 +24,8 @@ pub(crate) struct Prepared {
     pub(crate) write: Box<Write>,
     /// The version of the state's type, to be written down with it.
     pub(crate) version: Option<u32>,
+    /// The blobs that the state names.
+    pub(crate) blobs: Vec<Blob>,
     /// What the next call would load.
     pub(crate) warm: Warm,
 }
@@ -45,7 +48,8 @@ pub(crate) async fn read<T>(
     if let Some(state) = erased.and_then(|state| (codec.restore)(state)) {
         return Ok(state);
     }
-    read_as(record, manager.backend().location(), codec.untyped, versions, codec.read)
+    let read = || read_as(record, manager.location(), codec.untyped, versions, codec.read);
+    reading(Some(manager.origin(&record.key)), read)
 }
 
 async fn read_off_thread(
@@ -55,9 +59,9 @@ async fn read_off_thread(
     versions: &Versions,
 ) -> Result<Box<dyn AnyState>, Error> {
     let (key, versions) = (record.key.clone(), versions.clone());
-    let location = manager.backend().location().to_owned();
-    off_thread(&key, "read", move || read_as(&record, &location, codec, &versions, codec.read))
-        .await?
+    let (location, origin) = (manager.location().to_owned(), manager.origin(&key));
+    let read = move || read_as(&record, &location, codec, &versions, codec.read);
+    off_thread(&key, "read", move || reading(Some(origin), read)).await?
 }
 
 /// Refuses the state of another type, although it might fit by chance: what does not fit would be
@@ -111,6 +115,7 @@ pub(super) fn brought_up_to_date(
 
 /// Writes a state, and reads it back. `size_before` is what it took when it was loaded.
 pub(crate) async fn write(
+    manager: &StateManager,
     key: &StateKey,
     state: Box<dyn AnyState>,
     expected: Option<Revision>,
@@ -123,16 +128,19 @@ pub(crate) async fn write(
     };
     // States grow: a little more than last time, or a first small one.
     let guess = size_before + size_before / 16 + 512;
-    let mut encoded = Err(NotEncoded::OverLimit);
+    let (mut encoded, origin) = (Err(NotEncoded::OverLimit), manager.origin(key));
     if size_before <= MAX_INLINE_BYTES {
-        encoded = (*state).encode(MAX_INLINE_BYTES, guess);
+        encoded = (*state).encode(MAX_INLINE_BYTES, guess, Some(&origin));
     }
     if matches!(encoded, Err(NotEncoded::OverLimit)) {
-        let writing = off_thread(key, "write", move || (*state).encode(usize::MAX, guess));
-        encoded = Box::pin(writing).await?;
+        let write = move || (*state).encode(usize::MAX, guess, Some(&origin));
+        encoded = Box::pin(off_thread(key, "write", write)).await?;
     }
     match encoded {
-        Ok(encoded) => Ok(prepare(key, state_type, encoded, expected)),
+        Ok(encoded) => match encoded.blobs.iter().find(|blob| blob.len() > MAX_BLOB_BYTES as u64) {
+            None => Ok(prepare(key, state_type, encoded, expected)),
+            Some(large) => Err(refused(too_large(large))),
+        },
         Err(NotEncoded::Refused(problem)) => Err(refused(problem)),
         Err(NotEncoded::OverLimit) => {
             let reason = "it takes more memory than there is".to_owned();
@@ -141,13 +149,19 @@ pub(crate) async fn write(
     }
 }
 
+fn too_large(blob: &Blob) -> Problem {
+    let (id, bytes) = (blob.id(), blob.len());
+    let reason = format!("its blob {id} has {bytes} bytes, {MAX_BLOB_BYTES} are allowed");
+    Problem { path: ".".to_owned(), reason }
+}
+
 fn prepare(
     key: &StateKey,
     state_type: &'static str,
     encoded: Encoded,
     expected: Option<Revision>,
 ) -> Prepared {
-    let Encoded { json, checksum, read_back } = encoded;
+    let Encoded { json, checksum, blobs, read_back } = encoded;
     let revision = Revision::after(expected);
     let warm = Warm { revision, checksum, bytes: json.len(), state: read_back };
     let state_type = Some(Cow::Borrowed(state_type));
@@ -159,7 +173,7 @@ fn prepare(
         json,
         checksum,
     );
-    Prepared { write: Box::new(Write::new(record, expected)), version: None, warm }
+    Prepared { write: Box::new(Write::new(record, expected)), version: None, blobs, warm }
 }
 
 /// Works here on a small state, and off the runtime's threads on a large one.

@@ -17,6 +17,8 @@
 //! agent archive <root> <folder>        a run of an archive, 10 states a file: `step`, and on
 //!                                      with each line that comes; until its stdin ends
 //! agent archive-history <root> <folder>  the same over histories, all but the newest versions
+//! agent show <root> <user> <calls>     so many calls whose states name blobs
+//! agent look <root> <user>             a load of such a state: `found <number>`, or why not
 //! agent refresh <root> <user>          a call without a save, which brings the copy up to date
 //! agent find (<root> <user>)...        a call without a save on each: `found <number>`, or why not
 //! ```
@@ -28,6 +30,7 @@
 //! `saved ...` as soon as that was acknowledged, `failed ...` if it was refused, `unknown ...` if
 //! its answer was lost; `forget ...` and `forgotten ...` before and after a deletion.
 
+mod albums;
 mod archive;
 mod ledgers;
 mod llms;
@@ -69,6 +72,8 @@ async fn main() -> Ended {
         ["change", root, user, llms @ ..] => llms::change(root, user, llms).await,
         ["archive", root, folder] => archive::run(&open(root)?, folder).await,
         ["archive-history", root, folder] => archive::run_history(&open(root)?, folder).await,
+        ["show", root, user, calls] => albums::show(root, user, calls.parse()?).await,
+        ["look", root, user] => albums::look(root, user).await,
         ["refresh" | "find", keys @ ..] => pages::find(keys).await,
         other => Err(format!("there is no such command: {other:?}").into()),
     }

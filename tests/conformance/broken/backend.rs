@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use cogency_state::{
-    Aside, AsideId, Capabilities, Durability, Error, Event, HistoryBackend, Holder, KeyPage, Lease,
-    LeaseAttempt, Metadata, Opened, Record, Revision, StateBackend, StateKey, Write,
+    Aside, AsideId, BlobBackend, Capabilities, Durability, Error, Event, HistoryBackend, Holder,
+    KeyPage, Lease, LeaseAttempt, Metadata, Opened, Record, Revision, StateBackend, StateKey,
+    Write,
 };
 use tokio::task::yield_now;
 
@@ -26,6 +27,11 @@ impl StateBackend for Broken {
     fn capabilities(&self) -> Capabilities {
         let capabilities = self.inner.capabilities().with_lease_ttl(self.ttl).with_history();
         match self.fault {
+            Some(Fault::HidesItsBlobs) => {
+                let mut capabilities = capabilities;
+                capabilities.blobs = false;
+                capabilities
+            }
             Some(Fault::ClaimsToSurvive) => capabilities.with_durability(Durability::Restart),
             Some(Fault::HidesThatItListsAll) => {
                 let mut capabilities = capabilities;
@@ -173,6 +179,10 @@ impl StateBackend for Broken {
             _ => {}
         }
         let was_there = self.inner.delete_state(&inner).await?;
+        if self.has(Fault::DeletesDropBlobs) {
+            let ids = self.list_blobs(key).await?;
+            self.remove_blobs(lease, &ids).await?;
+        }
         self.notes().damaged.remove(key);
         if was_there && !self.has(Fault::ForgetsDeletes) {
             self.note(key, Event::Delete, None);
@@ -200,6 +210,10 @@ impl StateBackend for Broken {
 
     fn history(&self) -> Option<&dyn HistoryBackend> {
         if self.has(Fault::ClaimsAHistory) { None } else { Some(self) }
+    }
+
+    fn blobs(&self) -> Option<&dyn BlobBackend> {
+        Some(self)
     }
 
     async fn list_all(&self, after: Option<&str>, limit: usize) -> Result<KeyPage, Error> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cogency_state::conformance::Harness;
-use cogency_state::{StateBackend, StateKey};
+use cogency_state::{BlobId, StateBackend, StateKey};
 
 use super::Broken;
 use crate::fault::Fault;
@@ -48,6 +48,11 @@ impl Harness for BrokenHarness {
 
     async fn damage(&self, key: &StateKey) -> bool {
         self.backend.notes().damaged.insert(key.clone());
+        true
+    }
+
+    async fn damage_blob(&self, _: &StateKey, id: BlobId) -> bool {
+        self.backend.notes().damaged_blobs.insert(id);
         true
     }
 

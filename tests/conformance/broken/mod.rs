@@ -2,6 +2,7 @@
 
 mod aside;
 mod backend;
+mod blobs;
 mod harness;
 mod history;
 mod save;
@@ -12,8 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use cogency_state::{
-    AsideId, Error, Holder, Lease, LeaseAttempt, MemoryBackend, Record, StateBackend, StateKey,
-    Write, WriteId,
+    AsideId, BlobId, Error, Holder, Lease, LeaseAttempt, MemoryBackend, Record, StateBackend,
+    StateKey, Write, WriteId,
 };
 
 use crate::fault::Fault;
@@ -39,6 +40,7 @@ pub(crate) struct Broken {
 struct Notes {
     damaged: BTreeSet<StateKey>,
     damaged_asides: BTreeSet<AsideId>,
+    damaged_blobs: BTreeSet<BlobId>,
     /// Keys that were ever saved, and those that were ever leased.
     saved: BTreeSet<StateKey>,
     leased: BTreeSet<StateKey>,

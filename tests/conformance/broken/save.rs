@@ -90,6 +90,7 @@ impl Broken {
             Some(Fault::TtlsStick) => write.ttl = write.ttl.or(left),
             Some(Fault::TtlsBeginOnce) => write.ttl = left.or(write.ttl),
             Some(Fault::LosesCustomMetadata) => record.metadata.custom.clear(),
+            Some(Fault::LosesBlobIds) => record.metadata.blob_ids = None,
             Some(Fault::CutsStatesAt4Mib) => record.state.truncate(4 << 20),
             Some(Fault::ReformatsJson) => {
                 let value: serde_json::Value = serde_json::from_slice(&record.state).unwrap();

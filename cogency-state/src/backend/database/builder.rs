@@ -13,7 +13,8 @@ use super::known::Known;
 use super::migrations::{self, Migrate};
 use super::place::{DatabasePool, Place};
 use super::records::{Patience, Records};
-use super::url::{self, Keeps, Options, Target};
+use super::url::{self, Options, Target};
+use crate::backend::keeps::Keeps;
 use crate::backend::{Durability, Sharing};
 use crate::error::Error;
 use crate::history::Retention;
@@ -273,7 +274,7 @@ impl DatabaseBackendBuilder {
             lease_ttl: valid_ttl(options.lease_ttl)?,
             pool_size: options.pool_size.unwrap_or(POOL_SIZE).max(1),
             migrate: options.migrate.unwrap_or_default(),
-            retention: options.history.unwrap_or_default().retention(),
+            retention: options.history.unwrap_or(Keeps::History(Retention::All)).retention(),
             keeps_statements: options.keeps_statements.unwrap_or(true),
             whole_up_to: options.whole_up_to.unwrap_or(WHOLE_UP_TO),
             known_bytes: self.known_bytes,

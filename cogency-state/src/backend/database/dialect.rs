@@ -73,10 +73,20 @@ pub(super) enum Script {
     RestoreAside,
     /// Removes a record that was moved away.
     DropAside,
+    /// Stores a blob under a lease.
+    SaveBlob,
+    /// The bytes of a blob.
+    LoadBlob,
+    /// The blobs of a key.
+    ListBlobs,
+    /// Removes a blob under a lease.
+    RemoveBlob,
+    /// Keys that have nothing but blobs.
+    StrayBlobs,
 }
 
 impl Script {
-    pub(super) const ALL: [Self; 25] = [
+    pub(super) const ALL: [Self; 30] = [
         Self::Take,
         Self::Renew,
         Self::Release,
@@ -102,6 +112,11 @@ impl Script {
         Self::LoadAside,
         Self::RestoreAside,
         Self::DropAside,
+        Self::SaveBlob,
+        Self::LoadBlob,
+        Self::ListBlobs,
+        Self::RemoveBlob,
+        Self::StrayBlobs,
     ];
 
     pub(super) fn writes(self) -> bool {
@@ -117,6 +132,8 @@ impl Script {
                 | Self::SetAside
                 | Self::RestoreAside
                 | Self::DropAside
+                | Self::SaveBlob
+                | Self::RemoveBlob
         )
     }
 

@@ -12,6 +12,7 @@
 
 mod apart;
 mod aside;
+mod blobs;
 mod builder;
 mod connections;
 mod deleting;
@@ -51,8 +52,8 @@ use self::dialect::Script;
 use self::records::Records;
 use super::listing::key_before;
 use super::{
-    Capabilities, Durability, HistoryBackend, KeyPage, Lease, LeaseAttempt, Opened, Sharing,
-    StateBackend, Write,
+    BlobBackend, Capabilities, Durability, HistoryBackend, KeyPage, Lease, LeaseAttempt, Opened,
+    Sharing, StateBackend, Write,
 };
 use crate::aside::{Aside, AsideId};
 use crate::error::Error;
@@ -95,8 +96,8 @@ pub use place::DatabasePool;
 /// the view `cogency_current` has the same columns, and the text in any case. Beside it are `cogency_leases`, which has a row for each state that somebody
 /// is at work on; `cogency_history`, a row for each thing that happened to a state, with its
 /// versions; `cogency_heads`, where each history stands; `cogency_aside`, the states that were set
-/// aside; `cogency_indexes`, the paths that are indexed; and `cogency_migrations`. To edit a state
-/// by hand, set its `checksum` to null,
+/// aside; `cogency_blobs`, the [blobs](crate::Blob) that states name; `cogency_indexes`, the paths
+/// that are indexed; and `cogency_migrations`. To edit a state by hand, set its `checksum` to null,
 /// and its `write_id` to another one.
 ///
 /// # Who makes the tables
@@ -245,6 +246,7 @@ impl StateBackend for DatabaseBackend {
             .with_expiry()
             .with_list_of_all()
             .with_aside()
+            .with_blobs()
             .with_queries();
         if self.records.retention.is_some() { capabilities.with_history() } else { capabilities }
     }
@@ -288,6 +290,10 @@ impl StateBackend for DatabaseBackend {
 
     fn history(&self) -> Option<&dyn HistoryBackend> {
         self.records.retention.map(|_| self as &dyn HistoryBackend)
+    }
+
+    fn blobs(&self) -> Option<&dyn BlobBackend> {
+        Some(self)
     }
 
     async fn list_all(&self, after: Option<&str>, limit: usize) -> Result<KeyPage, Error> {

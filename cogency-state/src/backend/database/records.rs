@@ -196,8 +196,9 @@ impl Records {
         };
         let removed = removed.await;
         let removed =
-            removed.map_err(|failure| self.failed(None, "remove expired states", failure));
-        removed.map(|count| usize::try_from(count).unwrap_or(0))
+            removed.map_err(|failure| self.failed(None, "remove expired states", failure))?;
+        self.remove_stray_blobs().await?;
+        Ok(usize::try_from(removed).unwrap_or(0))
     }
 
     pub(super) fn failed(

@@ -17,6 +17,7 @@ pub(super) enum Argument<'a> {
     Text(Option<&'a str>),
     Int(Option<i64>),
     Float(Option<f64>),
+    Bytes(&'a [u8]),
 }
 
 /// A value to bind that waits for that.
@@ -24,6 +25,7 @@ pub(super) enum Owned {
     Text(Option<Box<str>>),
     Int(Option<i64>),
     Float(Option<f64>),
+    Bytes(Box<[u8]>),
 }
 
 impl Owned {
@@ -32,6 +34,7 @@ impl Owned {
             Argument::Text(text) => Self::Text(text.map(Box::from)),
             Argument::Int(number) => Self::Int(*number),
             Argument::Float(number) => Self::Float(*number),
+            Argument::Bytes(bytes) => Self::Bytes(Box::from(*bytes)),
         }
     }
 
@@ -40,6 +43,7 @@ impl Owned {
             Self::Text(text) => Argument::Text(text.as_deref()),
             Self::Int(number) => Argument::Int(*number),
             Self::Float(number) => Argument::Float(*number),
+            Self::Bytes(bytes) => Argument::Bytes(bytes),
         }
     }
 }
@@ -50,6 +54,7 @@ impl Argument<'_> {
         match self {
             Self::Text(text) => text.map_or(0, str::len),
             Self::Int(_) | Self::Float(_) => size_of::<i64>(),
+            Self::Bytes(bytes) => bytes.len(),
         }
     }
 }
@@ -141,6 +146,7 @@ where
     DB::Arguments: IntoArguments<DB>,
     for<'c> &'c mut C: Executor<'c, Database = DB>,
     for<'q> Option<&'q str>: Encode<'q, DB> + Type<DB>,
+    for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
     for<'q> Option<i64>: Encode<'q, DB> + Type<DB> + Decode<'q, DB>,
     for<'q> Option<f64>: Encode<'q, DB> + Type<DB> + Decode<'q, DB>,
     for<'q> Option<Vec<u8>>: Decode<'q, DB>,
@@ -159,6 +165,7 @@ where
                 Argument::Text(text) => query.bind(*text),
                 Argument::Int(number) => query.bind(*number),
                 Argument::Float(number) => query.bind(*number),
+                Argument::Bytes(bytes) => query.bind(*bytes),
             };
         }
         Ok(boxed(query.fetch_all(&mut *self).await?))

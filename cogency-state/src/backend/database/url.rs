@@ -10,8 +10,8 @@ use sqlx::ConnectOptions as _;
 use super::migrations::Migrate;
 use super::place::Place;
 use super::pools::Source;
+use crate::backend::keeps::Keeps;
 use crate::error::Error;
-use crate::history::Retention;
 
 /// What a URL can be, for messages.
 const LEGAL: &str = "`sqlite:<path>`, `postgres://<user>:<password>@<host>:<port>/<database>` or \
@@ -40,41 +40,6 @@ pub(super) struct Options {
     pub(super) keeps_statements: Option<bool>,
     pub(super) history: Option<Keeps>,
     pub(super) whole_up_to: Option<usize>,
-}
-
-/// What is kept of what happened to a state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Keeps {
-    History(Retention),
-    Nothing,
-}
-
-impl Default for Keeps {
-    fn default() -> Self {
-        Self::History(Retention::All)
-    }
-}
-
-impl Keeps {
-    pub(super) fn retention(self) -> Option<Retention> {
-        match self {
-            Self::History(retention) => Some(retention),
-            Self::Nothing => None,
-        }
-    }
-
-    fn parse(value: &str) -> Option<Self> {
-        let retention = match value {
-            "off" => return Some(Self::Nothing),
-            "all" => Retention::All,
-            _ => match value.parse() {
-                Ok(0) => return None,
-                Ok(versions) => Retention::Versions(versions),
-                Err(_) => Retention::Age(humantime::parse_duration(value).ok()?),
-            },
-        };
-        Some(Self::History(retention))
-    }
 }
 
 /// Reads a URL. No message repeats it: it may hold a password.

@@ -66,6 +66,11 @@ fn name(id: AsideId, suffix: &str) -> String {
     format!("{PREFIX}{id}.{suffix}")
 }
 
+/// Whether something is set aside here, or about to be.
+pub(super) fn has_any(own: &Folder) -> io::Result<bool> {
+    Ok(own.names()?.iter().any(|name| name.starts_with(PREFIX)))
+}
+
 /// What is set aside under an id, if it is.
 pub(super) fn form(key: &StateKey, own: &Folder, id: AsideId) -> io::Result<Option<Form>> {
     for form in [Form::Document, Form::Journal] {

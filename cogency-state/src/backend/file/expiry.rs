@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use super::deleting::remove_all;
 use super::journal::{JOURNAL, Journal};
 use super::root::Root;
-use super::state_file;
+use super::{aside_files, blobs, state_file};
 use crate::disk::folder::Folder;
 use crate::disk::names;
 use crate::error::Error;
@@ -37,7 +37,9 @@ impl Root {
     fn try_remove_over(own: &Folder) -> io::Result<()> {
         // Whoever prunes it would bring it back.
         let _journal = Journal::open_locked(own)?;
-        remove_all(own)
+        remove_all(own)?;
+        // What was set aside does not expire.
+        if aside_files::has_any(own)? { Ok(()) } else { blobs::remove_all(own) }
     }
 
     /// Removes all records that have expired and that nobody is at work on. Gives how many.

@@ -7,6 +7,7 @@
 //!       journal.jsonl          a line for each save, delete and so on, see `journal`; 0600
 //!       state.json             a copy of the newest record, see the module `envelope`; the record
 //!                              itself where there is no journal
+//!       blobs/<sha256>         what states name, see `blobs`
 //!       lock                   who holds the lease, and the newest fencing token
 //!       aside-<id>.json        a record that was set aside, see `aside_files`
 //!       aside-<id>.about       why, when, and whose it is; one line of JSON
@@ -19,6 +20,7 @@
 //! | `journal`, `temp`, `fingerprint` | files: appended to, replaced as a whole, told apart |
 //! | `stored`, `known` | what is under a key: read, or remembered |
 //! | `saving`, `deleting`, `aside`, `aside_files`, `expiry` | what changes it |
+//! | `blobs` | what is stored beside it |
 //! | `state_file`, `copying`, `refresh` | the copy: its contents, where it may be put, and when |
 //! | `history`, `pruning`, `exporting` | what was under a key before |
 //! | `listing` | which keys there are |
@@ -29,6 +31,7 @@
 
 mod aside;
 mod aside_files;
+mod blobs;
 mod copying;
 mod deleting;
 mod expiry;
@@ -53,14 +56,17 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use self::held::Held;
 use self::root::Root;
+use super::blobs::checked;
 use super::{
-    Capabilities, Durability, HistoryBackend, KeyPage, Lease, LeaseAttempt, Opened, Sharing,
-    StateBackend, Write,
+    BlobBackend, Capabilities, Durability, HistoryBackend, KeyPage, Lease, LeaseAttempt, Opened,
+    Sharing, StateBackend, Write,
 };
 use crate::aside::{Aside, AsideId};
+use crate::blob::BlobId;
 use crate::disk::names;
 use crate::error::{Error, stopped};
 use crate::history::Retention;
@@ -227,9 +233,14 @@ impl StateBackend for FileBackend {
             .with_list_of_all()
             .with_aside()
             .with_history()
+            .with_blobs()
     }
 
     fn history(&self) -> Option<&dyn HistoryBackend> {
+        Some(self)
+    }
+
+    fn blobs(&self) -> Option<&dyn BlobBackend> {
         Some(self)
     }
 
@@ -323,5 +334,30 @@ impl StateBackend for FileBackend {
         let (held, token, write) = (self.held(lease)?, lease.token(), write.clone());
         self.blocking(Some(lease.key()), move |root| root.save_and_release(&held, token, &write))
             .await
+    }
+}
+
+#[async_trait]
+impl BlobBackend for FileBackend {
+    async fn save_blob(&self, lease: &Lease, id: BlobId, bytes: &Bytes) -> Result<(), Error> {
+        let (held, token, bytes) = (self.held(lease)?, lease.token(), bytes.clone());
+        self.blocking(Some(lease.key()), move |root| root.save_blob(&held, token, id, &bytes)).await
+    }
+
+    async fn load_blob(&self, key: &StateKey, id: BlobId) -> Result<Option<Bytes>, Error> {
+        let own_key = key.clone();
+        let loaded = self.blocking(Some(key), move |root| root.load_blob(&own_key, id)).await?;
+        let Some(bytes) = loaded else { return Ok(None) };
+        checked(key, &self.root.location, id, bytes).await.map(Some)
+    }
+
+    async fn list_blobs(&self, key: &StateKey) -> Result<Vec<BlobId>, Error> {
+        let own_key = key.clone();
+        self.blocking(Some(key), move |root| root.list_blobs(&own_key)).await
+    }
+
+    async fn remove_blobs(&self, lease: &Lease, ids: &[BlobId]) -> Result<(), Error> {
+        let (held, token, ids) = (self.held(lease)?, lease.token(), ids.to_vec());
+        self.blocking(Some(lease.key()), move |root| root.remove_blobs(&held, token, &ids)).await
     }
 }

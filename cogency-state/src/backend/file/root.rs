@@ -12,6 +12,7 @@ use super::known::Known;
 use super::refresh::Behind;
 use super::state_file::STATE_FILE;
 use super::stored::Stored;
+use super::{aside_files, blobs};
 use crate::disk::folder::{self, Folder, Identity};
 use crate::disk::lock::{Attempt, LOCK_FILE, Lock};
 use crate::disk::names;
@@ -246,6 +247,10 @@ impl Root {
         }
         if !lock.is_newest(&folder.own)? {
             return Ok(());
+        }
+        // Stored for a save that never came.
+        if !aside_files::has_any(&folder.own)? {
+            blobs::remove_all(&folder.own)?;
         }
         folder.own.remove_file(LOCK_FILE)?;
         // What was set aside may be in it.

@@ -1,6 +1,7 @@
 //! Records in the memory of the process: for tests, and for states that need not outlive it.
 
 mod aside;
+mod blobs;
 mod history;
 mod noted;
 mod saving;
@@ -14,7 +15,8 @@ use std::time::{Duration, Instant};
 use self::slots::{Fenced, Held, Slots};
 use super::listing::key_before;
 use super::{
-    Capabilities, HistoryBackend, KeyPage, Lease, LeaseAttempt, Opened, StateBackend, Write,
+    BlobBackend, Capabilities, HistoryBackend, KeyPage, Lease, LeaseAttempt, Opened, StateBackend,
+    Write,
 };
 use crate::aside::{Aside, AsideId};
 use crate::error::Error;
@@ -167,7 +169,8 @@ impl StateBackend for MemoryBackend {
             .with_saves_that_survive_drop()
             .with_expiry()
             .with_list_of_all()
-            .with_aside();
+            .with_aside()
+            .with_blobs();
         if self.retention.is_some() { capabilities.with_history() } else { capabilities }
     }
 
@@ -219,6 +222,10 @@ impl StateBackend for MemoryBackend {
 
     fn history(&self) -> Option<&dyn HistoryBackend> {
         self.retention.map(|_| self as &dyn HistoryBackend)
+    }
+
+    fn blobs(&self) -> Option<&dyn BlobBackend> {
+        Some(self)
     }
 
     async fn list_all(&self, after: Option<&str>, limit: usize) -> Result<KeyPage, Error> {

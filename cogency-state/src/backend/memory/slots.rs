@@ -5,10 +5,12 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use tokio::time::Instant as Moment;
 
 use super::story::Story;
 use crate::aside::Aside;
+use crate::blob::BlobId;
 use crate::history::Weight;
 use crate::holder::Holder;
 use crate::key::StateKey;
@@ -30,7 +32,7 @@ pub(super) struct Slots {
     pub(super) asides: Vec<(Aside, Arc<Record>)>,
 }
 
-/// One key. It is there for as long as it has a record or a history, or is held.
+/// One key. It is there for as long as it has a record, a history or blobs, or is held.
 #[derive(Debug, Default)]
 struct Slot {
     record: Option<Arc<Record>>,
@@ -39,7 +41,11 @@ struct Slot {
     /// When record and history go, by tokio's clock, which a test can set forward.
     expires: Option<Moment>,
     held: Option<Held>,
+    blobs: BlobMap,
 }
+
+/// Blobs by their ids.
+pub(super) type BlobMap = BTreeMap<BlobId, Bytes>;
 
 #[derive(Debug)]
 pub(super) struct Held {
@@ -56,7 +62,12 @@ impl Held {
 
 impl Slot {
     fn is_empty(&self) -> bool {
-        self.record.is_none() && self.story.is_none() && self.held.is_none()
+        self.is_bare() && self.held.is_none() && self.blobs.is_empty()
+    }
+
+    /// Whether nothing is here that could name a blob.
+    fn is_bare(&self) -> bool {
+        self.record.is_none() && self.story.is_none()
     }
 
     /// Whether it has expired. A lease that is held keeps it.
@@ -105,9 +116,7 @@ impl Slots {
         if slot.is_over() {
             slot.clear(key, &mut self.expiries);
         }
-        if slot.is_empty() {
-            self.keys.remove(key);
-        }
+        self.tidy(key);
     }
 
     /// A key that is held under this token.
@@ -196,9 +205,26 @@ impl Slots {
     fn forget_if_over(&mut self, key: &StateKey) {
         let Some(slot) = self.keys.get_mut(key).filter(|slot| slot.is_over()) else { return };
         slot.clear(key, &mut self.expiries);
+        self.tidy(key);
+    }
+
+    /// Leaves nothing behind where there is no record: no blobs either, unless something that was
+    /// set aside may name them.
+    fn tidy(&mut self, key: &StateKey) {
+        let Some(slot) = self.keys.get_mut(key) else { return };
+        let is_at_rest = slot.is_bare() && slot.held.is_none();
+        if is_at_rest && !self.asides.iter().any(|(aside, _)| aside.key == *key) {
+            slot.blobs.clear();
+        }
         if slot.is_empty() {
             self.keys.remove(key);
         }
+    }
+
+    /// The blobs of a key.
+    pub(super) fn blobs(&mut self, key: &StateKey) -> Option<&BlobMap> {
+        self.forget_if_over(key);
+        self.keys.get(key).map(|slot| &slot.blobs)
     }
 }
 
@@ -209,7 +235,10 @@ pub(super) struct Fenced<'a> {
     expiries: &'a mut Expiries,
 }
 
-impl Fenced<'_> {
+impl<'a> Fenced<'a> {
+    pub(super) fn blobs(self) -> &'a mut BlobMap {
+        &mut self.slot.blobs
+    }
     pub(super) fn record(&self) -> Option<&Arc<Record>> {
         self.slot.record.as_ref()
     }

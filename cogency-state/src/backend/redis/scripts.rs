@@ -38,4 +38,9 @@ scripts! {
     SET_ASIDE = "set_aside.lua";
     RESTORE_ASIDE = "restore_aside.lua";
     DROP_ASIDE = "drop_aside.lua";
+    PRUNE = "prune.lua";
+    SAVE_BLOB = "save_blob.lua";
+    KEEP_BLOBS = "keep_blobs.lua";
+    EXPIRE_BLOBS = "expire_blobs.lua";
+    REMOVE_BLOBS = "remove_blobs.lua";
 }

@@ -2,6 +2,7 @@
 
 pub(super) mod aside;
 mod atomicity;
+pub(super) mod blobs;
 mod cancellation;
 mod contents;
 mod expiry;
@@ -208,6 +209,25 @@ macro_rules! __for_each_conformance_check {
             aside::only_who_holds_the_key_sets_aside,
             /// What was set aside is listed for its user, and for all, until it is deleted.
             aside::what_was_set_aside_is_listed_for_its_user,
+
+            /// Where the capabilities say that blobs are kept, there is a place for them.
+            blobs::blobs_are_there_where_they_are_said_to_be,
+            /// A blob comes back byte for byte, under its own key and no other.
+            blobs::a_saved_blob_loads_equal,
+            /// A record, and its entry in a history, say which blobs it names.
+            blobs::a_record_says_which_blobs_it_names,
+            /// A blob that is saved again is there once.
+            blobs::a_blob_is_stored_once,
+            /// A blob that is removed is gone, and no other.
+            blobs::a_removed_blob_is_gone_and_the_others_stay,
+            /// An old lease gets `LeaseLost` from `save_blob` and `remove_blobs`.
+            blobs::only_who_holds_the_key_changes_blobs,
+            /// Blobs stay where they are when their record is deleted and made anew.
+            blobs::blobs_stay_when_their_record_changes,
+            /// Where the durability says so, blobs outlive the process.
+            blobs::blobs_survive_a_restart,
+            /// A blob whose bytes are not those that were saved gets `Corrupt`, which names it.
+            blobs::a_damaged_blob_is_refused,
 
             /// No error, `Debug` output or location shows what a state holds.
             privacy::messages_do_not_show_states,

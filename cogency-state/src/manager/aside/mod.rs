@@ -130,7 +130,11 @@ impl StateManager {
         if !self.is_on() {
             return Ok(false);
         }
-        self.backend().drop_aside(&aside.key, aside.id).await
+        let dropped = self.backend().drop_aside(&aside.key, aside.id).await;
+        if let Ok(true) = dropped {
+            self.sweep_blobs_if_free(&aside.key).await;
+        }
+        dropped
     }
 }
 

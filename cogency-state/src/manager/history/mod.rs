@@ -136,11 +136,16 @@ impl History {
                 return Err(error);
             }
         };
+        let had_blobs = stored.as_ref().is_some_and(|stored| stored.metadata.blob_ids.is_some());
         let (expected, replaced) = stored.map(|stored| (stored.revision, stored.state)).unzip();
-        let write = copy(found, key.clone(), expected)
+        let mut write = copy(found, key.clone(), expected)
             .with_ttl(ttl)
             .with_action(Action::Restore)
             .with_replaced(replaced);
+        // Those of the version are there, because it is kept; others are of versions between.
+        if had_blobs {
+            write.record.metadata.blob_ids.get_or_insert_default();
+        }
         hold.save(Box::new(write)).await.map(|saved| saved.revision())
     }
 
@@ -157,6 +162,11 @@ impl History {
         let ttl = manager.ttl(None)?;
         let found = self.record(moment.into()).await?;
         let hold = Hold::acquire(manager, manager.place(to), manager.inner.wait).await?;
+        let blob_ids = found.metadata.blob_ids.clone().unwrap_or_default();
+        if let Err(error) = manager.bring_blobs(&hold, &self.key, &blob_ids).await {
+            hold.release().await;
+            return Err(error);
+        }
         let write = copy(found, to.clone(), None).with_ttl(ttl).with_action(Action::Fork);
         hold.save(Box::new(write)).await.map(|saved| saved.revision())
     }
@@ -178,7 +188,11 @@ impl History {
         if !self.manager.is_on() {
             return Ok(0);
         }
-        self.backend()?.prune_history(&self.key, retention).await
+        let pruned = self.backend()?.prune_history(&self.key, retention).await;
+        if pruned.as_ref().is_ok_and(|pruned| *pruned > 0) {
+            self.manager.sweep_blobs_if_free(&self.key).await;
+        }
+        pruned
     }
 
     async fn record(&self, moment: Moment) -> Result<Record, Error> {

@@ -68,7 +68,8 @@ impl OnLlmChange {
             let mut state = (Codec::<T>::new().read)(json).map_err(|unfit| said(unfit.0))?;
             migrate(&mut state, change).map_err(Into::into)?;
             let guess = json.len() + 512;
-            match state.encode(usize::MAX, guess) {
+            // It is read again before anything of it is stored.
+            match state.encode(usize::MAX, guess, None) {
                 Ok(encoded) => Ok(encoded.json),
                 Err(NotEncoded::Refused(problem)) => Err(said(problem)),
                 Err(NotEncoded::OverLimit) => Err("it takes more memory than there is".into()),

@@ -18,6 +18,7 @@ mod replay;
 mod report;
 mod settings;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use self::alone::Alone;
@@ -43,14 +44,20 @@ pub(crate) struct Outage {
     pub(crate) policy: OnOutage,
     breaker: Breaker,
     known: Known,
-    spool: Spool,
+    spool: Arc<Spool>,
     recovery: Recovery,
 }
 
 impl Outage {
     fn new(policy: OnOutage, spool: Spool, known_bytes: usize, probe_every: Duration) -> Self {
         let (breaker, known) = (Breaker::new(probe_every), Known::new(known_bytes));
+        let spool = Arc::new(spool);
         Self { policy, breaker, known, spool, recovery: Recovery::default() }
+    }
+
+    /// Where states wait for the backend.
+    pub(crate) fn spool(&self) -> Arc<Spool> {
+        Arc::clone(&self.spool)
     }
 
     /// Looks before a call asks the backend. What is spooled of its key comes first; gives why the

@@ -131,6 +131,7 @@ impl Replay<'_> {
         };
         // Should this process die now, the next one knows that the save may have happened.
         let sent = lock.mark_sent(name).await.map_err(failed)?;
+        self.manager.store_blobs(lease, &entry.write.blobs).await?;
         match self.manager.backend().save_state(lease, &entry.write).await {
             Ok(()) => {
                 self.outage.kept(&entry.write.record, entry.write.ttl);

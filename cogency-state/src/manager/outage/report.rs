@@ -240,7 +240,7 @@ impl StateManager {
             return Ok(None);
         };
         let saved = match ours {
-            Some((hold, stored, entry)) => Some(save_ours(hold, stored, entry).await?),
+            Some((hold, stored, entry)) => Some(save_ours(self, hold, stored, entry).await?),
             None => None,
         };
         let is_branch = resolution != Resolution::Drop;
@@ -251,6 +251,7 @@ impl StateManager {
             outage.forget(key);
         }
         removed.map_err(failed)?;
+        self.sweep_blobs_if_free(key).await;
         Ok(saved)
     }
 
@@ -286,6 +287,7 @@ type Ours<'a> = (Box<Hold>, Option<Box<Record>>, &'a Entry);
 
 /// Saves a spooled state over whatever is stored.
 async fn save_ours(
+    manager: &StateManager,
     hold: Box<Hold>,
     stored: Option<Box<Record>>,
     entry: &Entry,
@@ -293,7 +295,16 @@ async fn save_ours(
     let ours = &entry.write;
     let expected = stored.as_ref().map(|stored| stored.revision);
     let mut record = ours.record.clone();
+    let blob_ids = record.metadata.blob_ids.clone().unwrap_or_default();
+    if let Err(error) = manager.bring_blobs(&hold, &record.key, &blob_ids).await {
+        hold.release().await;
+        return Err(error);
+    }
     record.revision = Revision::after(expected);
+    // Other versions may have named some.
+    if stored.as_ref().is_some_and(|stored| stored.metadata.blob_ids.is_some()) {
+        record.metadata.blob_ids.get_or_insert_default();
+    }
     let write = Write::new(record, expected)
         .with_ttl(ours.ttl)
         .with_action(ours.action)

@@ -7,7 +7,8 @@
 //!   ...
 //! ```
 //!
-//! Two JSON values, which `jq` shows one after the other.
+//! Two JSON values, which `jq` shows one after the other. New blobs of the state follow, a line of
+//! JSON for each, with its bytes in base64; the first line says then where: `"record_bytes":1234`.
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{Action, Write};
+use crate::blob::Blob;
 use crate::envelope;
 use crate::error::Error;
 use crate::key::StateKey;
@@ -31,6 +33,9 @@ struct Line {
     expected: Option<Revision>,
     ttl_ms: Option<u64>,
     action: Action,
+    /// How long the record is, where something follows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    record_bytes: Option<usize>,
 }
 
 /// A save that is read back.
@@ -42,18 +47,24 @@ pub(crate) struct Entry {
 
 /// A save as the text of a file.
 pub(super) fn encode(write: &Write) -> Result<Vec<u8>, Error> {
+    let document = write.record.to_json()?;
     let line = Line {
         spooled_at: SavedAt::now(),
         expected: write.expected,
         ttl_ms: write.ttl.map(millis),
         action: write.action,
+        record_bytes: (!write.blobs.is_empty()).then_some(document.len()),
     };
     let failed =
         |error| Error::backend(Some(&write.record.key), "the spool", "write the line about", error);
     let mut line = serde_json::to_vec(&line).map_err(failed)?;
     // The brace comes behind the checksum.
     line.pop();
-    let document = write.record.to_json()?;
+    let mut document = Vec::from(document);
+    for blob in &write.blobs {
+        serde_json::to_writer(&mut document, blob).map_err(failed)?;
+        document.push(b'\n');
+    }
     let checksum = checksum(&line, &document);
     line.reserve(document.len() + 64);
     line.extend_from_slice(format!("{BEFORE_CHECKSUM}{checksum}{BEHIND_CHECKSUM}").as_bytes());
@@ -76,10 +87,18 @@ pub(super) fn decode(key: &StateKey, text: &Bytes) -> Result<Entry, String> {
     }
     let line: Line = serde_json::from_str(&format!("{head}}}"))
         .map_err(|_| "it is of another version of cogency-state".to_owned())?;
+    let end = line.record_bytes.unwrap_or(document.len());
+    if end > document.len() {
+        return Err(damaged());
+    }
+    let (document, blobs) = (document.slice(..end), document.slice(end..));
     let record =
         Record::from_json(key, "the spool", &document).map_err(|error| error.to_string())?;
+    let blobs = serde_json::Deserializer::from_slice(&blobs).into_iter();
+    let blobs = blobs.collect::<Result<Vec<Blob>, _>>().map_err(|_| damaged())?;
     let ttl = line.ttl_ms.map(Duration::from_millis);
-    let write = Write::new(record, line.expected).with_ttl(ttl).with_action(line.action);
+    let write =
+        Write::new(record, line.expected).with_ttl(ttl).with_action(line.action).with_blobs(blobs);
     Ok(Entry { spooled_at: line.spooled_at, write })
 }
 
@@ -169,6 +188,18 @@ mod tests {
         let (line, document) = std::str::from_utf8(entry).unwrap().split_once('\n').unwrap();
         let line = line.split_once("\"expected\"").unwrap().1;
         (line.split_once(BEFORE_CHECKSUM).unwrap().0.to_owned(), document.to_owned())
+    }
+
+    #[test]
+    fn blobs_come_along_and_what_is_there_is_still_json() {
+        let blobs = vec![Blob::new("a\n").with_media_type("text/plain"), Blob::new("")];
+        let write = write().with_blobs(blobs.clone());
+        let text = Bytes::from(encode(&write).unwrap());
+        let read = decode(&write.record.key, &text).unwrap().write;
+        assert_eq!((read.record, &read.blobs), (write.record, &blobs));
+        assert!(read.blobs.iter().zip(&blobs).all(|(read, blob)| read.here() == blob.here()));
+        let values = serde_json::Deserializer::from_slice(&text).into_iter::<serde_json::Value>();
+        assert_eq!(values.map(Result::unwrap).count(), 4);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
@@ -25,6 +26,7 @@ pub(crate) use self::name::EntryName;
 pub(crate) use self::place::{Appended, Kind};
 use self::place::{Found, Place};
 use crate::backend::Write;
+use crate::blob::BlobId;
 use crate::error::stopped;
 use crate::holder::Holder;
 use crate::key::StateKey;
@@ -193,6 +195,34 @@ impl Spool {
     pub(crate) async fn newest(&self, key: &StateKey) -> io::Result<Option<Result<Entry, String>>> {
         let (place, key) = (Arc::clone(&self.place), key.clone());
         blocking(move || Ok(place.newest(&key)?.map(|text| entry::decode(&key, &text)))).await
+    }
+
+    /// The bytes of a blob that a save of this key brings along.
+    pub(crate) async fn blob(&self, key: &StateKey, id: BlobId) -> io::Result<Option<Bytes>> {
+        let entries = self.entries_of(key).await?;
+        let mut blobs = entries.iter().flat_map(|entry| &entry.write.blobs);
+        Ok(blobs.find(|blob| blob.id() == id).and_then(|blob| blob.here().cloned()))
+    }
+
+    /// The blobs that the states of a key name.
+    pub(crate) async fn blob_ids(&self, key: &StateKey) -> io::Result<Vec<BlobId>> {
+        let entries = self.entries_of(key).await?;
+        let named = entries.into_iter().filter_map(|entry| entry.write.record.metadata.blob_ids);
+        Ok(named.flatten().collect())
+    }
+
+    /// What can be read of a key's.
+    async fn entries_of(&self, key: &StateKey) -> io::Result<Vec<Entry>> {
+        let (place, key) = (Arc::clone(&self.place), key.clone());
+        blocking(move || {
+            let mut entries = Vec::new();
+            for found in place.list_of(&key)? {
+                let text = place.read(&found)?;
+                entries.extend(text.and_then(|text| entry::decode(&key, &text).ok()));
+            }
+            Ok(entries)
+        })
+        .await
     }
 
     /// Appends a save to those of its key. `may_be_stored` if it may have happened already.

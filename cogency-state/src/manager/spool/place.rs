@@ -219,6 +219,17 @@ impl Place {
         Ok(found)
     }
 
+    /// All of one key.
+    pub(super) fn list_of(&self, key: &StateKey) -> io::Result<Vec<Found>> {
+        let mut found = Vec::new();
+        let [user_name, own_name] = folder_names(key);
+        let Some(location) = self.open()? else { return Ok(found) };
+        let Some(user) = location.open_folder(&user_name)? else { return Ok(found) };
+        let Some(own) = user.open_folder(&own_name)? else { return Ok(found) };
+        list_key(&own, &(user_name, own_name), &mut found)?;
+        Ok(found)
+    }
+
     /// The text of a file that was listed; `None` if it is gone since.
     pub(super) fn read(&self, found: &Found) -> io::Result<Option<Bytes>> {
         let (user, own) = &found.folders;

@@ -58,6 +58,7 @@ impl Dialect for Sqlite {
                 about: "large states are apart",
                 sql: include_str!("0005_apart.sql"),
             },
+            Migration { version: 6, about: "blobs", sql: include_str!("0006_blobs.sql") },
         ],
         begin: include_str!("migrations_begin.sql"),
         table: include_str!("migrations_table.sql"),
@@ -93,6 +94,11 @@ impl Dialect for Sqlite {
             Script::LoadAside => include_str!("load_aside.sql"),
             Script::RestoreAside => include_str!("restore_aside.sql"),
             Script::DropAside => include_str!("drop_aside.sql"),
+            Script::SaveBlob => include_str!("save_blob.sql"),
+            Script::LoadBlob => include_str!("load_blob.sql"),
+            Script::ListBlobs => include_str!("list_blobs.sql"),
+            Script::RemoveBlob => include_str!("remove_blob.sql"),
+            Script::StrayBlobs => include_str!("stray_blobs.sql"),
         }
     }
 

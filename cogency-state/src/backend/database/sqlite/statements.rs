@@ -98,6 +98,7 @@ fn bound(argument: &Owned) -> ToSqlOutput<'_> {
         Owned::Text(Some(text)) => ValueRef::Text(text.as_bytes()),
         Owned::Int(Some(number)) => ValueRef::Integer(*number),
         Owned::Float(Some(number)) => ValueRef::Real(*number),
+        Owned::Bytes(bytes) => ValueRef::Blob(bytes),
         Owned::Text(None) | Owned::Int(None) | Owned::Float(None) => ValueRef::Null,
     })
 }

@@ -1,0 +1,1 @@
+CALL {p}remove_blob(?, ?, ?, ?)

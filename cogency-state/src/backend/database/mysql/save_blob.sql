@@ -1,0 +1,1 @@
+CALL {p}save_blob(?, ?, ?, ?, ?)

@@ -1,0 +1,247 @@
+//! The blobs of states: stored before the state that names them, loaded when somebody asks, and
+//! swept when nothing names them any more.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::StateManager;
+use super::hold::Hold;
+use super::spool::Spool;
+use crate::aside::AsideReason;
+use crate::backend::{BlobBackend, Lease, StateBackend, Write};
+use crate::blob::{Blob, BlobId, Origin, Source};
+use crate::error::Error;
+use crate::key::StateKey;
+
+/// A version that is pruned leaves blobs that nothing names: they are looked for with one in so many
+/// saves.
+const SWEEP_EVERY: u64 = 16;
+/// So many entries of a history at once.
+const PAGE: usize = 256;
+
+/// Where the blobs of a manager's states are: in its backend, or on their way there.
+#[derive(Debug)]
+pub(super) struct Blobs {
+    backend: Arc<dyn StateBackend>,
+    spool: Option<Arc<Spool>>,
+}
+
+impl Blobs {
+    pub(super) fn new(backend: Arc<dyn StateBackend>, spool: Option<Arc<Spool>>) -> Self {
+        Self { backend, spool }
+    }
+
+    fn backend(&self) -> Result<&dyn BlobBackend, Error> {
+        self.backend.blobs().ok_or_else(|| Error::no_blobs(self.backend.location()))
+    }
+
+    async fn spooled(&self, key: &StateKey, id: BlobId) -> Result<Option<Bytes>, Error> {
+        let Some(spool) = &self.spool else { return Ok(None) };
+        let found = spool.blob(key, id).await;
+        found.map_err(|error| Error::backend(Some(key), "the spool", "load a blob of", error))
+    }
+}
+
+#[async_trait]
+impl Source for Blobs {
+    async fn load_blob(&self, key: &StateKey, id: BlobId) -> Result<Bytes, Error> {
+        // While something waits for the backend that is likely to be out of reach.
+        if self.spool.as_ref().is_some_and(|spool| spool.has_pending(key))
+            && let Some(bytes) = self.spooled(key, id).await?
+        {
+            return Ok(bytes);
+        }
+        if let Some(bytes) = self.backend()?.load_blob(key, id).await? {
+            return Ok(bytes);
+        }
+        // That of a state which is in conflict.
+        let spooled = self.spooled(key, id).await?;
+        spooled.ok_or_else(|| Error::blob_missing(key, self.backend.location(), id))
+    }
+}
+
+impl StateManager {
+    /// Where the blobs of a key are.
+    pub(super) fn origin(&self, key: &StateKey) -> Origin {
+        let source: Arc<dyn Source> = Arc::clone(&self.inner.blobs) as _;
+        Origin { source, key: key.clone() }
+    }
+
+    /// Has a save store the blobs of its state that are not stored yet. `before` are those of the
+    /// state that it was made from.
+    pub(super) async fn with_blobs(
+        &self,
+        write: &mut Write,
+        blobs: Vec<Blob>,
+        before: Option<Vec<BlobId>>,
+    ) -> Result<(), Error> {
+        let named: Vec<_> = blobs.iter().map(Blob::id).collect();
+        let before = before.as_deref();
+        write.is_sweep_due = self.is_sweep_due(write, &named, before);
+        write.record.metadata.blob_ids = (before.is_some() || !named.is_empty()).then_some(named);
+        if !blobs.is_empty() && !self.backend().capabilities().blobs {
+            return Err(Error::no_blobs(self.location()));
+        }
+        for blob in blobs {
+            let is_stored = before.is_some_and(|stored| stored.contains(&blob.id()));
+            if let Some(bytes) = blob.here().cloned() {
+                write.blobs.push(blob.with_bytes(bytes));
+            } else if !is_stored {
+                let origin = blob.origin().cloned();
+                let origin = origin.unwrap_or_else(|| self.origin(&write.record.key));
+                let bytes = origin.source.load_blob(&origin.key, blob.id()).await?;
+                write.blobs.push(blob.with_bytes(bytes));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_sweep_due(&self, write: &Write, named: &[BlobId], before: Option<&[BlobId]>) -> bool {
+        if write.expected.is_none() {
+            // A state that expired may have left some.
+            return !named.is_empty() || (write.ttl.is_some() && self.backend().blobs().is_some());
+        }
+        let Some(before) = before else { return false };
+        let keeps_versions = self.backend().capabilities().history;
+        let is_dropped = before.iter().any(|id| !named.contains(id));
+        write.record.revision.version.is_multiple_of(SWEEP_EVERY) || (is_dropped && !keeps_versions)
+    }
+
+    /// Stores blobs under a lease.
+    pub(super) async fn store_blobs(&self, lease: &Lease, blobs: &[Blob]) -> Result<(), Error> {
+        for blob in blobs {
+            if let Some(bytes) = blob.here() {
+                self.inner.blobs.backend()?.save_blob(lease, blob.id(), bytes).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores what a record of another place names, under the lease of the one that it comes to.
+    pub(super) async fn bring_blobs(
+        &self,
+        hold: &Hold,
+        from: &StateKey,
+        ids: &[BlobId],
+    ) -> Result<(), Error> {
+        let Some(lease) = hold.lease() else { return Ok(()) };
+        for id in ids {
+            let bytes = self.inner.blobs.load_blob(from, *id).await?;
+            self.inner.blobs.backend()?.save_blob(lease, *id, &bytes).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes the blobs of a key that nothing names any more.
+    pub(crate) async fn sweep_blobs(&self, key: &StateKey, wait: Duration) -> Result<(), Error> {
+        let Some(blobs) = self.backend().blobs() else { return Ok(()) };
+        if blobs.list_blobs(key).await?.is_empty() {
+            return Ok(());
+        }
+        let hold = Hold::acquire(self, self.place(key), wait).await?;
+        let swept = match hold.lease() {
+            Some(lease) => self.sweep(lease, &[]).await,
+            None => Ok(()),
+        };
+        hold.release().await;
+        swept
+    }
+
+    /// The same where it can wait: for a key that is busy a later save does it.
+    pub(crate) async fn sweep_blobs_if_free(&self, key: &StateKey) {
+        if let Err(error) = self.sweep_blobs(key, Duration::ZERO).await {
+            tracing::debug!(%key, %error, "blobs that nothing names are left for later");
+        }
+    }
+
+    /// The same under a lease, where nothing else depends on it. These are known to be named.
+    pub(crate) async fn sweep_under(&self, lease: &Lease, named: &[BlobId]) {
+        if let Err(error) = self.sweep(lease, named).await {
+            tracing::warn!(key = %lease.key(), %error, "blobs that nothing names were left");
+        }
+    }
+
+    async fn sweep(&self, lease: &Lease, named: &[BlobId]) -> Result<(), Error> {
+        let Some(blobs) = self.backend().blobs() else { return Ok(()) };
+        let mut strays: HashSet<_> = blobs.list_blobs(lease.key()).await?.into_iter().collect();
+        spare(&mut strays, Some(named));
+        self.spare_named(lease.key(), &mut strays).await?;
+        if strays.is_empty() {
+            return Ok(());
+        }
+        let strays: Vec<_> = strays.into_iter().collect();
+        tracing::debug!(key = %lease.key(), blobs = strays.len(), "blobs that nothing names go");
+        blobs.remove_blobs(lease, &strays).await
+    }
+
+    /// Takes out what something names. What cannot be read may name any.
+    async fn spare_named(&self, key: &StateKey, strays: &mut HashSet<BlobId>) -> Result<(), Error> {
+        if strays.is_empty() {
+            return Ok(());
+        }
+        if let Some(record) = self.backend().load_state(key).await? {
+            spare(strays, record.metadata.blob_ids.as_deref());
+        }
+        self.spare_spooled(key, strays).await?;
+        self.spare_in_history(key, strays).await?;
+        self.spare_aside(key, strays).await
+    }
+
+    async fn spare_spooled(
+        &self,
+        key: &StateKey,
+        strays: &mut HashSet<BlobId>,
+    ) -> Result<(), Error> {
+        let Some(spool) = &self.inner.blobs.spool else { return Ok(()) };
+        let named = spool.blob_ids(key).await;
+        let failed = |error| Error::backend(Some(key), "the spool", "list the blobs of", error);
+        spare(strays, Some(&named.map_err(failed)?));
+        Ok(())
+    }
+
+    async fn spare_in_history(
+        &self,
+        key: &StateKey,
+        strays: &mut HashSet<BlobId>,
+    ) -> Result<(), Error> {
+        let Some(history) = self.backend().history() else { return Ok(()) };
+        let mut before = None;
+        while !strays.is_empty() {
+            let entries = history.list_history(key, before, PAGE).await?;
+            let Some(last) = entries.last() else { break };
+            before = Some(last.sequence);
+            for entry in &entries {
+                spare(strays, Some(&entry.blob_ids));
+            }
+        }
+        Ok(())
+    }
+
+    async fn spare_aside(&self, key: &StateKey, strays: &mut HashSet<BlobId>) -> Result<(), Error> {
+        if strays.is_empty() || !self.backend().capabilities().aside {
+            return Ok(());
+        }
+        for aside in self.backend().list_aside(Some(key.user_id())).await? {
+            if aside.key != *key {
+                continue;
+            }
+            match self.backend().load_aside(key, aside.id).await {
+                Ok(Some(record)) => spare(strays, record.metadata.blob_ids.as_deref()),
+                Ok(None) => {}
+                Err(error) if AsideReason::of(&error).is_some() => strays.clear(),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn spare(strays: &mut HashSet<BlobId>, named: Option<&[BlobId]>) {
+    for id in named.unwrap_or_default() {
+        strays.remove(id);
+    }
+}
