@@ -18,13 +18,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
+use rusqlite::types::Value;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::statements::{self, Texts};
 use crate::backend::database::dialect::{Script, Writer};
 use crate::backend::database::problem::{Miss, Problem};
-use crate::backend::database::statement::{Argument, Owned, Rows};
+use crate::backend::database::statement::{Argument, Rows};
 
 /// So much is written together at most.
 const MOST: usize = 128;
@@ -45,15 +46,10 @@ pub(super) struct FileWriter {
 /// A script of somebody who waits.
 struct Task {
     script: Script,
-    arguments: Vec<Owned>,
+    arguments: Vec<Value>,
+    bytes: usize,
     /// Nobody listens any more if it was given up.
     tell: oneshot::Sender<Answer>,
-}
-
-impl Task {
-    fn bytes(&self) -> usize {
-        self.arguments.iter().map(|argument| argument.borrow().bytes()).sum()
-    }
 }
 
 impl FileWriter {
@@ -90,8 +86,9 @@ impl FileWriter {
 impl Writer for FileWriter {
     async fn write(&self, script: Script, arguments: &[Argument<'_>], within: Duration) -> Answer {
         let (tell, told) = oneshot::channel();
-        let arguments = arguments.iter().map(Owned::of).collect();
-        self.hand_over(Task { script, arguments, tell })?;
+        let bytes = arguments.iter().map(Argument::bytes).sum();
+        let arguments = arguments.iter().map(statements::owned).collect();
+        self.hand_over(Task { script, arguments, bytes, tell })?;
         match timeout(within, told).await {
             Ok(answer) => answer.unwrap_or_else(|_gone| Err(gone())),
             Err(_) => Err(Miss::Doubtful(Problem::TooSlow(within))),
@@ -124,10 +121,10 @@ impl Thread {
 
     /// Writes what is there, as much as may go together.
     fn write(&mut self, first: Task, tasks: &Receiver<Task>) {
-        let (mut bytes, mut all) = (first.bytes(), vec![first]);
+        let (mut bytes, mut all) = (first.bytes, vec![first]);
         while all.len() < MOST && bytes < MOST_BYTES {
             let Ok(next) = tasks.try_recv() else { break };
-            bytes += next.bytes();
+            bytes += next.bytes;
             all.push(next);
         }
         match self.together(&all) {
