@@ -59,7 +59,7 @@ async fn assert_all_archived_once(
 #[tokio::test]
 async fn states_and_histories_move_into_a_store_and_come_back() {
     for database in Database::each() {
-        let (backend, server) = (database.connect().await, S3Server::start().await);
+        let (backend, server) = (database.connect().await, S3Server::start());
         let (manager, archive) = (StateManager::new(backend.clone()), archive(&server));
         let alice = key("alice", "0");
         let first = save(&backend, &alice, "[\"first\"]").await;
@@ -84,7 +84,7 @@ async fn states_and_histories_move_into_a_store_and_come_back() {
 
 #[tokio::test]
 async fn dropped_at_every_step_a_run_loses_nothing_and_the_next_one_ends_it() {
-    let server = S3Server::start().await;
+    let server = S3Server::start();
     for step in 1..=STEPS {
         let backend = Database::sqlite().connect().await;
         let manager = StateManager::new(backend.clone());
@@ -111,7 +111,7 @@ async fn dropped_at_every_step_a_run_loses_nothing_and_the_next_one_ends_it() {
 #[tokio::test]
 async fn where_the_answer_to_a_write_was_lost_the_next_run_ends_it() {
     for end in [".jsonl.gz", ".manifest.json", ".done"] {
-        let (backend, server) = (Database::sqlite().connect().await, S3Server::start().await);
+        let (backend, server) = (Database::sqlite().connect().await, S3Server::start());
         let (manager, archive) = (StateManager::new(backend.clone()), archive(&server));
         let records = saved(&backend).await;
         server.lose_the_answer_of(end);
@@ -128,7 +128,7 @@ async fn where_the_answer_to_a_write_was_lost_the_next_run_ends_it() {
 #[tokio::test]
 async fn no_row_is_removed_for_an_object_that_was_damaged_or_is_gone() {
     for is_gone in [false, true] {
-        let (backend, server) = (Database::sqlite().connect().await, S3Server::start().await);
+        let (backend, server) = (Database::sqlite().connect().await, S3Server::start());
         let (manager, archive) = (StateManager::new(backend.clone()), archive(&server));
         let records = saved(&backend).await;
         let harm = |name: &str| if is_gone { server.remove(name) } else { server.damage(name) };
@@ -147,7 +147,7 @@ async fn no_row_is_removed_for_an_object_that_was_damaged_or_is_gone() {
 
 #[tokio::test]
 async fn what_a_run_left_without_a_manifest_is_removed_a_day_later() {
-    let (backend, server) = (Database::sqlite().connect().await, S3Server::start().await);
+    let (backend, server) = (Database::sqlite().connect().await, S3Server::start());
     let (manager, archive) = (StateManager::new(backend.clone()), archive(&server));
     saved(&backend).await;
     let written = Notify::new();
@@ -171,7 +171,7 @@ async fn what_a_run_left_without_a_manifest_is_removed_a_day_later() {
 /// Neither in errors nor in what is printed of it.
 #[tokio::test]
 async fn the_stores_secret_is_not_shown() {
-    let server = S3Server::start().await;
+    let server = S3Server::start();
     let archive = Archive::new(Arc::new(server.store()), "");
     assert!(!format!("{archive:?}").contains(SECRET), "{archive:?}");
     let elsewhere = Archive::new(Arc::new(S3Server::default().store()), "");

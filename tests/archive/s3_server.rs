@@ -37,7 +37,8 @@ struct Object {
 }
 
 impl S3Server {
-    pub(crate) async fn start() -> Self {
+    /// To be called on a runtime, which serves it.
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();

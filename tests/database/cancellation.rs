@@ -88,10 +88,12 @@ async fn ends_within(polls: usize, mut future: Pin<Box<dyn Future<Output = ()> +
     .await
 }
 
+type Operation<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+/// One that can be begun again and again.
+type Repeated<'a> = Box<dyn Fn() -> Operation<'a> + 'a>;
+
 /// Whatever an operation comes to: it may find that it was done by one that was dropped before.
-fn whatever<'a, T>(
-    operation: impl Future<Output = Result<T, Error>> + 'a,
-) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
+fn whatever<'a, T>(operation: impl Future<Output = Result<T, Error>> + 'a) -> Operation<'a> {
     Box::pin(async { drop(operation.await) })
 }
 
@@ -99,7 +101,7 @@ fn whatever<'a, T>(
 fn operations<'a>(
     backend: &'a DatabaseBackend,
     manager: &'a StateManager,
-) -> Vec<(&'static str, Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + 'a>> + 'a>)> {
+) -> Vec<(&'static str, Repeated<'a>)> {
     let version = Moment::Version(2);
     let search = || Search::new(state("$[0]").eq(1).and(user().eq("alice")), 10);
     let stays = Retention::Versions(3);

@@ -36,7 +36,7 @@ pub(crate) fn kill_at(
     strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
     strace.args(["-e", &format!("inject={call}:signal=SIGKILL:when={nth}")]);
     strace.arg(PROGRAM).arg(rest[0]).arg(root).args(&rest[1..]);
-    strace.env("COGENCY_VERSIONS", versions).stderr(Stdio::null());
+    strace.env("COGENCY_ONE_THREAD", "1").env("COGENCY_VERSIONS", versions).stderr(Stdio::null());
     let (status, said) = Agent::spawn(&mut strace).finish();
     (!status.success(), said)
 }

@@ -21,7 +21,7 @@ impl First {
         let in_folder = format!("<{}>, \"journal.", folder.display());
         let create = only(calls, |call| call.is("openat", &["O_EXCL", "\"journal."]));
         assert!(
-            calls[create].is("openat", &[&in_folder, "O_CREAT|", "O_NOFOLLOW", ".tmp", "0600"])
+            calls[create].is("openat", &[&in_folder, "O_CREAT|", "O_NOFOLLOW", ".tmp\"", "0600"])
         );
         let temp = PathBuf::from(inside(&calls[create].result, '<', '>'));
         assert_eq!(temp.parent(), Some(folder), "a rename is atomic within one folder");

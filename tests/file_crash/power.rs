@@ -20,7 +20,7 @@ use crate::place::{block_on, key, names, names_but_copy};
 
 const CUTS: u64 = 1000;
 /// Disks that are cut off side by side: for most of a cut its test waits.
-const DISKS: u64 = 4;
+const DISKS: usize = 4;
 /// After each so many cuts the histories are looked at as a whole.
 const VERIFIED: u64 = 5;
 const LONGEST_RUN: Duration = Duration::from_millis(80);
@@ -51,8 +51,8 @@ fn promise_04_a_power_cut_loses_nothing_acknowledged() {
     let cuts = std::env::var("COGENCY_POWER_CUTS").map_or(CUTS, |cuts| cuts.parse().unwrap());
     let started = Instant::now();
     let campaigns: Vec<Campaign> = thread::scope(|scope| {
-        let campaign = |first| move || Campaign::run((first..cuts).step_by(DISKS as usize));
-        let running: Vec<_> = (0..DISKS).map(|first| scope.spawn(campaign(first))).collect();
+        let campaign = |first| move || Campaign::run((first..cuts).step_by(DISKS));
+        let running: Vec<_> = (0..DISKS as u64).map(|first| scope.spawn(campaign(first))).collect();
         running.into_iter().map(|running| running.join().unwrap()).collect()
     });
     let figures: Vec<_> = campaigns.iter().map(|campaign| &campaign.figures).collect();
@@ -129,7 +129,9 @@ impl Campaign {
             keys.entry((&said.root, &said.user)).or_default().push(said);
         }
         if self.figures.cuts.is_multiple_of(VERIFIED) {
-            keys.keys().for_each(|(root, user)| self.verify(root, user));
+            for (root, user) in keys.keys() {
+                self.verify(root, user);
+            }
         }
         let found = find(keys.keys().copied());
         for (((_, user), said), found) in keys.into_iter().zip(found) {

@@ -45,6 +45,7 @@ pub(crate) fn with(rule: &str, command: &str, root: &Path, user: &str, work: &Pa
     let mut strace = Command::new("strace");
     strace.args(["-f", "-y", "-qq", "-s", "64", "-e", CALLS, "-e", rule, "-o"]).arg(&log);
     strace.args([PROGRAM, command]).arg(root).args(user.split(' '));
+    strace.env("COGENCY_ONE_THREAD", "1");
     if let Err(error) = Command::new("strace").arg("-V").output() {
         missing("strace", &error);
     }

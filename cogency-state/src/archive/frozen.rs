@@ -23,10 +23,12 @@ fn at(micros: u64) -> SystemTime {
 }
 
 fn record(version: u64, state: &str) -> Record {
-    let mut metadata = Metadata::default();
-    metadata.llm_provider = "openai".into();
-    metadata.saved_at = Some(SavedAt::Time(at(version)));
-    metadata.actor = Some("support/anna".into());
+    let mut metadata = Metadata {
+        llm_provider: "openai".into(),
+        saved_at: Some(SavedAt::Time(at(version))),
+        actor: Some("support/anna".into()),
+        ..Metadata::default()
+    };
     metadata.custom.insert("team".to_owned(), json!(["blue", {"size": 2}]));
     let write_id = format!("2f1c9a4e-5b7d-4c1e-9f00-{version:012}").parse().unwrap();
     let revision = Revision { version, write_id };

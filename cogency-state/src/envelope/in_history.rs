@@ -66,6 +66,7 @@ pub(crate) fn read(key: &StateKey, document: &Bytes) -> Option<Result<InHistory,
     let head = document.len().checked_sub(rest_len())?;
     let is_one = begins_as_ours(document)
         && document.get(head..)?.starts_with(BEFORE_CHECKSUM)
+        && document.get(head + BEFORE_CHECKSUM.len() + CHECKSUMS_LEN / 2) == Some(&b' ')
         && document.ends_with(END);
     is_one.then(|| read_behind(key, document, head))
 }

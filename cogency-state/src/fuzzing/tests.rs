@@ -71,8 +71,8 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
 }
 
 fn decode(name: &str, decoder: Decoder, data: &[u8], seed: u64) {
-    let decoded = catch_unwind(AssertUnwindSafe(|| decoder(data)));
-    assert!(decoded.is_ok(), "{name}, seed {seed}: {:?}", String::from_utf8_lossy(data));
+    let ended = catch_unwind(AssertUnwindSafe(|| decoder(data)));
+    assert!(ended.is_ok(), "{name}, seed {seed}: {:?}", String::from_utf8_lossy(data));
 }
 
 #[test]

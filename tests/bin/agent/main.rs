@@ -51,8 +51,16 @@ use cogency_state_tests::switched::Switched;
 
 type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Ended {
+/// With `COGENCY_ONE_THREAD` all file work is done by one thread: strace counts the calls of each.
+fn main() -> Ended {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    if env::var_os("COGENCY_ONE_THREAD").is_some() {
+        runtime.max_blocking_threads(1);
+    }
+    runtime.enable_all().build()?.block_on(run())
+}
+
+async fn run() -> Ended {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
