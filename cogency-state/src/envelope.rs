@@ -24,6 +24,8 @@
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+#[cfg(feature = "redis")]
+pub(crate) mod in_history;
 
 use std::borrow::Cow;
 
@@ -88,21 +90,30 @@ pub(crate) fn around(
     /// More than most fields take.
     const FIELDS_LEN: usize = 768;
     let mut text = Vec::with_capacity(FIELDS_LEN);
-    write_field(&mut text, BEGIN, &record.schema_version)?;
-    if let Some(expires_at) = expires_at {
-        write_field(&mut text, b",\n  \"expires_at\": ", &expires_at)?;
-    }
-    write_ids(&mut text, &record.key, record.revision)?;
-    if let Some(state_type) = &record.state_type {
-        write_field(&mut text, b",\n  \"state_type\": ", state_type)?;
-    }
-    write_field(&mut text, b",\n  \"metadata\": ", &record.metadata)?;
+    write_head(&mut text, record, expires_at)?;
     let of_head = Checksum::of(&text);
     let of_state = record.checksum.unwrap_or_else(|| Checksum::of(&record.state));
     text.extend_from_slice(BEFORE_CHECKSUM);
     text.extend_from_slice(format!("{of_state} {of_head}").as_bytes());
     text.extend_from_slice(BEFORE_STATE);
     Ok((text, END))
+}
+
+/// All fields but the checksum and the state.
+fn write_head(
+    text: &mut Vec<u8>,
+    record: &Record,
+    expires_at: Option<ExpiresAt>,
+) -> Result<(), serde_json::Error> {
+    write_field(text, BEGIN, &record.schema_version)?;
+    if let Some(expires_at) = expires_at {
+        write_field(text, b",\n  \"expires_at\": ", &expires_at)?;
+    }
+    write_ids(text, &record.key, record.revision)?;
+    if let Some(state_type) = &record.state_type {
+        write_field(text, b",\n  \"state_type\": ", state_type)?;
+    }
+    write_field(text, b",\n  \"metadata\": ", &record.metadata)
 }
 
 fn write_ids(
@@ -195,20 +206,30 @@ impl Parts {
     }
 
     fn fields(&self, document: &[u8]) -> Result<Fields, Unreadable> {
-        let mut head = document.get(..self.head).unwrap_or_default().to_vec();
-        let of_head = Checksum::of(&head);
-        if self.checksum(document, CHECKSUMS_LEN - 16) != Some(of_head) {
-            return damaged("the checksum of its fields does not match");
-        }
-        head.push(b'}');
-        parse_fields(&head)
+        fields_of(document, self.head)
     }
 
     fn checksum(&self, document: &[u8], offset: usize) -> Option<Checksum> {
-        let start = self.head + BEFORE_CHECKSUM.len() + offset;
-        let digits = std::str::from_utf8(document.get(start..start + 16)?).ok()?;
-        u64::from_str_radix(digits, 16).ok().map(Checksum)
+        checksum_at(document, self.head, offset)
     }
+}
+
+/// The fields of a document, which take so many bytes without the brace that closes them.
+fn fields_of(document: &[u8], len: usize) -> Result<Fields, Unreadable> {
+    let mut head = document.get(..len).unwrap_or_default().to_vec();
+    let of_head = Checksum::of(&head);
+    if checksum_at(document, len, CHECKSUMS_LEN - 16) != Some(of_head) {
+        return damaged("the checksum of its fields does not match");
+    }
+    head.push(b'}');
+    parse_fields(&head)
+}
+
+/// One of the two checksums behind the fields.
+fn checksum_at(document: &[u8], fields_len: usize, offset: usize) -> Option<Checksum> {
+    let start = fields_len + BEFORE_CHECKSUM.len() + offset;
+    let digits = std::str::from_utf8(document.get(start..start + 16)?).ok()?;
+    u64::from_str_radix(digits, 16).ok().map(Checksum)
 }
 
 /// Whether a document has its fields where this library writes them.

@@ -9,7 +9,7 @@ pub use crate::backend::fuzz_database::database_url;
 #[cfg(target_os = "linux")]
 pub use crate::backend::fuzz_file::{journal, journal_line};
 #[cfg(feature = "redis")]
-pub use crate::backend::fuzz_redis::{redis_lease, redis_url};
+pub use crate::backend::fuzz_redis::{redis_entry, redis_in_history, redis_lease, redis_url};
 pub use crate::envelope::fuzz::envelope;
 pub use crate::history::fuzz::{change, history_row, rebuild};
 pub use crate::manager::fuzz_spool::spool_entry;

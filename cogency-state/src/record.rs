@@ -110,7 +110,7 @@ impl Revision {
     /// The revision that a save makes of the one that it replaces.
     #[must_use]
     pub fn after(replaced: Option<Self>) -> Self {
-        let version = MAX_VERSION.min(version_of(replaced) + 1);
+        let version = MAX_VERSION.min(version_of(replaced).saturating_add(1));
         Self { version, write_id: WriteId::generate() }
     }
 }

@@ -209,7 +209,8 @@ async fn no_entry_is_removed_for_a_file_that_was_damaged_since() {
 async fn entries_that_are_not_those_that_were_archived_are_not_removed() {
     for database in Database::each() {
         let (_, place) = sealed(&database).await;
-        let other = database.afresh().connect().await;
+        let elsewhere = database.afresh();
+        let other = elsewhere.connect().await;
         for number in 0..4 {
             save(&other, &key("alice", "1"), &number.to_string()).await;
         }

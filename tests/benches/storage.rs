@@ -1,16 +1,19 @@
-//! What files and databases take on the disk for a conversation that grows from nothing to 300 KB in 500
+//! What files, Redis and databases take for a conversation that grows from nothing to 300 KB in 500
 //! turns: the states and what belongs to them, against a table that has every version whole.
 //!
 //! ```text
 //! cargo bench -p cogency-state-tests --bench storage
 //! cargo bench -p cogency-state-tests --bench storage -- file
+//! cargo bench -p cogency-state-tests --bench storage -- redis
 //! ```
 //!
-//! Written: on files, what was given to write calls (as the kernel counts it); else what went to the write-ahead log of a server. On the disk: the tables with their indexes;
-//! on PostgreSQL after `VACUUM FULL`.
+//! Written: on files and on SQLite, what was given to write calls (as the kernel counts it); else what
+//! went to the write-ahead log of a server, on Redis to its append-only file. On the disk: the tables
+//! with their indexes; on PostgreSQL after `VACUUM FULL`. In memory: what Redis says of all keys.
 
-use cogency_state::{DatabaseBackend, FileBackend, StateKey, StateManager, robust};
+use cogency_state::{DatabaseBackend, FileBackend, RedisBackend, StateKey, StateManager, robust};
 use cogency_state_tests::database::{DatabaseServer, SqliteFile};
+use cogency_state_tests::redis::RedisServer;
 use serde::{Deserialize, Serialize};
 use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
@@ -116,9 +119,40 @@ fn file() {
     report("file", "on the disk", [i64::try_from(stored).expect("a length"), whole]);
 }
 
+/// Against a key that is set to all that there is until then, at each turn; in memory against one
+/// that has it once, as the others do.
+fn redis(runtime: &Runtime) {
+    let used = [true, false].map(|is_by_calls| {
+        // What is appended stays as it was.
+        let server = RedisServer::with(&["--auto-aof-rewrite-percentage", "0"]);
+        let written = || {
+            let info: String = server.run(&["INFO", "persistence"]);
+            let line = info.lines().find_map(|line| line.strip_prefix("aof_current_size:"));
+            line.expect("a size").trim().parse::<i64>().expect("a number")
+        };
+        let before = written();
+        if is_by_calls {
+            let backend = RedisBackend::new(&server.url()).expect("a URL");
+            runtime.block_on(on(StateManager::new(backend)));
+        } else {
+            let mut chat = Chat::default();
+            for _ in 0..TURNS {
+                chat.turn();
+                let json = serde_json::to_string(&chat).expect("a chat is JSON");
+                server.run::<()>(&["SET", "state", &json]);
+            }
+        }
+        let names: Vec<String> = server.run(&["KEYS", "*"]);
+        let usage = |name: &String| server.run::<i64>(&["MEMORY", "USAGE", name, "SAMPLES", "0"]);
+        (written() - before, names.iter().map(usage).sum())
+    });
+    report("redis", "written", used.map(|(written, _)| written));
+    report("redis", "in memory", used.map(|(_, memory)| memory));
+}
+
 fn sqlite(runtime: &Runtime) {
-    let on_disk = [true, false].map(|is_by_calls| {
-        let file = SqliteFile::default();
+    let used = [true, false].map(|is_by_calls| {
+        let (file, before) = (SqliteFile::default(), given_to_writes());
         runtime.block_on(async {
             if is_by_calls {
                 return by_calls(&file.url()).await;
@@ -132,10 +166,13 @@ fn sqlite(runtime: &Runtime) {
                 "INSERT INTO versions VALUES ($1, $2)"
             );
         });
+        let written = given_to_writes() - before;
         file.run("PRAGMA wal_checkpoint(TRUNCATE)");
-        file.number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+        let pages = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+        (written, file.number(pages))
     });
-    report("sqlite", "on the disk", on_disk);
+    report("sqlite", "written", used.map(|(written, _)| written));
+    report("sqlite", "on the disk", used.map(|(_, on_disk)| on_disk));
 }
 
 fn postgres(runtime: &Runtime) {
@@ -197,11 +234,17 @@ fn mariadb(runtime: &Runtime) {
 }
 
 fn main() {
-    file();
-    if std::env::args().any(|argument| argument == "file") {
+    let is_asked_for = |name| std::env::args().any(|argument| argument == name);
+    let runtime = Runtime::new().expect("a runtime");
+    if !is_asked_for("redis") {
+        file();
+    }
+    if !is_asked_for("file") {
+        redis(&runtime);
+    }
+    if is_asked_for("file") || is_asked_for("redis") {
         return;
     }
-    let runtime = Runtime::new().expect("a runtime");
     sqlite(&runtime);
     postgres(&runtime);
     mariadb(&runtime);

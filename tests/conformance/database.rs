@@ -13,6 +13,8 @@ const TTL: Duration = Duration::from_secs(1);
 
 struct Database {
     url: String,
+    /// Whether all states are apart.
+    all_apart: bool,
     /// Runs SQL.
     run: Box<dyn Fn(String) + Send + Sync>,
 }
@@ -20,22 +22,32 @@ struct Database {
 impl Database {
     fn sqlite() -> Self {
         let file = SqliteFile::default();
-        Self { url: file.url(), run: Box::new(move |sql| file.run(sql)) }
+        Self { url: file.url(), all_apart: false, run: Box::new(move |sql| file.run(sql)) }
     }
 
     fn postgres() -> Self {
-        Self { url: shared_postgres().url(), run: Box::new(|sql| shared_postgres().run(sql)) }
+        let run = Box::new(|sql| shared_postgres().run(sql));
+        Self { url: shared_postgres().url(), all_apart: false, run }
     }
 
     fn mariadb() -> Self {
-        Self { url: shared_mariadb().url(), run: Box::new(|sql| shared_mariadb().run(sql)) }
+        let run = Box::new(|sql| shared_mariadb().run(sql));
+        Self { url: shared_mariadb().url(), all_apart: false, run }
+    }
+
+    /// The same, where its history makes each state.
+    fn all_apart(self) -> Self {
+        Self { all_apart: true, ..self }
     }
 }
 
 #[async_trait]
 impl Harness for Database {
     async fn open(&self) -> Arc<dyn StateBackend> {
-        let builder = DatabaseBackend::builder(&self.url).lease_ttl(TTL);
+        let mut builder = DatabaseBackend::builder(&self.url).lease_ttl(TTL);
+        if self.all_apart {
+            builder = builder.prefix("apart_").whole_up_to(0);
+        }
         Arc::new(builder.connect().await.unwrap())
     }
 
@@ -46,8 +58,9 @@ impl Harness for Database {
     /// Puts another state there, without what belongs to it.
     async fn damage(&self, key: &StateKey) -> bool {
         let (user, session) = (key.user_id(), key.session_id());
+        let prefix = if self.all_apart { "apart" } else { "cogency" };
         (self.run)(format!(
-            "UPDATE cogency_states SET state = '{{\"text\":\"forged\"}}' \
+            "UPDATE {prefix}_states SET state = '{{\"text\":\"forged\"}}' \
              WHERE user_id = '{user}' AND session_id = '{session}'"
         ));
         true
@@ -79,4 +92,22 @@ mod mariadb {
     use super::*;
 
     cogency_state::conformance_tests!(Database::mariadb());
+}
+
+mod sqlite_apart {
+    use super::*;
+
+    cogency_state::conformance_tests!(Database::sqlite().all_apart());
+}
+
+mod postgres_apart {
+    use super::*;
+
+    cogency_state::conformance_tests!(Database::postgres().all_apart());
+}
+
+mod mariadb_apart {
+    use super::*;
+
+    cogency_state::conformance_tests!(Database::mariadb().all_apart());
 }

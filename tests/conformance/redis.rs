@@ -22,10 +22,11 @@ impl Redis {
         Self { prefix: fresh_prefix(), way, server: |_| shared() }
     }
 
+    /// Also where each state is in its history.
     fn in_cluster() -> Self {
         Self {
             prefix: fresh_prefix(),
-            way: || RedisBackend::builder(&shared_cluster().url()),
+            way: || RedisBackend::builder(&shared_cluster().url()).whole_up_to(0),
             server: |name| shared_cluster().master_of(name),
         }
     }
@@ -64,6 +65,15 @@ mod plain {
     use super::*;
 
     cogency_state::conformance_tests!(Redis::by(|| RedisBackend::builder(&shared().url())));
+}
+
+/// Where each state is in its history.
+mod in_history {
+    use super::*;
+
+    cogency_state::conformance_tests!(Redis::by(|| {
+        RedisBackend::builder(&shared().url()).whole_up_to(0)
+    }));
 }
 
 mod tls {

@@ -192,7 +192,8 @@ async fn a_save_that_is_repeated_has_one_entry() {
 #[tokio::test]
 async fn a_version_whose_change_was_edited_is_not_loaded() {
     for database in Database::each() {
-        let manager = StateManager::new(database.connect().await);
+        let manager =
+            StateManager::new(database.builder().whole_up_to(1 << 16).connect().await.unwrap());
         let key = key("alice");
         for number in 1..=8 {
             turn(&manager, &key, number).await;

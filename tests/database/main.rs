@@ -7,6 +7,7 @@ mod access;
 #[path = "../redis_crash/agents.rs"]
 #[expect(dead_code, reason = "of what it has for Redis not all is needed here")]
 mod agents;
+mod apart;
 mod audit;
 mod cancellation;
 mod cost;

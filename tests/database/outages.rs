@@ -43,12 +43,14 @@ fn rounds(server: &DatabaseServer) {
 }
 
 fn one_round(server: &DatabaseServer, users: &[&str]) {
+    // They begin in their rows, and are apart when they have grown.
+    let url = format!("{}?whole=2KB", server.url());
     let calls = CALLS.to_string();
     let agents: Vec<_> = (0..AGENTS)
         .map(|agent| {
             let agent = agent.to_string();
             let arguments = [&[agent.as_str(), &calls], users].concat();
-            Watched::new(start("enter", &server.url(), &arguments))
+            Watched::new(start("enter", &url, &arguments))
         })
         .collect();
     let started = Instant::now();
@@ -62,9 +64,9 @@ fn one_round(server: &DatabaseServer, users: &[&str]) {
         outages += 1;
     }
     let told: Testimony = (0..).zip(agents.into_iter().map(Watched::succeed)).collect();
-    let figures = check(&server.url(), users, &told);
+    let figures = check(&url, users, &told);
     for user in users {
-        crate::history::is_whole(&server.url(), user);
+        crate::history::is_whole(&url, user);
     }
     println!("{outages} outages in {:?}: {figures:?}", started.elapsed());
     assert_eq!(figures.acknowledged + figures.found, CALLS * told.len());

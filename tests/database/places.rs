@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cogency_state::{DatabaseBackend, DatabaseBackendBuilder};
-use cogency_state_tests::database::{SqliteFile, shared_mariadb, shared_postgres};
+use cogency_state_tests::database::{SqliteFile, shared_mariadb, shared_postgres, whole_up_to};
 use cogency_state_tests::redis::fresh_prefix;
 
 /// A database with tables of a test's own.
@@ -47,7 +47,11 @@ impl Database {
     /// More patient than a program is: the machines of tests are busy.
     pub(crate) fn builder(&self) -> DatabaseBackendBuilder {
         let builder = DatabaseBackend::builder(&self.url).prefix(&self.prefix);
-        builder.connect_timeout(Duration::from_secs(20))
+        let builder = builder.connect_timeout(Duration::from_secs(20));
+        match whole_up_to() {
+            Some(bytes) => builder.whole_up_to(bytes),
+            None => builder,
+        }
     }
 
     pub(crate) async fn connect(&self) -> DatabaseBackend {
@@ -56,7 +60,8 @@ impl Database {
 
     /// A URL that says all of it.
     pub(crate) fn full_url(&self) -> String {
-        format!("{}?prefix={}", self.url, self.prefix)
+        let whole = whole_up_to().map_or(String::new(), |bytes| format!("&whole={bytes}"));
+        format!("{}?prefix={}{whole}", self.url, self.prefix)
     }
 
     /// Runs SQL, in which `{p}` is what names of tables begin with.

@@ -240,6 +240,10 @@ async fn mariadbs_documented_rights_are_enough() {
     .map(|procedure| {
         format!("GRANT EXECUTE ON PROCEDURE cogency.{}{procedure} TO plain@'%'", database.prefix)
     });
+    let functions = ["changed", "whole"].map(|function| {
+        format!("GRANT EXECUTE ON FUNCTION cogency.{}{function} TO plain@'%'", database.prefix)
+    });
+    let procedures = procedures.into_iter().chain(functions);
     server.run(tables.into_iter().chain(procedures).collect::<Vec<_>>().join("; "));
     let backend = builder().connect().await.unwrap();
     works_with_all_tables(&backend).await;
@@ -273,8 +277,8 @@ async fn mariadbs_documented_rights_to_make_the_tables_are_enough() {
     let database = Database::mariadb();
     shared_mariadb().run(
         "CREATE OR REPLACE USER maker@'%' IDENTIFIED BY 'open sesame'; \
-         GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE, CREATE, ALTER, INDEX, CREATE ROUTINE, \
-         ALTER ROUTINE ON cogency.* TO maker@'%'",
+         GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE, CREATE, ALTER, INDEX, CREATE VIEW, \
+         CREATE ROUTINE, ALTER ROUTINE ON cogency.* TO maker@'%'",
     );
     let url = shared_mariadb().url_of("maker:open%20sesame");
     let backend = DatabaseBackend::builder(&url).prefix(&database.prefix).connect().await.unwrap();

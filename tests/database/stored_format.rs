@@ -34,7 +34,7 @@ fn record() -> Record {
 #[tokio::test]
 async fn a_row_is_written_and_read_as_it_always_was() {
     for database in Database::each() {
-        let backend = database.connect().await;
+        let backend = database.builder().whole_up_to(1 << 16).connect().await.unwrap();
         let lease = lease(&backend, &key("alice")).await;
         backend.save_and_release(&lease, &Write::new(record(), None)).await.unwrap();
         let text = |column: &str| match database.name {

@@ -39,9 +39,11 @@ async fn the_database_itself_reads_what_is_in_a_state() {
         let backend = database.connect().await;
         save(&backend, &key("alice"), r#"{"turns":["hello"],"count":42}"#).await;
         let count = database.number(match database.name {
-            "postgres" => "SELECT (state->>'count')::bigint FROM {p}states WHERE user_id = 'alice'",
+            "postgres" => {
+                "SELECT (state->>'count')::bigint FROM {p}current WHERE user_id = 'alice'"
+            }
             _ => {
-                "SELECT CAST(JSON_EXTRACT(state, '$.count') AS SIGNED) FROM {p}states \
+                "SELECT CAST(JSON_EXTRACT(state, '$.count') AS SIGNED) FROM {p}current \
                  WHERE user_id = 'alice'"
             }
         });

@@ -17,6 +17,7 @@ macro_rules! earlier {
             earlier!($folder, "0002_history.sql"),
             earlier!($folder, "0003_aside.sql"),
             earlier!($folder, "0004_query_indexes.sql"),
+            earlier!($folder, "0005_apart.sql"),
         ]
     };
     ($folder:literal, $file:literal) => {
@@ -24,9 +25,9 @@ macro_rules! earlier {
     };
 }
 
-const SQLITE: [&str; 4] = earlier!("sqlite");
-const POSTGRES: [&str; 4] = earlier!("postgres");
-const MARIADB: [&str; 4] = earlier!("mysql");
+const SQLITE: [&str; 5] = earlier!("sqlite");
+const POSTGRES: [&str; 5] = earlier!("postgres");
+const MARIADB: [&str; 5] = earlier!("mysql");
 
 /// A database as its first migrations made it, with a state of each of these users.
 pub(crate) fn of_version(version: usize, database: &Database, users: &[&str]) {
@@ -138,6 +139,28 @@ async fn ten_backends_that_meet_an_earlier_version_upgrade_it_once() {
         }
         let migrations = database.number("SELECT COUNT(*) FROM {p}migrations");
         assert_eq!(migrations, MIGRATIONS, "{}", database.name);
+    }
+}
+
+/// SQLite makes the table anew, and the index with it.
+#[tokio::test]
+async fn an_index_on_a_path_of_the_version_before_is_there_after_the_upgrade() {
+    for database in Database::each() {
+        of_version(SQLITE.len(), &database, &["alice"]);
+        let (on, declared) = match database.name {
+            "sqlite" => ("json_extract(state, '$[0]')", true),
+            "postgres" => ("((state -> 0)::text)", false),
+            _ => ("state(9)", false),
+        };
+        database.run(&format!("CREATE INDEX {{p}}states_own ON {{p}}states ({on})"));
+        database.run("INSERT INTO {p}indexes (name, path) VALUES ('q', 'state $[0]')");
+        drop(database.connect().await);
+        let noted = database.number("SELECT COUNT(*) FROM {p}indexes");
+        assert_eq!(noted, i64::from(!declared), "{}", database.name);
+        let index = cogency_state::query::state("$[0]");
+        let backend = database.builder().index(index.clone()).connect().await.unwrap();
+        let search = cogency_state::query::Search::new(index.eq("alice"), 9);
+        assert_eq!(backend.find_states(&search).await.unwrap().rows.len(), 1);
     }
 }
 

@@ -15,7 +15,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use crate::agent::{Agent, Said};
 use crate::disk::Disk;
 use crate::words::Known;
-use crate::writers::start_writers;
+use crate::writers::{start_writers, whole_up_to};
 
 const CUTS: u64 = 500;
 /// Each is cut off by itself, while the others work.
@@ -59,12 +59,14 @@ impl Campaign {
     }
 
     fn cut(&mut self, nth: u64) {
-        let file = self.disk.point.join(format!("{}/agents.db", nth / CUTS_OF_A_FILE));
+        let nth_file = nth / CUTS_OF_A_FILE;
+        let file = self.disk.point.join(format!("{nth_file}/agents.db"));
         if nth.is_multiple_of(CUTS_OF_A_FILE) {
             self.known.forget();
         }
         // What a writer held when it was killed is free soon.
-        let url = format!("sqlite:{}?lease_ttl=300ms", file.display());
+        let whole = whole_up_to(nth_file);
+        let url = format!("sqlite:{}?lease_ttl=300ms&whole={whole}", file.display());
         let running = start_writers(&self.disk, nth, &url);
         thread::sleep(LONGEST_RUN.mul_f64(fastrand::f64()));
         self.disk.cut();

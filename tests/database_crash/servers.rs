@@ -13,7 +13,7 @@ use cogency_state_tests::database::DatabaseServer;
 use crate::agent::{Agent, Said};
 use crate::disk::Disk;
 use crate::words::Known;
-use crate::writers::start_writers;
+use crate::writers::{start_writers, whole_up_to};
 
 /// Few: between two cuts a server starts.
 const CUTS: u64 = 7;
@@ -38,10 +38,10 @@ fn cut_off(make: impl Fn(&Path) -> DatabaseServer, settings: &[&str]) {
     std::fs::create_dir(&folder).unwrap();
     let server = make(&folder);
     server.restart_with(settings);
-    let url = format!("{}?lease_ttl=300ms", server.url());
     let (mut known, started) = (Known::default(), Instant::now());
     for nth in 0..cuts {
         disk.calm();
+        let url = format!("{}?lease_ttl=300ms&whole={}", server.url(), whole_up_to(nth));
         let running = start_writers(&disk, nth, &url);
         thread::sleep(LONGEST_RUN.mul_f64(fastrand::f64()));
         disk.cut();

@@ -9,6 +9,11 @@ use crate::words::OLD_USERS;
 /// A file by which agents see whether the disk is still there.
 const WITNESS: &str = "witness";
 
+/// Up to which size states stand in their rows, by turns: all of them do, or none.
+pub(crate) fn whole_up_to(nth: u64) -> u64 {
+    if nth.is_multiple_of(2) { 64 << 10 } else { 0 }
+}
+
 /// What one writer does not sync, another's sync writes out: so each writes alone, too.
 pub(crate) fn start_writers(disk: &Disk, nth: u64, url: &str) -> Vec<Agent> {
     let (new, deleted) = (format!("new-{nth}"), format!("deleted-{nth}"));

@@ -10,6 +10,9 @@ use tempfile::TempDir;
 
 use crate::step::Crash;
 
+/// In a database some states stand in their rows, and some are apart.
+pub(crate) const WHOLE_UP_TO: usize = 20;
+
 /// A backend that is opened once more after a crash, as by the next process.
 pub(crate) trait Place {
     fn open(&self) -> Arc<dyn StateBackend>;
@@ -91,7 +94,8 @@ impl Sqlite {
 
 impl Place for Sqlite {
     fn open(&self) -> Arc<dyn StateBackend> {
-        let builder = DatabaseBackend::builder(&self.file.url()).history(self.stays);
+        let builder = DatabaseBackend::builder(&self.file.url()).whole_up_to(WHOLE_UP_TO);
+        let builder = builder.history(self.stays);
         Arc::new(builder.build().unwrap())
     }
 }

@@ -5,13 +5,13 @@
 //! COGENCY_HISTORY_SEQUENCES=100000 cargo test -p cogency-state-tests --release --test histories
 //! ```
 
-use cogency_state::{DatabaseBackend, MemoryBackend, Retention};
+use cogency_state::{DatabaseBackend, MemoryBackend, RedisBackend, Retention};
 use cogency_state_tests::database::{DatabaseServer, shared_mariadb, shared_postgres};
-use cogency_state_tests::redis::fresh_prefix;
+use cogency_state_tests::redis::{fresh_prefix, shared};
 use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Runtime;
 
-use crate::place::{Files, Place, Sqlite};
+use crate::place::{Files, Place, Sqlite, WHOLE_UP_TO};
 use crate::step::{Step, steps};
 use crate::world::World;
 
@@ -85,10 +85,29 @@ fn random_sequences_on_sqlite_that_prunes_agree_with_a_model() {
     on_sqlite(Retention::Versions(3));
 }
 
+/// With states that are whole, and some that are in their histories.
+fn on_redis(stays: Retention, whole_up_to: usize) {
+    let runtime = runtime();
+    let builder = RedisBackend::builder(&shared().url()).prefix(fresh_prefix());
+    let builder = builder.history(stays).whole_up_to(whole_up_to);
+    let backend = runtime.block_on(builder.connect()).unwrap();
+    sequences(20, stays, &runtime, &backend);
+}
+
+#[test]
+fn random_sequences_on_redis_agree_with_a_model() {
+    on_redis(Retention::All, 1 << 10);
+}
+
+#[test]
+fn random_sequences_on_redis_that_prunes_agree_with_a_model() {
+    on_redis(Retention::Versions(3), 0);
+}
+
 fn on_server(server: &DatabaseServer, stays: Retention) {
     let (runtime, prefix) = (runtime(), fresh_prefix().replace('-', "_") + "_");
-    let builder = DatabaseBackend::builder(&server.url()).prefix(prefix).history(stays);
-    let backend = runtime.block_on(builder.connect()).unwrap();
+    let builder = DatabaseBackend::builder(&server.url()).prefix(prefix).whole_up_to(WHOLE_UP_TO);
+    let backend = runtime.block_on(builder.history(stays).connect()).unwrap();
     sequences(3, stays, &runtime, &backend);
 }
 

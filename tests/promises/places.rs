@@ -11,7 +11,7 @@ use cogency_state::{
     MemoryBackend, Metadata, Record, RedisBackend, Revision, StateBackend, StateKey, StateManager,
     StateManagerBuilder, Write,
 };
-use cogency_state_tests::database::{SqliteFile, shared_mariadb, shared_postgres};
+use cogency_state_tests::database::{SqliteFile, shared_mariadb, shared_postgres, whole_up_to};
 use cogency_state_tests::redis::{RedisServer, fresh_prefix, shared, shared_cluster};
 use tempfile::TempDir;
 use tokio::runtime::Builder;
@@ -114,7 +114,10 @@ impl Place {
     ) -> Self {
         let prefix = prefix.replace('-', "_") + "_";
         let backend = move || {
-            let builder = way().prefix(&*prefix).lease_ttl(ttl).pool_size(3);
+            let mut builder = way().prefix(&*prefix).lease_ttl(ttl).pool_size(3);
+            if let Some(bytes) = whole_up_to() {
+                builder = builder.whole_up_to(bytes);
+            }
             Arc::new(builder.build().unwrap()) as Arc<dyn StateBackend>
         };
         Self { backend: Box::new(backend), kept: Kept::Database }

@@ -52,7 +52,8 @@ async fn answers_like_the_model(
     samples: &[Sample],
     questions: &[Question],
 ) -> Result<(), TestCaseError> {
-    let mut builder = database.builder();
+    // Some states are larger.
+    let mut builder = database.builder().whole_up_to(60);
     if is_indexed {
         for path in ["$.a", "$.list[0]", "$.long", "$.\"it's a {p} k.e[y] 😀\""] {
             builder = builder.index(cogency_state::query::state(path));

@@ -52,7 +52,7 @@ async fn a_password_lets_in_and_a_wrong_one_does_not() {
 #[tokio::test]
 async fn a_user_with_the_least_rights_can_do_everything_but_ask_for_the_configuration() {
     let server = RedisServer::start();
-    let rules = "on ~cogency:* +@scripting +@string +@hash +@keyspace +@connection +time";
+    let rules = "on ~cogency:* +@scripting +@string +@hash +@stream +@keyspace +@connection +time";
     let password = format!(">{SECRET}");
     let mut command = vec!["ACL", "SETUSER", "agent", &password];
     command.extend(rules.split(' '));

@@ -275,15 +275,16 @@ async fn a_note_without_a_record_may_be_that_of_a_creator_until_it_is_old() {
 }
 
 #[tokio::test]
-async fn nothing_is_left_of_a_deleted_state_in_a_cluster() {
+async fn of_an_erased_state_in_a_cluster_only_the_entry_is_left_that_says_so() {
     let (cluster, prefix) = (shared_cluster(), fresh_prefix());
     let url = format!("{}?prefix={prefix}", cluster.url());
     let manager = StateManager::connect(&url).await.unwrap();
-    for state in ["small".to_owned(), "x".repeat(1 << 20)] {
+    for (state, keys) in [("small".to_owned(), 3), ("x".repeat(1 << 20), 4)] {
         manager.save_state(&key("alice"), state, None).await.unwrap();
-        assert_eq!(cluster.keys(&format!("{prefix}:*")).len(), 2);
-        assert!(manager.delete_state(&key("alice")).await.unwrap());
-        assert!(cluster.keys(&format!("{prefix}:*")).is_empty());
+        assert_eq!(cluster.keys(&format!("{prefix}:*")).len(), keys);
+        assert!(manager.erase(&key("alice")).await.unwrap());
+        let history = format!("{prefix}:history:{{{}}}", record_of(&prefix, "alice"));
+        assert_eq!(cluster.keys(&format!("{prefix}:*")), [history]);
     }
 }
 
@@ -294,7 +295,7 @@ async fn a_cluster_is_entered_by_tls_with_a_user_who_has_the_least_rights() {
     let settings: Vec<_> = settings.iter().map(String::as_str).collect();
     let cluster =
         RedisCluster::without_replicas(&[&settings[..], &["--tls-cluster", "yes"]].concat());
-    let rights = "on >hunter2 ~agents:* +@scripting +@string +@hash +@keyspace +@connection +time \
+    let rights = "on >hunter2 ~agents:* +@scripting +@string +@hash +@stream +@keyspace +@connection +time \
                   +config|get +cluster|slots";
     for server in cluster.servers() {
         let command = [&["ACL", "SETUSER", "agent"][..], &rights.split(' ').collect::<Vec<_>>()];

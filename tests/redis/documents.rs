@@ -202,9 +202,10 @@ async fn a_record_that_another_program_removed_is_gone_and_leaves_the_index() {
 }
 
 #[tokio::test]
-async fn nothing_is_left_of_a_deleted_state() {
+async fn nothing_is_left_of_a_deleted_state_where_no_history_is_kept() {
     let prefix = fresh_prefix();
-    let manager = crate::strict(backend(&prefix));
+    let builder = RedisBackend::builder(&shared().url()).prefix(&*prefix).without_history();
+    let manager = crate::strict(builder.build().unwrap());
     for state in ["small".to_owned(), "x".repeat(1 << 20)] {
         manager.save_state(&key("alice"), state, None).await.unwrap();
         // No trace of how it came there, and no end of its time.
@@ -238,14 +239,16 @@ async fn a_lease_shows_who_holds_it_and_is_swept_after_a_day() {
 fn a_value_of_another_program_that_grew_at_the_last_moment_is_not_saved_over() {
     let script = include_str!("../../cogency-state/src/backend/redis/scripts/save.lua");
     let prefix = fresh_prefix();
-    let [record, lease, index] = ["record", "lease", "index"].map(|n| format!("{prefix}:{n}"));
+    let [record, lease, history, contents, index] =
+        ["record", "lease", "history", "contents", "index"].map(|n| format!("{prefix}:{n}"));
     shared().run::<()>(&["SET", &lease, "1"]);
     for (value, answer) in [("theirs, longer", "stale"), ("ours", "stale"), ("theirs", "done")] {
         shared().run::<()>(&["SET", &record, value]);
-        let keys = ["3", &record, &lease, &index];
+        let keys = ["5", &*record, &lease, &history, &contents, &index];
         let bytes = ["1", "theirs", "new", "0", "5", "2"];
-        let rest = ["new value", "0", "", "6", "default", "write id"];
-        let command = [&["EVAL", script][..], &keys, &bytes, &rest].concat();
+        let (value, no_entry) = (["new value", "0", ""], ["", "", "", "", "1"]);
+        let rest = ["6", "default", "write id"];
+        let command = [&["EVAL", script][..], &keys, &bytes, &value, &no_entry, &rest].concat();
         assert_eq!(shared().run::<String>(&command), answer);
     }
     assert_eq!(shared().run::<String>(&["GET", &record]), "new value");

@@ -130,7 +130,9 @@ fn open(url: &str) -> StateManager {
         .lease_ttl(Duration::from_secs(1))
         .connect_timeout(Duration::from_secs(1))
         .response_timeout(Duration::from_secs(2))
-        .retry_for(Duration::from_secs(20));
+        .retry_for(Duration::from_secs(20))
+        // Some keep each state whole, some in its history: the same ones, in turn.
+        .whole_up_to(fastrand::usize(..2) << 16);
     crate::strict(builder.build().unwrap())
 }
 

@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use cogency_state::{
-    Error, Holder, Metadata, Opened, Record, RedisBackend, Revision, StateBackend as _, StateKey,
-    StateManager, Write, robust,
+    Error, Holder, Metadata, Opened, Record, RedisBackend, RedisBackendBuilder, Revision,
+    StateBackend as _, StateKey, StateManager, Write, robust,
 };
 use cogency_state_tests::redis::{Cut, DELAY, Proxy, fresh_prefix, shared};
 
@@ -28,6 +28,11 @@ async fn append(
     Ok(state.0.len())
 }
 
+/// One that gives up soon, where each state is in its history.
+fn in_history(url: &str) -> RedisBackendBuilder {
+    impatient(url).whole_up_to(0)
+}
+
 /// A way to the shared server that can be cut, and one that cannot.
 struct Ways {
     proxy: Proxy,
@@ -43,12 +48,21 @@ impl Ways {
     }
 
     fn backend(&self) -> RedisBackend {
+        let builder = in_history(&self.proxy.url()).lease_ttl(Duration::from_secs(1));
+        builder.prefix(&*self.prefix).build().unwrap()
+    }
+
+    /// The same, where small states are whole.
+    fn whole(&self) -> RedisBackend {
         let builder = impatient(&self.proxy.url()).lease_ttl(Duration::from_secs(1));
         builder.prefix(&*self.prefix).build().unwrap()
     }
 
+    /// What is stored; its history tells the same.
     async fn stored(&self, key: &StateKey) -> usize {
         let loaded = self.direct.load_state::<(Vec<u32>, String)>(key).await.unwrap();
+        let history = self.direct.backend().history().unwrap();
+        assert!(history.verify_history(key).await.unwrap().is_current);
         loaded.map_or(0, |loaded| {
             let numbers = loaded.state.0;
             assert!(numbers.iter().zip(0..).all(|(found, due)| *found == due), "{numbers:?}");
@@ -57,11 +71,11 @@ impl Ways {
     }
 }
 
-async fn a_call_survives_one_loss(padding: usize) {
+async fn a_call_survives_one_loss(padding: usize, open: impl Fn(&Ways) -> RedisBackend) {
     let ways = Ways::new();
     for cut in Cut::ALL {
         let user = format!("{cut:?}");
-        let manager = crate::strict(ways.backend());
+        let manager = crate::strict(open(&ways));
         let mut length = append(&manager, &user, padding).await.unwrap();
         for command in 0..MOST_COMMANDS {
             ways.proxy.cut(cut, command, false);
@@ -83,12 +97,12 @@ async fn a_call_survives_one_loss(padding: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_whose_connection_is_lost_at_any_command_counts_once() {
-    a_call_survives_one_loss(10).await;
+    a_call_survives_one_loss(10, Ways::whole).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_with_a_large_state_whose_connection_is_lost_counts_once() {
-    a_call_survives_one_loss(200_000).await;
+    a_call_survives_one_loss(200_000, Ways::backend).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -141,7 +155,7 @@ async fn a_save_that_somebody_saved_over_before_it_could_be_looked_for_is_in_dou
     // The server knows the script from here on.
     ways.direct.save_state(&key("bob"), 1_u32, None).await.unwrap();
     for cut in [Cut::BeforeRequest, Cut::BeforeReply] {
-        let (alice, builder) = (key(&format!("{cut:?}")), impatient(&ways.proxy.url()));
+        let (alice, builder) = (key(&format!("{cut:?}")), in_history(&ways.proxy.url()));
         let builder = builder.prefix(&*ways.prefix).lease_ttl(Duration::from_millis(300));
         let backend = builder.retry_for(Duration::from_secs(10)).build().unwrap();
         let manager = crate::strict(backend);
@@ -185,7 +199,7 @@ async fn a_save_that_expired_before_it_could_be_looked_for_is_in_doubt() {
     // The server knows the script from here on.
     ways.direct.save_state(&key("bob"), 1_u32, None).await.unwrap();
     for release in [true, false] {
-        let (alice, builder) = (key(&format!("{release}")), impatient(&ways.proxy.url()));
+        let (alice, builder) = (key(&format!("{release}")), in_history(&ways.proxy.url()));
         let builder = builder.prefix(&*ways.prefix).lease_ttl(Duration::from_millis(300));
         let backend = builder.retry_for(Duration::from_secs(10)).build().unwrap();
         ways.direct.save_state(&alice, 1_u32, None).await.unwrap();
@@ -219,7 +233,7 @@ async fn a_save_that_another_program_replaced_before_it_could_be_looked_for_is_i
     let (ways, alice) = (Ways::new(), key("alice"));
     // The server knows the script from here on.
     ways.direct.save_state(&key("bob"), 1_u32, None).await.unwrap();
-    let builder = impatient(&ways.proxy.url()).prefix(&*ways.prefix);
+    let builder = in_history(&ways.proxy.url()).prefix(&*ways.prefix);
     let backend = builder.retry_for(Duration::from_secs(10)).build().unwrap();
     let held = lease(&backend, &alice).await;
     let revision = Revision::after(None);
@@ -243,7 +257,7 @@ async fn a_save_that_another_program_replaced_before_it_could_be_looked_for_is_i
 async fn a_delete_whose_key_was_taken_before_it_could_be_looked_for_is_in_doubt() {
     let ways = Ways::new();
     for cut in [Cut::BeforeRequest, Cut::BeforeReply] {
-        let (alice, builder) = (key(&format!("{cut:?}")), impatient(&ways.proxy.url()));
+        let (alice, builder) = (key(&format!("{cut:?}")), in_history(&ways.proxy.url()));
         ways.direct.save_state(&alice, 1_u32, None).await.unwrap();
         let builder = builder.prefix(&*ways.prefix).lease_ttl(Duration::from_millis(300));
         let backend = builder.retry_for(Duration::from_secs(10)).build().unwrap();

@@ -9,6 +9,9 @@ mod documents;
 mod eviction;
 mod expiry;
 mod failover;
+mod format;
+mod histories;
+mod history_damage;
 mod losses;
 mod outages;
 mod refusals;
@@ -24,6 +27,11 @@ use cogency_state::{
     StateKey, StateManager, StateManagerBuilder,
 };
 use cogency_state_tests::redis::fresh_prefix;
+
+/// A server's states of a prefix, each of them in its history.
+fn in_history(url: &str, prefix: &str) -> RedisBackendBuilder {
+    RedisBackend::builder(url).prefix(prefix).whole_up_to(0)
+}
 
 fn key(user_id: &str) -> StateKey {
     StateKey::for_user(user_id).unwrap()

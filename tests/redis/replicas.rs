@@ -153,7 +153,8 @@ async fn replicas_and_the_disk_can_be_required_together() {
 #[tokio::test]
 async fn a_user_who_may_not_ask_for_replicas_is_told_when_connecting() {
     let (master, _replica) = pair();
-    let rights = "on >hunter2 ~agents:* +@scripting +@string +@hash +@keyspace +@connection +time";
+    let rights =
+        "on >hunter2 ~agents:* +@scripting +@string +@hash +@stream +@keyspace +@connection +time";
     let give = |rights: &str| {
         let rights: Vec<_> = rights.split(' ').collect();
         master.run::<()>(&[&["ACL", "SETUSER", "agent"][..], &rights].concat());

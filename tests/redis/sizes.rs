@@ -1,6 +1,6 @@
 //! Many keys and large states.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cogency_state::{Error, RedisBackend, StateBackend as _, StateKey};
 use cogency_state_tests::redis::{Proxy, RedisServer, SLOW, fresh_prefix, shared};
@@ -92,7 +92,8 @@ async fn without_memory_for_known_states_each_is_sent() {
 #[tokio::test]
 async fn a_large_state_that_was_damaged_or_edited_is_not_taken_for_the_known_one() {
     let prefix = fresh_prefix();
-    let builder = RedisBackend::builder(&shared().url()).prefix(&*prefix);
+    // Where it is whole.
+    let builder = RedisBackend::builder(&shared().url()).prefix(&*prefix).without_history();
     let manager = crate::strict(builder.build().unwrap());
     let name = format!("{prefix}:state:alice:default");
     manager.save_state(&key("alice"), vec!["word".to_owned(); 20_000], None).await.unwrap();
@@ -112,8 +113,10 @@ async fn a_large_state_that_was_damaged_or_edited_is_not_taken_for_the_known_one
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn states_of_64_mib_travel_both_ways_at_once() {
-    let prefix = fresh_prefix();
-    let builder = RedisBackend::builder(&shared().url()).prefix(&*prefix).known_bytes(0);
+    // A server of its own: it is busy with each of them for a while.
+    let server = RedisServer::start();
+    let builder = RedisBackend::builder(&server.url()).known_bytes(0);
+    let builder = builder.connect_timeout(Duration::from_secs(20));
     let manager = crate::strict(builder.build().unwrap());
     let turn = |number: usize| {
         let manager = manager.clone();

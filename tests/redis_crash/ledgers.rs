@@ -84,6 +84,8 @@ fn read(url: &str, user: &str) -> Vec<Entry> {
     let manager = block_on(StateManager::connect(url)).unwrap();
     let key = StateKey::for_user(user).unwrap();
     let ledger = block_on(manager.load_state::<Ledger>(&key)).unwrap();
+    let verified = block_on(async { manager.history(&key).verify().await }).unwrap();
+    assert!(verified.is_current, "the history of {user} is not that of the state");
     ledger.map(|loaded| loaded.state.entries).unwrap_or_default()
 }
 

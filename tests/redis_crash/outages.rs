@@ -22,6 +22,8 @@ const UP: Duration = Duration::from_secs(2);
 const AWAY: Duration = Duration::from_secs(1);
 /// ... but once for longer than a client asks again, and than a lease lasts.
 const LONG_AWAY: Duration = Duration::from_secs(6);
+/// Where a state is kept whole at all.
+const WHOLE_UP_TO: u64 = 65536;
 /// Nothing hangs.
 const LONGEST: Duration = Duration::from_secs(300);
 /// Two seconds are promised; where others use the machine too it may take longer.
@@ -44,9 +46,11 @@ fn one_round(server: &RedisServer, users: &[&str]) -> Duration {
     let calls = CALLS.to_string();
     let agents: Vec<_> = (0..AGENTS)
         .map(|agent| {
+            // Some keep each state whole, some in its history: the same ones, in turn.
+            let url = format!("{}?whole_up_to={}", server.url(), agent % 2 * WHOLE_UP_TO);
             let agent = agent.to_string();
             let arguments = [&[agent.as_str(), &calls], users].concat();
-            Watched::new(start("enter", &server.url(), &arguments))
+            Watched::new(start("enter", &url, &arguments))
         })
         .collect();
     let started = Instant::now();

@@ -9,6 +9,8 @@ mod capabilities;
 mod database;
 mod file;
 mod history;
+#[cfg(any(feature = "redis", feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod keeps;
 mod lease;
 mod listing;
 mod memory;

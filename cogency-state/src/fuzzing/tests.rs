@@ -48,6 +48,10 @@ fn decoders() -> Vec<(&'static str, Decoder)> {
         #[cfg(feature = "archive")]
         ("archive_manifest", archive_manifest),
         #[cfg(feature = "redis")]
+        ("redis_entry", redis_entry),
+        #[cfg(feature = "redis")]
+        ("redis_in_history", redis_in_history),
+        #[cfg(feature = "redis")]
         ("redis_lease", redis_lease),
         #[cfg(feature = "redis")]
         ("redis_url", redis_url),

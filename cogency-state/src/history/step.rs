@@ -1,5 +1,7 @@
 //! The next entry of a history.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::entry::{Entry, Kind};
@@ -28,6 +30,27 @@ pub(crate) struct Back {
     pub(crate) actor: Option<String>,
     pub(crate) metadata: Option<String>,
     pub(crate) state: Bytes,
+}
+
+impl Back {
+    /// Of a record that can be read.
+    pub(crate) fn of(record: &Record) -> Self {
+        let metadata = &record.metadata;
+        let owned = |text: &Cow<'static, str>| text.clone().into_owned();
+        Self {
+            version: record.revision.version,
+            write_id: record.revision.write_id.to_string(),
+            schema_version: owned(&record.schema_version),
+            state_type: record.state_type.as_ref().map(owned),
+            provider: Some(owned(&metadata.llm_provider)),
+            model: Some(owned(&metadata.llm_model)),
+            phase: metadata.phase_completed.as_ref().map(owned),
+            actor: metadata.actor.as_ref().map(owned),
+            // Metadata are JSON in any case.
+            metadata: Some(serde_json::to_string(metadata).unwrap_or_default()),
+            state: record.state.clone(),
+        }
+    }
 }
 
 /// A state that is saved.

@@ -90,6 +90,12 @@ fn json(document: Document, path: &str) -> Field {
 }
 
 impl Field {
+    /// Whether it is something in a state.
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+    pub(crate) fn is_in_state(&self) -> bool {
+        matches!(self.0, Of::Json(Document::State, _))
+    }
+
     /// Equal. A value of another type never is; [`Value::Null`] is what a column has that holds
     /// nothing, and JSON's `null`, not what is missing from JSON.
     pub fn eq(self, value: impl Into<Value>) -> Filter {

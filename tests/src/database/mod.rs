@@ -13,3 +13,10 @@ mod sqlite;
 pub use pgbouncer::PgBouncer;
 pub use server::{DatabaseServer, shared_mariadb, shared_postgres};
 pub use sqlite::SqliteFile;
+
+/// Up to which size states stand in their rows, where the environment says another than the usual
+/// one: with `COGENCY_WHOLE_UP_TO=0` all tests have all states apart.
+#[must_use]
+pub fn whole_up_to() -> Option<usize> {
+    std::env::var("COGENCY_WHOLE_UP_TO").ok().map(|bytes| bytes.parse().unwrap())
+}

@@ -9,10 +9,12 @@ use tokio::sync::OnceCell;
 use super::DatabaseBackend;
 use super::connections::{Connections, Server};
 use super::kept::Kept;
+use super::known::Known;
 use super::migrations::{self, Migrate};
 use super::place::{DatabasePool, Place};
 use super::records::{Patience, Records};
-use super::url::{self, Keeps, Options, Target};
+use super::url::{self, Options, Target};
+use crate::backend::keeps::Keeps;
 use crate::backend::{Durability, Sharing};
 use crate::error::Error;
 use crate::history::Retention;
@@ -21,6 +23,8 @@ use crate::query::{Document, Field, Of, Path};
 
 const PREFIX: &str = "cogency_";
 const POOL_SIZE: u32 = 10;
+const WHOLE_UP_TO: usize = 64 << 10;
+const KNOWN_BYTES: usize = 64 << 20;
 const LEASE_TTL: Duration = Duration::from_secs(5);
 /// A shorter lease could not be renewed in time over a network.
 const MIN_LEASE_TTL: Duration = Duration::from_millis(100);
@@ -58,6 +62,7 @@ pub struct DatabaseBackendBuilder {
     patience: Patience,
     indexed: Vec<Field>,
     kept: Vec<Kept>,
+    known_bytes: usize,
 }
 
 enum From {
@@ -76,7 +81,8 @@ impl DatabaseBackendBuilder {
 
     fn from(from: From) -> Self {
         let (indexed, kept) = (Vec::new(), Vec::new());
-        Self { from, options: Options::default(), patience: PATIENCE, indexed, kept }
+        let (options, patience, known_bytes) = (Options::default(), PATIENCE, KNOWN_BYTES);
+        Self { from, options, patience, indexed, kept, known_bytes }
     }
 
     /// What the names of all tables begin with, `cogency_` unless told: up to 32 lower-case
@@ -135,6 +141,22 @@ impl DatabaseBackendBuilder {
     /// with the next save that keeps one.
     pub fn without_history(mut self) -> Self {
         self.options.history = Some(Keeps::Nothing);
+        self
+    }
+
+    /// Up to which size a state stands in its row as a whole, 64 KiB unless told. A larger one is
+    /// what the newest keyframe of its history and the changes behind that make, so that a save
+    /// writes what changed, and the view `cogency_current` has it for those who read the tables.
+    /// Without a history all states are whole. It counts from the next save of each state on.
+    pub fn whole_up_to(mut self, bytes: usize) -> Self {
+        self.options.whole_up_to = Some(bytes);
+        self
+    }
+
+    /// How many bytes of large states stay in memory, 64 MiB unless told: one that did not change
+    /// is not sent by the server. With 0 each is.
+    pub fn known_bytes(mut self, bytes: usize) -> Self {
+        self.known_bytes = bytes;
         self
     }
 
@@ -209,13 +231,24 @@ impl DatabaseBackendBuilder {
     pub fn build(self) -> Result<DatabaseBackend, Error> {
         let mut settings = self.settings()?;
         let kept = std::mem::take(&mut settings.kept);
-        let Settings { patience, lease_ttl, migrate, retention, .. } = settings;
+        let Settings { patience, lease_ttl, migrate, retention, whole_up_to, .. } = settings;
+        let known = Known::new(settings.known_bytes);
         let location = format!("{}/{}", settings.place.location(), settings.prefix);
         let (sharing, durability) = (settings.sharing(), settings.durability());
         let server = settings.server();
         let ready = OnceCell::new();
-        let records =
-            Records { server, location, lease_ttl, patience, migrate, retention, kept, ready };
+        let records = Records {
+            server,
+            location,
+            lease_ttl,
+            patience,
+            migrate,
+            retention,
+            kept,
+            whole_up_to,
+            known,
+            ready,
+        };
         Ok(DatabaseBackend { records: Arc::new(records), sharing, durability })
     }
 
@@ -241,8 +274,10 @@ impl DatabaseBackendBuilder {
             lease_ttl: valid_ttl(options.lease_ttl)?,
             pool_size: options.pool_size.unwrap_or(POOL_SIZE).max(1),
             migrate: options.migrate.unwrap_or_default(),
-            retention: options.history.unwrap_or_default().retention(),
+            retention: options.history.unwrap_or(Keeps::History(Retention::All)).retention(),
             keeps_statements: options.keeps_statements.unwrap_or(true),
+            whole_up_to: options.whole_up_to.unwrap_or(WHOLE_UP_TO),
+            known_bytes: self.known_bytes,
             patience: self.patience,
             indexed: valid_indexes(self.indexed)?,
             kept: self.kept,
@@ -260,6 +295,8 @@ struct Settings {
     migrate: Migrate,
     retention: Option<Retention>,
     keeps_statements: bool,
+    whole_up_to: usize,
+    known_bytes: usize,
     patience: Patience,
     indexed: Vec<(Document, Path)>,
     kept: Vec<Kept>,

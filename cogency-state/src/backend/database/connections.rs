@@ -11,17 +11,16 @@ use async_trait::async_trait;
 use sqlx::Connection;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use sqlx::error::DatabaseError;
-use tokio::sync::oneshot;
+use tokio::sync::{self, oneshot};
 use tokio::time::timeout;
 
-use super::dialect::{Dialect, Script, Ways};
+use super::dialect::{Dialect, Script, Ways, Writer};
 use super::migrations::{self, Migrate};
 use super::pool::NoConnection;
 use super::pools::{Lent, Pools, Source};
 use super::problem::{Meaning, Miss, Problem, Refusal};
 use super::queries::sql::Database;
 use super::statement::{Argument, Rows, Session};
-use super::together::Line;
 use crate::query::{Document, Path};
 
 /// What an argument takes beside its bytes, of all of them together.
@@ -61,14 +60,15 @@ pub(super) struct Connections<DB: Dialect> {
     /// With what names of tables begin with.
     database: Database,
     texts: HashMap<Script, Arc<str>>,
-    /// The same of those that write, to be put into a transaction with others.
-    pub(super) bodies: HashMap<Script, Arc<str>>,
     /// Whether statements stay prepared on a connection.
-    pub(super) keeps_statements: bool,
+    keeps_statements: bool,
     /// Whether a transaction does not see what others commit meanwhile, unless it is told to.
     is_strict: AtomicBool,
     connect_within: Duration,
-    pub(super) line: Line,
+    /// What writes where only one may write at a time.
+    writer: Option<Box<dyn Writer>>,
+    /// Whoever writes without it.
+    writing: sync::Mutex<()>,
 }
 
 impl<DB: Dialect> Connections<DB> {
@@ -80,7 +80,7 @@ impl<DB: Dialect> Connections<DB> {
         keeps_statements: bool,
         connect_within: Duration,
     ) -> Self {
-        let body = |script| with_prefix(DB::sql(script), prefix);
+        let body = |script| with_names::<DB>(DB::sql(script), prefix);
         let text = |script: Script| match DB::TRANSACTION.filter(|_| script.writes()) {
             None => body(script),
             Some(transaction) => {
@@ -88,22 +88,26 @@ impl<DB: Dialect> Connections<DB> {
                 format!("{begin};\n{};\n{commit}", body(script).trim_end())
             }
         };
-        let together = |script: &Script| DB::TRANSACTION.is_some() && script.writes();
+        let writing = Script::ALL.into_iter().filter(|script| script.writes());
+        let writer = match &source {
+            Source::Options(options) => {
+                DB::writer(options, &writing.map(|script| (script, body(script).into())).collect())
+            }
+            Source::Pool(_) => None,
+        };
         Self {
             pools: Pools::new(source, pool_size, connect_within),
             database: Database { sql: DB::QUERIES, prefix: prefix.to_owned(), indexed },
             texts: Script::ALL.into_iter().map(|script| (script, text(script).into())).collect(),
-            bodies: (Script::ALL.into_iter().filter(together))
-                .map(|script| (script, body(script).into()))
-                .collect(),
             keeps_statements,
             is_strict: AtomicBool::new(false),
             connect_within,
-            line: Line::default(),
+            writer,
+            writing: sync::Mutex::default(),
         }
     }
 
-    pub(super) async fn connection(&self) -> Result<Lent<DB>, Miss> {
+    async fn connection(&self) -> Result<Lent<DB>, Miss> {
         self.pools.acquire().await.map_err(|none| match none {
             NoConnection::Failed(error) => not_connected::<DB>(error),
             NoConnection::NotWithin(time) => Miss::NotYet(Problem::NoConnection(time)),
@@ -133,7 +137,7 @@ where
     }
 
     /// Runs a script by itself.
-    pub(super) async fn run_alone(
+    async fn run_alone(
         &self,
         script: Script,
         arguments: &[Argument<'_>],
@@ -203,9 +207,9 @@ where
     }
 }
 
-/// SQL with the names that tables have.
-pub(super) fn with_prefix(sql: &str, prefix: &str) -> String {
-    sql.replace("{p}", prefix)
+/// SQL with the names that tables have, and what puts together the state of a row `s` that is apart.
+pub(super) fn with_names<DB: Dialect>(sql: &str, prefix: &str) -> String {
+    sql.replace("{whole}", DB::QUERIES.whole().trim_end()).replace("{p}", prefix)
 }
 
 /// Does what has to be done before the first connection, on a thread of its own: those of the
@@ -221,7 +225,7 @@ async fn prepare<DB: Dialect>(options: &<DB::Connection as Connection>::Options)
 }
 
 /// Why there is no connection.
-fn not_connected<DB: Dialect>(error: sqlx::Error) -> Miss {
+pub(super) fn not_connected<DB: Dialect>(error: sqlx::Error) -> Miss {
     match &error {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => Miss::NotYet(Problem::Unreachable(error)),
         sqlx::Error::Database(refused) => match DB::meaning(&**refused) {
@@ -270,11 +274,15 @@ where
         arguments: &[Argument<'_>],
         within: Duration,
     ) -> Result<Rows, Miss> {
-        match DB::TRANSACTION.filter(|_| script.writes()) {
-            // Before the connection: whoever writes has the only one, perhaps.
-            Some(transaction) => self.write(&transaction, script, arguments, within).await,
-            None => self.run_alone(script, arguments, within).await,
+        if DB::TRANSACTION.is_none() || !script.writes() {
+            return self.run_alone(script, arguments, within).await;
         }
+        if let Some(writer) = &self.writer {
+            return writer.write(script, arguments, within).await;
+        }
+        // Before the connection: whoever writes has the only one, perhaps.
+        let _writing = self.writing.lock().await;
+        self.run_alone(script, arguments, within).await
     }
 
     async fn select(

@@ -16,6 +16,7 @@ impl Records {
         let attempt = Attempt::of(lease).ok_or_else(|| self.lost(lease))?;
         // The same for each try.
         let deletion = WriteId::generate();
+        self.known.remove(lease.key());
         for _ in 0..TRIES {
             if let Some(deleted) = self.delete_once(lease, &attempt, deletion).await? {
                 return Ok(deleted);

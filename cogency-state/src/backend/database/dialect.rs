@@ -7,13 +7,18 @@
 //! a lock. It recognizes what an earlier try of it did, so it may be sent again when its answer was
 //! lost.
 
+use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
-use sqlx::Connection;
+use async_trait::async_trait;
 use sqlx::error::DatabaseError;
 
-use super::problem::{Meaning, Problem};
+use super::pool::Options;
+use super::problem::{Meaning, Miss, Problem};
 use super::queries::sql::QuerySql;
+use super::statement::{Argument, Rows};
 
 /// Something that is asked of a database, by the file of its SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -179,10 +184,22 @@ pub(super) struct Migrating {
     pub(super) commit: &'static str,
 }
 
+/// Something that writes in the place of connections.
+#[async_trait]
+pub(super) trait Writer: Send + Sync {
+    /// Runs a script once, in a transaction.
+    async fn write(
+        &self,
+        script: Script,
+        arguments: &[Argument<'_>],
+        within: Duration,
+    ) -> Result<Rows, Miss>;
+}
+
 /// A database, as sqlx knows it. In its SQL `{p}` stands for what all names of tables begin with.
 pub(super) trait Dialect: sqlx::Database {
     /// What makes transactions of scripts that write, where those are none by themselves. Only one
-    /// may write at a time there: the others wait here, and then write together.
+    /// may write at a time there: the others wait here.
     const TRANSACTION: Option<Transaction> = None;
     const MIGRATING: Migrating;
 
@@ -216,8 +233,17 @@ pub(super) trait Dialect: sqlx::Database {
         Problem::NotUtf8
     }
 
+    /// What writes in the place of connections, where there is something better: to a database of
+    /// these options, with these scripts.
+    fn writer(
+        _options: &Options<Self>,
+        _bodies: &HashMap<Script, Arc<str>>,
+    ) -> Option<Box<dyn Writer>> {
+        None
+    }
+
     /// What has to be there before the first connection. It may block.
-    fn prepare(_options: &<Self::Connection as Connection>::Options) -> io::Result<()> {
+    fn prepare(_options: &Options<Self>) -> io::Result<()> {
         Ok(())
     }
 }

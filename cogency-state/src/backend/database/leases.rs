@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::apart::Layout;
 use super::dialect::Script;
 use super::problem::{Failure, Problem};
 use super::records::{LARGE, Records};
@@ -14,6 +15,9 @@ use crate::backend::{Lease, Opened};
 use crate::error::Error;
 use crate::holder::Holder;
 use crate::key::StateKey;
+
+/// Where `take` has a record.
+const TAKEN: Layout = Layout { record: 3, is_apart: 10, entry: 23 };
 
 /// One attempt to take a lease, by an id that no other has: what fences.
 #[derive(Debug)]
@@ -49,6 +53,8 @@ impl Records {
         and_load: bool,
     ) -> Result<Opened, Error> {
         let attempt = Attempt::new(holder);
+        let known = if and_load { self.known.get(key) } else { None };
+        let known_id = known.as_ref().map(|known| known.record.revision.write_id.to_string());
         // A holder is numbers and a name: it is JSON in any case.
         let holder = serde_json::to_string(holder).unwrap_or_default();
         let arguments = [
@@ -58,6 +64,8 @@ impl Records {
             holder.as_str().into(),
             micros(self.lease_ttl).into(),
             and_load.into(),
+            known_id.as_deref().into(),
+            known.as_ref().map(|known| i64::from(known.is_apart)).into(),
         ];
         let failed = |failure| self.failed(Some(key), "take the lease on", failure);
         let bytes = if and_load { LARGE } else { 0 };
@@ -77,12 +85,16 @@ impl Records {
         }
         let token = found.int(1).map_err(failed)?.unwrap_or(0);
         let token = u64::try_from(token).unwrap_or(0);
-        let standing = standing::of(found, 10).map_err(failed);
+        let standing = standing::of(found, 11).map_err(failed);
         if let Ok(standing) = &standing {
             attempt.stands(standing.clone());
         }
         let lease = Lease::new(key.clone(), token).with_guard(Arc::new(attempt));
-        let record = if and_load { row::record(&self.location, key, found, 3) } else { Ok(None) };
+        let record = match self.find_record(key, &answer.rows, TAKEN, known) {
+            Ok(Some(found)) => self.whole(found).await.map(Some),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
         if record.is_err() || standing.is_err() {
             self.give_back(&lease).await;
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::connections::{not_done, with_prefix};
+use super::connections::{not_done, with_names};
 use super::dialect::{Dialect, Migration};
 use super::problem::{Meaning, Miss, Problem};
 use super::queries::indexes;
@@ -34,9 +34,9 @@ pub(super) fn text<DB: Dialect>(prefix: &str, indexed: Vec<(Document, Path)>) ->
     let migrating = DB::MIGRATING;
     let database = Database { sql: DB::QUERIES, prefix: prefix.to_owned(), indexed };
     let (before, after) = DB::BY_HAND;
-    let mut text = format!("{before}{};\n", with_prefix(migrating.table.trim_end(), prefix));
+    let mut text = format!("{before}{};\n", with_names::<DB>(migrating.table.trim_end(), prefix));
     for migration in migrating.migrations {
-        let sql = with_prefix(migration.sql, prefix);
+        let sql = with_names::<DB>(migration.sql, prefix);
         let sql = sql.trim_end().trim_end_matches(';');
         let (Migration { version, about, .. }, noted) = (migration, noted(migration, prefix));
         text.extend(["\n-- ", &version.to_string(), ": ", about, "\n", sql, ";\n", &noted, ";\n"]);
@@ -53,7 +53,7 @@ pub(super) async fn see_to<DB: Dialect>(
     let prefix = &*database.prefix;
     let migrating = DB::MIGRATING;
     let needed = migrating.migrations.last().map_or(0, |migration| migration.version);
-    let found = match version(session, prefix).await {
+    let found = match version::<DB>(session, prefix).await {
         Ok(found) => found,
         Err(sqlx::Error::Database(refused)) if DB::meaning(&*refused) == Meaning::NoTable => 0,
         Err(error) => return Err(not_done::<DB>(error)),
@@ -85,8 +85,8 @@ fn missing(migrations: &[Migration], found: i64) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-async fn version(session: &mut dyn Session, prefix: &str) -> Result<i64, sqlx::Error> {
-    let sql = with_prefix("SELECT version FROM {p}migrations ORDER BY version", prefix);
+async fn version<DB: Dialect>(session: &mut dyn Session, prefix: &str) -> Result<i64, sqlx::Error> {
+    let sql = with_names::<DB>("SELECT version FROM {p}migrations ORDER BY version", prefix);
     Ok(last_number(&session.run(sql).await?))
 }
 
@@ -100,27 +100,27 @@ async fn apply<DB: Dialect>(
     if !begin::<DB>(session, prefix).await? {
         return Err(None);
     }
-    session.run(with_prefix(migrating.table, prefix)).await?;
+    session.run(with_names::<DB>(migrating.table, prefix)).await?;
     // Another process may have been here while this one waited.
-    let found = version(session, prefix).await?;
+    let found = version::<DB>(session, prefix).await?;
     for migration in migrating.migrations.iter().filter(|each| each.version > found) {
-        session.run(with_prefix(migration.sql, prefix)).await?;
+        session.run(with_names::<DB>(migration.sql, prefix)).await?;
         session.run(noted(migration, prefix)).await?;
         tracing::info!(version = migration.version, "the tables were migrated");
     }
     for index in indexes::missing(session, database).await? {
         index.make(session, prefix).await?;
     }
-    session.run(with_prefix(migrating.commit, prefix)).await?;
+    session.run(with_names::<DB>(migrating.commit, prefix)).await?;
     Ok(())
 }
 
 /// Begins, once nobody else is at the tables. `false` if others do not let it for a long time.
 async fn begin<DB: Dialect>(session: &mut dyn Session, prefix: &str) -> Result<bool, sqlx::Error> {
-    let begin = with_prefix(DB::MIGRATING.begin, prefix);
+    let sql = with_names::<DB>(DB::MIGRATING.begin, prefix);
     let deadline = Instant::now() + OTHERS_WITHIN;
     loop {
-        match session.run(begin.clone()).await {
+        match session.run(sql.clone()).await {
             Ok(begun) => return Ok(last_number(&begun) == 1),
             // The others wait by themselves: for a lock of the server's.
             Err(error) if DB::TRANSACTION.is_none() || !is_passing::<DB>(&error) => {

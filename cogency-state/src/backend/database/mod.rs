@@ -3,13 +3,14 @@
 //! What differs between them is SQL, and what their errors mean (`dialect`). Each has a folder with
 //! both, and nothing else: a *script* for each step that has to be one, a migration that makes the
 //! tables. Above that, one body knows what a lease, a save and a doubt are (`leases`, `saving`,
-//! `deleting`, `moving`, `records`, `row`), and what a history is (`history`, `entry`, `standing`). It sees a
+//! `deleting`, `moving`, `records`, `row`), where a large state is (`apart`), and what a history is (`history`, `entry`, `standing`). It sees a
 //! database as an object that runs scripts (`connections::Server`), which is written once,
 //! generically, over sqlx's connections (`pool`, `pools`); what sqlx wants to know of a database for
 //! that stands in one place (`statement::Session`). sqlx's own `Any` driver would do the same with
 //! less of each database (no `json`, no types, no codes of errors), and a trait with a method for
 //! each step would repeat for each database what binds arguments and reads rows.
 
+mod apart;
 mod aside;
 mod blobs;
 mod builder;
@@ -21,6 +22,7 @@ mod entry;
 pub(crate) mod fuzz;
 mod history;
 mod kept;
+mod known;
 mod leases;
 mod migrations;
 mod moving;
@@ -40,7 +42,6 @@ mod saving;
 mod sqlite;
 mod standing;
 mod statement;
-mod together;
 mod url;
 
 use std::sync::Arc;
@@ -74,7 +75,7 @@ pub use place::DatabasePool;
 /// | `mysql://user:password@host:3306/agents`, `mariadb://…` | `mysql` | MariaDB 10.6 or newer |
 ///
 /// Behind a `?` may stand `prefix=name`, `lease_ttl=5s`, `pool_size=4`, `migrate=never`,
-/// `statement_cache=off` and `history=off`, `history=100` or `history=90d`, as in
+/// `statement_cache=off`, `whole=64KB` and `history=off`, `history=100` or `history=90d`, as in
 /// [`DatabaseBackendBuilder`], and what sqlx knows of, such as `sslmode=verify-full`.
 ///
 /// # What it promises
@@ -91,7 +92,8 @@ pub use place::DatabasePool;
 /// # What is stored
 /// `cogency_states` has a row for each state, with typed columns for what is known about it, and
 /// the state's own text: `state->'turns'` on PostgreSQL, `JSON_EXTRACT(state, '$.turns')` on
-/// MariaDB and SQLite. Beside it are `cogency_leases`, which has a row for each state that somebody
+/// MariaDB and SQLite. The text of a [large](DatabaseBackendBuilder::whole_up_to) one is null there;
+/// the view `cogency_current` has the same columns, and the text in any case. Beside it are `cogency_leases`, which has a row for each state that somebody
 /// is at work on; `cogency_history`, a row for each thing that happened to a state, with its
 /// versions; `cogency_heads`, where each history stands; `cogency_aside`, the states that were set
 /// aside; `cogency_blobs`, the [blobs](crate::Blob) that states name; `cogency_indexes`, the paths

@@ -8,7 +8,7 @@ use super::entry::Columns;
 use super::leases::Attempt;
 use super::problem::Problem;
 use super::records::Records;
-use super::row::text;
+use super::row::{self, text};
 use super::saving::{Entered, TRIES};
 use super::standing::number;
 use super::statement::Cells;
@@ -24,6 +24,7 @@ const RESTORE: &str = "restore what was set aside of";
 impl Records {
     pub(super) async fn set_aside(&self, lease: &Lease, aside: &Aside) -> Result<bool, Error> {
         let attempt = Attempt::of(lease).ok_or_else(|| self.lost(lease))?;
+        self.known.remove(lease.key());
         for _ in 0..TRIES {
             if let Some(done) = self.set_aside_once(lease, &attempt, aside).await? {
                 return Ok(done);
@@ -84,7 +85,12 @@ impl Records {
     pub(super) async fn restore_aside(&self, lease: &Lease, id: AsideId) -> Result<bool, Error> {
         let attempt = Attempt::of(lease).ok_or_else(|| self.lost(lease))?;
         let found = self.aside_row(lease.key(), id).await?;
-        let back = found.rows.last().map(|row| back(&**row)).transpose();
+        let found = found.rows.last();
+        if let Some(row) = found {
+            let unreadable = |problem| row::unreadable(&self.location, lease.key(), problem);
+            row::state(&**row, 0).map_err(unreadable)?;
+        }
+        let back = found.map(|row| back(&**row)).transpose();
         let back = back.map_err(|p| self.failed(Some(lease.key()), RESTORE, p.into()))?;
         for _ in 0..TRIES {
             if let Some(done) = self.restore_once(lease, &attempt, id, back.as_ref()).await? {

@@ -88,6 +88,10 @@ pub(super) enum Problem {
     #[error(transparent)]
     Shared(Arc<Problem>),
 
+    #[error("there is no thread for it ({0})")]
+    #[cfg(feature = "sqlite")]
+    NoThread(#[source] std::io::Error),
+
     #[error("its file cannot be made ({0}): look at the folder")]
     NoFile(#[source] std::io::Error),
 }

@@ -6,9 +6,11 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
+use super::apart::Layout;
 use super::connections::Server;
 use super::dialect::Script;
 use super::kept::Kept;
+use super::known::Known;
 use super::migrations::Migrate;
 use super::problem::{Failure, Miss, Problem};
 use super::row;
@@ -22,6 +24,9 @@ use crate::record::Record;
 /// Between two tries.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(5);
 pub(super) const LAST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Where `load` has a record.
+const LOADED: Layout = Layout { record: 0, is_apart: 7, entry: 8 };
 
 /// How long things may take.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +48,9 @@ pub(super) struct Records {
     pub(super) retention: Option<Retention>,
     /// What stays of some histories instead: the first that fits counts.
     pub(super) kept: Vec<Kept>,
+    /// A state that is not larger stands in its row as a whole.
+    pub(super) whole_up_to: usize,
+    pub(super) known: Known,
     /// Set once the tables are as they have to be.
     pub(super) ready: OnceCell<()>,
 }
@@ -138,8 +146,8 @@ impl Records {
         let arguments = [key.user_id().into(), key.session_id().into()];
         let answer = self.ask(Script::Load, &arguments, LARGE).await;
         let answer = answer.map_err(|failure| self.failed(Some(key), "load", failure))?;
-        match answer.rows.last() {
-            Some(found) => row::record(&self.location, key, &**found, 0),
+        match self.find_record(key, &answer.rows, LOADED, None)? {
+            Some(found) => self.whole(found).await.map(Some),
             None => Ok(None),
         }
     }

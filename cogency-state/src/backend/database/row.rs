@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
+
 use super::problem::Problem;
 use super::statement::Cells;
 use crate::error::Error;
@@ -19,8 +21,40 @@ pub(super) fn record(
     row: &dyn Cells,
     at: usize,
 ) -> Result<Option<Record>, Error> {
-    let columns = Columns { row, at };
-    let found = columns.record(key).map_err(|problem| match problem {
+    let unreadable = |problem| unreadable(location, key, problem);
+    let Some(bare) = bare(key, row, at).map_err(unreadable)? else { return Ok(None) };
+    let state = state(row, at).map_err(unreadable)?;
+    intact(location, Record { state, ..bare }).map(Some)
+}
+
+/// The same without its state, which may stand elsewhere.
+pub(super) fn bare(
+    key: &StateKey,
+    row: &dyn Cells,
+    at: usize,
+) -> Result<Option<Record>, Unreadable> {
+    Columns { row, at }.bare(key)
+}
+
+/// Its state.
+pub(super) fn state(row: &dyn Cells, at: usize) -> Result<Bytes, Unreadable> {
+    let state = row.bytes(at + 6).map_err(|_| DAMAGED)?.ok_or(DAMAGED)?;
+    Ok(state.into())
+}
+
+/// A record, if its state is the one that was saved.
+pub(super) fn intact(location: &str, record: Record) -> Result<Record, Error> {
+    if record.is_intact() {
+        return Ok(record);
+    }
+    let reason = "its checksum does not match; to accept a state that was edited, set the column \
+                  `checksum` to null";
+    Err(Error::corrupt(&record.key, location, reason))
+}
+
+/// That a row is no record.
+pub(super) fn unreadable(location: &str, key: &StateKey, problem: Unreadable) -> Error {
+    match problem {
         Unreadable::Damaged(reason) => Error::corrupt(key, location, reason),
         Unreadable::SchemaVersion(found) => Error::SchemaVersion {
             key: key.clone(),
@@ -28,14 +62,7 @@ pub(super) fn record(
             found,
             supported: SCHEMA_VERSION,
         },
-    })?;
-    let Some(found) = found else { return Ok(None) };
-    if !found.is_intact() {
-        let reason = "its checksum does not match; to accept a state that was edited, set the \
-                      column `checksum` to null";
-        return Err(Error::corrupt(key, location, reason));
     }
-    Ok(Some(found))
 }
 
 /// A column of text.
@@ -45,10 +72,13 @@ pub(super) fn text(row: &dyn Cells, column: usize) -> Result<Option<String>, Pro
     text.map_err(|_| Problem::Strange("a column is no text in UTF-8"))
 }
 
-enum Unreadable {
+/// Why a row is no record.
+pub(super) enum Unreadable {
     Damaged(&'static str),
     SchemaVersion(String),
 }
+
+const DAMAGED: Unreadable = Unreadable::Damaged("a column does not hold what it should");
 
 struct Columns<'a> {
     row: &'a dyn Cells,
@@ -56,8 +86,7 @@ struct Columns<'a> {
 }
 
 impl Columns<'_> {
-    fn record(&self, key: &StateKey) -> Result<Option<Record>, Unreadable> {
-        const DAMAGED: Unreadable = Unreadable::Damaged("a column does not hold what it should");
+    fn bare(&self, key: &StateKey) -> Result<Option<Record>, Unreadable> {
         let version = self.row.int(self.at).map_err(|_| DAMAGED)?;
         let Some(version) = version else { return Ok(None) };
         // A newer one may differ in any column: it is looked at first.
@@ -72,14 +101,13 @@ impl Columns<'_> {
         let metadata = self.text(4)?.unwrap_or_default();
         let metadata: Metadata = serde_json::from_str(&metadata)
             .map_err(|_| Unreadable::Damaged("its metadata are not those of a record"))?;
-        let state = self.row.bytes(self.at + 6).map_err(|_| DAMAGED)?.ok_or(DAMAGED)?;
         Ok(Some(Record {
             key: key.clone(),
             revision: Revision { version, write_id },
             schema_version: Cow::Borrowed(SCHEMA_VERSION),
             state_type: self.text(3)?.map(Cow::Owned),
             metadata,
-            state: state.into(),
+            state: Bytes::new(),
             checksum: self.text(5)?.map(|text| checksum(&text)).transpose()?,
         }))
     }

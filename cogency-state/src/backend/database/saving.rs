@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::dialect::Script;
 use super::entry::Columns;
+use super::known::KnownRecord;
 use super::leases::{Attempt, micros};
 use super::problem::Problem;
 use super::records::{Answer, Records};
@@ -25,7 +26,7 @@ const LONGEST_TTL: Duration = Duration::from_secs(7_000 * 366 * 24 * 60 * 60);
 /// How often a save is made anew because the history of its key went on under its lease.
 pub(super) const TRIES: usize = 5;
 /// The change of a larger state is looked for where that holds nobody up.
-const MAX_INLINE_BYTES: usize = 256 << 10;
+pub(super) const MAX_INLINE_BYTES: usize = 256 << 10;
 
 /// What became of the entry of a save or delete.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -131,6 +132,8 @@ impl Records {
         let refused =
             |problem: BoxError| Error::backend(Some(key), &self.location, "save", problem);
         let values = Values::of(record).map_err(refused)?;
+        // With a history that is what the entries of that make.
+        let is_apart = next.is_some() && record.state.len() > self.whole_up_to;
         let columns = next.map(|next| Columns::of(standing.head.as_ref(), next)).transpose();
         let columns = columns.map_err(|problem| refused(problem.into()))?;
         let (write_id, expected_id) = (
@@ -156,9 +159,10 @@ impl Records {
             ttl.into(),
             values.checksum.as_deref().into(),
             values.metadata.as_str().into(),
-            values.state.into(),
+            (!is_apart).then_some(values.state).into(),
         ];
-        arguments.extend(of_entry(next.zip(columns.as_ref())));
+        let keyframe = is_apart.then_some(values.state);
+        arguments.extend(of_entry(next.zip(columns.as_ref()), keyframe));
         let answer = self.ask(Script::Save, &arguments, values.state.len()).await;
         let answer = match answer {
             Ok(answer) => answer,
@@ -171,7 +175,11 @@ impl Records {
         if let (Entered::Yes, Some(next)) = (found.entered, next) {
             attempt.stands_at(next.head.clone());
         }
-        self.outcome(lease, write, &answer, &found)
+        let is_done = self.outcome(lease, write, &answer, &found)?;
+        if is_done {
+            self.known.put(KnownRecord { record: record.clone(), is_apart });
+        }
+        Ok(is_done)
     }
 
     /// What an answer means. `false` if the history stands elsewhere than was thought.
@@ -226,8 +234,12 @@ impl Records {
     }
 }
 
-/// What a save binds for its entry in the history, or nothing but nulls.
-fn of_entry<'a>(entered: Option<(&'a Next, &'a Columns<'a>)>) -> [Argument<'a>; 15] {
+/// What a save binds for its entry in the history, or nothing but nulls. A keyframe of a state that
+/// stands in its row is taken from there.
+fn of_entry<'a>(
+    entered: Option<(&'a Next, &'a Columns<'a>)>,
+    keyframe: Option<&'a str>,
+) -> [Argument<'a>; 15] {
     let entry = entered.map(|(next, _)| &next.entry);
     let columns = entered.map(|(_, columns)| columns);
     [
@@ -242,7 +254,7 @@ fn of_entry<'a>(entered: Option<(&'a Next, &'a Columns<'a>)>) -> [Argument<'a>; 
         columns.map(|columns| columns.size).into(),
         entry.and_then(|entry| entry.checksum.as_deref()).into(),
         entry.map(|entry| entry.kind.as_str()).into(),
-        columns.and_then(|columns| columns.content).into(),
+        columns.and_then(|columns| columns.content.or(keyframe)).into(),
         columns.map(|columns| columns.keyframe_bytes).into(),
         columns.map(|columns| columns.change_bytes).into(),
         columns.map(|columns| columns.changes).into(),

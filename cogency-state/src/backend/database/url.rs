@@ -10,16 +10,16 @@ use sqlx::ConnectOptions as _;
 use super::migrations::Migrate;
 use super::place::Place;
 use super::pools::Source;
+use crate::backend::keeps::Keeps;
 use crate::error::Error;
-use crate::history::Retention;
 
 /// What a URL can be, for messages.
 const LEGAL: &str = "`sqlite:<path>`, `postgres://<user>:<password>@<host>:<port>/<database>` or \
                      `mysql://<user>:<password>@<host>:<port>/<database>` (also `mariadb://`), \
                      each with its cargo feature; behind a `?` also `prefix=<name>`, \
                      `lease_ttl=<duration>`, `pool_size=<number>`, `migrate=never`, \
-                     `statement_cache=off` and `history=off`, `history=<versions>` or \
-                     `history=<duration>`";
+                     `statement_cache=off`, `whole=<bytes>` and `history=off`, \
+                     `history=<versions>` or `history=<duration>`";
 
 /// What a URL can begin with.
 pub(super) const SCHEMES: [&str; 5] = ["sqlite", "postgres", "postgresql", "mysql", "mariadb"];
@@ -39,41 +39,7 @@ pub(super) struct Options {
     pub(super) migrate: Option<Migrate>,
     pub(super) keeps_statements: Option<bool>,
     pub(super) history: Option<Keeps>,
-}
-
-/// What is kept of what happened to a state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Keeps {
-    History(Retention),
-    Nothing,
-}
-
-impl Default for Keeps {
-    fn default() -> Self {
-        Self::History(Retention::All)
-    }
-}
-
-impl Keeps {
-    pub(super) fn retention(self) -> Option<Retention> {
-        match self {
-            Self::History(retention) => Some(retention),
-            Self::Nothing => None,
-        }
-    }
-
-    fn parse(value: &str) -> Option<Self> {
-        let retention = match value {
-            "off" => return Some(Self::Nothing),
-            "all" => Retention::All,
-            _ => match value.parse() {
-                Ok(0) => return None,
-                Ok(versions) => Retention::Versions(versions),
-                Err(_) => Retention::Age(humantime::parse_duration(value).ok()?),
-            },
-        };
-        Some(Self::History(retention))
-    }
+    pub(super) whole_up_to: Option<usize>,
 }
 
 /// Reads a URL. No message repeats it: it may hold a password.
@@ -151,6 +117,7 @@ impl Options {
             migrate: self.migrate.or(others.migrate),
             keeps_statements: self.keeps_statements.or(others.keeps_statements),
             history: self.history.or(others.history),
+            whole_up_to: self.whole_up_to.or(others.whole_up_to),
         }
     }
 
@@ -178,6 +145,10 @@ impl Options {
                 const LEGAL: &str = "`off`, `all`, a number of versions or a duration, as `90d`";
                 self.history = Some(Keeps::parse(value).ok_or_else(|| unreadable(name, LEGAL))?);
             }
+            "whole" => {
+                const LEGAL: &str = "a number of bytes, as `65536` or `64KB`";
+                self.whole_up_to = Some(bytes(value).ok_or_else(|| unreadable(name, LEGAL))?);
+            }
             "statement_cache" => {
                 self.keeps_statements = Some(match value {
                     "on" => true,
@@ -189,6 +160,14 @@ impl Options {
         }
         Ok(true)
     }
+}
+
+/// A number of bytes, of KB or of MB.
+fn bytes(value: &str) -> Option<usize> {
+    let units = [("KB", 1 << 10), ("MB", 1 << 20)];
+    let found = units.iter().find_map(|(unit, size)| Some((value.strip_suffix(unit)?, *size)));
+    let (number, size) = found.unwrap_or((value, 1));
+    number.parse::<usize>().ok()?.checked_mul(size)
 }
 
 fn unreadable(name: &str, what: &str) -> Error {

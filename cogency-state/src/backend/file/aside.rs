@@ -218,7 +218,7 @@ impl Root {
         files::restoring(own, id).map_err(failed)?;
         let holder = Holder::current();
         let back = |head: Option<&Head>| {
-            let next = Next::back(head, key, back(record), origin(&holder));
+            let next = Next::back(head, key, Back::of(record), origin(&holder));
             Added { next, record: Some(record.clone()), expires_at: None }
         };
         let added = match self.open_to_write(key, own).map_err(failed)? {
@@ -263,23 +263,5 @@ impl Root {
             self.copy_soon(key);
         }
         Ok(())
-    }
-}
-
-fn back(record: &Record) -> Back {
-    let metadata = &record.metadata;
-    let owned = |text: &std::borrow::Cow<'static, str>| text.clone().into_owned();
-    Back {
-        version: record.revision.version,
-        write_id: record.revision.write_id.to_string(),
-        schema_version: owned(&record.schema_version),
-        state_type: record.state_type.as_ref().map(owned),
-        provider: Some(owned(&metadata.llm_provider)),
-        model: Some(owned(&metadata.llm_model)),
-        phase: metadata.phase_completed.as_ref().map(owned),
-        actor: metadata.actor.as_ref().map(owned),
-        // Metadata are JSON in any case.
-        metadata: Some(serde_json::to_string(metadata).unwrap_or_default()),
-        state: record.state.clone(),
     }
 }

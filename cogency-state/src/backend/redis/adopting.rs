@@ -61,9 +61,21 @@ impl Records {
         cursor: u64,
         at_once: usize,
     ) -> Result<(u64, Vec<String>), Error> {
+        self.scan_for(master, cursor, &self.keys.any_record(), "string", at_once).await
+    }
+
+    /// Some names of a pattern and a type, and where to go on.
+    pub(super) async fn scan_for(
+        &self,
+        master: &Arc<Node>,
+        cursor: u64,
+        pattern: &str,
+        of_type: &str,
+        at_once: usize,
+    ) -> Result<(u64, Vec<String>), Error> {
         let mut command = redis::cmd("SCAN");
-        command.arg(cursor).arg("MATCH").arg(self.keys.any_record());
-        command.arg("COUNT").arg(at_once).arg("TYPE").arg("string");
+        command.arg(cursor).arg("MATCH").arg(pattern);
+        command.arg("COUNT").arg(at_once).arg("TYPE").arg(of_type);
         let failed = |failure| self.failed(None, LOOK, failure);
         let answer = self.network.ask_at(master, &Request::one(command)).await;
         let answer = answer.and_then(|answer| Ok(answer.last()?)).map_err(failed)?;

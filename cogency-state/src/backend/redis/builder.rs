@@ -12,7 +12,9 @@ use super::records::Records;
 use super::url::{self, Target};
 use super::{RedisBackend, RedisDurability};
 use crate::backend::Durability;
+use crate::backend::keeps::Keeps;
 use crate::error::Error;
+use crate::history::Retention;
 
 const PREFIX: &str = "cogency";
 const LEASE_TTL: Duration = Duration::from_secs(5);
@@ -26,6 +28,9 @@ const PATIENCE: Patience = Patience {
     retry: Duration::from_secs(5),
 };
 const KNOWN_BYTES: usize = 64 << 20;
+/// So many versions of each state stay.
+const VERSIONS: u64 = 32;
+const WHOLE_UP_TO: usize = 64 << 10;
 /// Longer times are cut to this: the clock does not reach just any.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -57,6 +62,8 @@ pub struct RedisBackendBuilder {
     replicas: Option<u32>,
     patience: Patience,
     known_bytes: usize,
+    history: Option<Keeps>,
+    whole_up_to: Option<usize>,
     root_certificates: Option<Vec<u8>>,
     client_certificate: Option<ClientTlsConfig>,
 }
@@ -71,6 +78,8 @@ impl RedisBackendBuilder {
             replicas: None,
             patience: PATIENCE,
             known_bytes: KNOWN_BYTES,
+            history: None,
+            whole_up_to: None,
             root_certificates: None,
             client_certificate: None,
         }
@@ -138,6 +147,29 @@ impl RedisBackendBuilder {
         self
     }
 
+    /// How much of each state's history stays: at least the last 32 versions unless told. What is to go
+    /// is removed by saves, now and then: up to as many versions again may be there in between, and
+    /// those that the rebuild of others needs.
+    pub fn history(mut self, retention: Retention) -> Self {
+        self.history = Some(Keeps::History(retention));
+        self
+    }
+
+    /// Keeps no history: what is saved and deleted through this backend leaves no entries, and each
+    /// save writes the whole state. What others keep stays.
+    pub fn without_history(mut self) -> Self {
+        self.history = Some(Keeps::Nothing);
+        self
+    }
+
+    /// The largest state, in bytes of its JSON, that is kept whole under its record's key: 64 KiB
+    /// unless told. A larger one is kept in its history alone, where a save writes what changed.
+    /// Where no history is kept all are whole.
+    pub fn whole_up_to(mut self, bytes: usize) -> Self {
+        self.whole_up_to = Some(bytes);
+        self
+    }
+
     /// The certificates (PEM) of those who may vouch for the server, instead of the system's.
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.root_certificates = Some(pem.into());
@@ -167,6 +199,8 @@ impl RedisBackendBuilder {
             durability: self.durability.or(options.durability),
             replicas: self.replicas.or(options.replicas).unwrap_or_default(),
         };
+        let history = self.history.or(options.history);
+        let history = history.unwrap_or(Keeps::History(Retention::Versions(VERSIONS)));
         let location = format!("{location}/{prefix}");
         let terms = Terms { location, patience: self.patience, required };
         let certificates =
@@ -177,6 +211,8 @@ impl RedisBackendBuilder {
             keys: Keys::new(&prefix),
             lease_ttl,
             known: Known::new(self.known_bytes),
+            retention: history.retention(),
+            whole_up_to: self.whole_up_to.or(options.whole_up_to).unwrap_or(WHOLE_UP_TO),
         };
         Ok(RedisBackend { records: Arc::new(records), durability: durability(required.durability) })
     }
@@ -238,6 +274,8 @@ impl std::fmt::Debug for RedisBackendBuilder {
             .field("replicas", &self.replicas)
             .field("patience", &self.patience)
             .field("known_bytes", &self.known_bytes)
+            .field("history", &self.history)
+            .field("whole_up_to", &self.whole_up_to)
             .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,10 @@
 //! Values and URLs of whatever bytes.
 
 use super::claim::holder;
+use super::entry::{Found, outline};
 use super::url::parse;
+use crate::envelope::in_history;
+use crate::key::StateKey;
 
 /// What stands under the key of a lease.
 pub fn redis_lease(data: &[u8]) {
@@ -17,4 +20,34 @@ pub fn redis_url(data: &[u8]) {
     if let Err(error) = parse(text) {
         assert!(!text.contains("hunter2") || !format!("{error} {error:?}").contains("hunter2"));
     }
+}
+
+/// An entry of a history.
+///
+/// # Panics
+/// If what is known of it at a glance is not what it says.
+pub fn redis_entry(data: &[u8]) {
+    let value = serde_json::from_slice::<serde_json::Value>(data).unwrap_or_default();
+    let Some(sequence) = value.get("sequence").and_then(serde_json::Value::as_u64) else { return };
+    let Ok(found) = Found::read(sequence, data) else { return };
+    let glance = outline(sequence, data);
+    assert!(glance.is_ok_and(|glance| glance == found.entry().outline()));
+    assert!(found.head().sequence == sequence && found.before().sequence < sequence.max(1));
+    let _ = found.into_row().is_intact(&alice());
+}
+
+/// A record whose state is in its history.
+///
+/// # Panics
+/// If it is another one when it was written.
+pub fn redis_in_history(data: &[u8]) {
+    let Some(Ok(found)) = in_history::read(&alice(), &data.to_vec().into()) else { return };
+    let again = in_history::write(&found.record, found.place);
+    let again = again.ok().and_then(|again| in_history::read(&alice(), &again)?.ok());
+    assert!(again.is_some_and(|again| again.place == found.place && again.record == found.record));
+}
+
+fn alice() -> StateKey {
+    // It is one in any case.
+    StateKey::for_user("alice").unwrap_or_else(|_| unreachable!())
 }

@@ -61,7 +61,7 @@ impl Records {
     }
 
     /// The note of a record.
-    pub(super) async fn noted(&self, key: &StateKey) -> Result<Option<Note>, Failure> {
+    pub(super) async fn note_of(&self, key: &StateKey) -> Result<Option<Note>, Failure> {
         let mut command = redis::cmd("HGET");
         command.arg(self.keys.index(key.user_id())).arg(key.session_id());
         match self.value(&Request::one(command)).await? {

@@ -6,6 +6,8 @@
 //!                                             node of a cluster
 //! cogency:tmp:{cogency:state:alice:default}:… a large value on its way to the record
 //! cogency:blobs:{cogency:state:alice:default} what the record names, by its hash
+//! cogency:history:{cogency:state:alice:default}, cogency:contents:{…}
+//!                                             what happened to it, see the module `entry`
 //! cogency:index:alice                         the user's sessions that have a record
 //! cogency:aside:…, cogency:asides             what was set aside, see the module `aside`
 //! ```
@@ -25,11 +27,13 @@ pub(super) struct Keys {
     prefix: String,
 }
 
-/// The names of a record and of its lease.
+/// The names of a record, of its lease and of its history.
 #[derive(Debug)]
 pub(super) struct Names {
     pub(super) record: String,
     pub(super) lease: String,
+    pub(super) history: String,
+    pub(super) contents: String,
 }
 
 impl Keys {
@@ -39,7 +43,38 @@ impl Keys {
 
     pub(super) fn of(&self, key: &StateKey) -> Names {
         let record = self.record(key);
-        Names { lease: [&self.prefix, ":lease:{", &record, "}"].concat(), record }
+        Names {
+            lease: self.beside("lease", &record),
+            history: self.history(&record),
+            contents: self.contents(&record),
+            record,
+        }
+    }
+
+    /// What happened to a record.
+    pub(super) fn history(&self, record: &str) -> String {
+        self.beside("history", record)
+    }
+
+    /// What large entries of its history keep.
+    pub(super) fn contents(&self, record: &str) -> String {
+        self.beside("contents", record)
+    }
+
+    fn beside(&self, what: &str, record: &str) -> String {
+        [&*self.prefix, ":", what, ":{", record, "}"].concat()
+    }
+
+    /// A pattern that the names of all histories match.
+    pub(super) fn any_history(&self) -> String {
+        pattern(&format!("{}:history:{{{}", self.prefix, self.before_records()))
+    }
+
+    /// The key of a history's name.
+    pub(super) fn key_of_history(&self, name: &str) -> Option<StateKey> {
+        let record = name.strip_prefix(&format!("{}:history:{{", self.prefix))?;
+        let record = record.strip_suffix('}')?;
+        self.key_of(record).filter(|key| self.record(key) == record)
     }
 
     /// Where a large value waits for the script that puts it in place.
@@ -80,6 +115,14 @@ impl Keys {
         format!("{}:{id}", self.aside(key))
     }
 
+    /// All that there may be of a record that was set aside: what is known of those of its key, the
+    /// record, and its history where that could not be gone on with.
+    pub(super) fn aside_of(&self, key: &StateKey, id: impl Display) -> [String; 4] {
+        let place = self.aside_record(key, id);
+        let (history, contents) = (format!("{place}:history"), format!("{place}:contents"));
+        [self.aside(key), place, history, contents]
+    }
+
     /// The users of whom something was set aside.
     pub(super) fn aside_users(&self) -> String {
         format!("{}:asides", self.prefix)
@@ -94,15 +137,7 @@ impl Keys {
 
     /// A pattern that all records' names match.
     pub(super) fn any_record(&self) -> String {
-        let mut pattern = String::new();
-        for c in self.before_records().chars() {
-            if "*?[]^\\".contains(c) {
-                pattern.push('\\');
-            }
-            pattern.push(c);
-        }
-        pattern.push('*');
-        pattern
+        pattern(&self.before_records())
     }
 
     /// The key of a record's name, also of one that the original gave without escapes: a session
@@ -124,6 +159,19 @@ impl Keys {
     fn before_records(&self) -> String {
         format!("{}:state:", self.prefix)
     }
+}
+
+/// A pattern that all names match that begin so.
+fn pattern(beginning: &str) -> String {
+    let mut pattern = String::with_capacity(beginning.len() + 1);
+    for c in beginning.chars() {
+        if "*?[]^\\".contains(c) {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('*');
+    pattern
 }
 
 fn push(name: &mut String, id: &str) {
@@ -189,9 +237,22 @@ mod tests {
         assert!(!names.record.contains(['{', '}']));
         let temporary = keys.temporary(&names.record, WriteId::generate());
         let blobs = keys.blobs(&names.record);
-        for name in [&names.lease, &temporary, &blobs] {
+        for name in [&names.lease, &names.history, &names.contents, &temporary, &blobs] {
             let tag = name.split_once('{').unwrap().1.split_once('}').unwrap().0;
             assert_eq!(tag, names.record);
+        }
+    }
+
+    #[test]
+    fn a_history_is_found_by_its_name() {
+        let keys = Keys::new("cogency");
+        for user in IDS {
+            let key = key(user, "}{");
+            assert_eq!(keys.key_of_history(&keys.of(&key).history), Some(key));
+        }
+        assert_eq!(keys.any_history(), "cogency:history:{cogency:state:*");
+        for name in ["cogency:history:{cogency:state:a}", "cogency:contents:{cogency:state:a:b}"] {
+            assert_eq!(keys.key_of_history(name), None, "{name}");
         }
     }
 

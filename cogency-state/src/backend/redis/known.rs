@@ -9,8 +9,11 @@ use bytes::Bytes;
 use lru::LruCache;
 
 use super::request::INLINE_BYTES;
+use super::standing::{Standing, Stands};
+use crate::envelope::in_history::Place;
+use crate::history::{Entry, Event, Kind, Origin};
 use crate::key::StateKey;
-use crate::record::Record;
+use crate::record::{Record, Revision};
 
 /// At most this many, each of which takes some memory besides its bytes.
 const MAX_RECORDS: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
@@ -26,6 +29,19 @@ struct Inner {
     bytes: usize,
 }
 
+/// What may be known of a record besides.
+#[derive(Clone, Default)]
+pub(super) struct More {
+    /// The entry of its save.
+    pub(super) entry: Option<u64>,
+    /// Where its history stood.
+    pub(super) stands: Stands,
+    /// Whether it never expires.
+    pub(super) is_immortal: bool,
+    /// Whether others save it too, so that it is seldom what is known.
+    pub(super) is_shared: bool,
+}
+
 /// A record, and what tells that a value is its.
 #[derive(Clone)]
 pub(super) struct KnownRecord {
@@ -36,12 +52,42 @@ pub(super) struct KnownRecord {
     length: usize,
     /// The value of a small one: it is sent again, so that all of it can be compared.
     value: Option<Bytes>,
+    more: More,
 }
 
 impl KnownRecord {
     pub(super) fn new(record: Record, beginning: Bytes, value: &Bytes) -> Self {
         let is_small = value.len() <= INLINE_BYTES;
-        Self { record, beginning, length: value.len(), value: is_small.then(|| value.clone()) }
+        Self {
+            record,
+            beginning,
+            length: value.len(),
+            value: is_small.then(|| value.clone()),
+            more: More::default(),
+        }
+    }
+
+    /// The same, where more is known.
+    pub(super) fn with(self, more: More) -> Self {
+        Self { more, ..self }
+    }
+
+    pub(super) fn more(&self) -> &More {
+        &self.more
+    }
+
+    /// Its state as the entry that a rebuild begins with, where that is of use for this place.
+    pub(super) fn before(&self, place: Place) -> Option<Entry> {
+        let is_of_use = |entry: &u64| (place.keyframe..place.entry).contains(entry);
+        let sequence = self.more.entry.filter(is_of_use)?;
+        let nobody = Origin { at: 0, process: 0, host: "" };
+        let entry = Entry::bare(sequence, &Event::Save, String::new(), nobody);
+        Some(Entry { kind: Kind::Keyframe, content: self.record.state.clone(), ..entry })
+    }
+
+    /// How much memory it takes, more or less.
+    fn bytes(&self) -> usize {
+        self.length.max(self.record.state.len())
     }
 
     /// Whether it is not sent again.
@@ -70,25 +116,58 @@ impl Known {
         self.lock().records.get(key).cloned()
     }
 
+    /// How the value of a revision begins, if that is what is known of a key.
+    pub(super) fn beginning_of(&self, key: &StateKey, revision: Revision) -> Option<Bytes> {
+        self.of_revision(key, revision, |known| known.beginning.clone())
+    }
+
+    /// The state of a revision, likewise.
+    pub(super) fn state_of(&self, key: &StateKey, revision: Revision) -> Option<Bytes> {
+        self.of_revision(key, revision, |known| known.record.state.clone())
+    }
+
+    fn of_revision<R>(
+        &self,
+        key: &StateKey,
+        revision: Revision,
+        look: impl FnOnce(&KnownRecord) -> R,
+    ) -> Option<R> {
+        let mut inner = self.lock();
+        inner.records.get(key).filter(|known| known.record.revision == revision).map(look)
+    }
+
     pub(super) fn put(&self, known: KnownRecord) {
-        if known.length > self.max_bytes {
+        let bytes = known.bytes();
+        if bytes > self.max_bytes {
             return self.remove(&known.record.key);
         }
         let mut inner = self.lock();
-        inner.bytes += known.length;
+        inner.bytes += bytes;
         if let Some((_, replaced)) = inner.records.push(known.record.key.clone(), known) {
-            inner.bytes -= replaced.length;
+            inner.bytes -= replaced.bytes();
         }
         while inner.bytes > self.max_bytes {
             let Some((_, oldest)) = inner.records.pop_lru() else { break };
-            inner.bytes -= oldest.length;
+            inner.bytes -= oldest.bytes();
+        }
+    }
+
+    /// The history of a record stands elsewhere now.
+    pub(super) fn stands(&self, key: &StateKey, standing: &Standing) {
+        let mut inner = self.lock();
+        let known = inner.records.peek_mut(key);
+        let is_its = |known: &&mut KnownRecord| {
+            known.record.revision.write_id.to_string() == standing.head.write_id
+        };
+        if let Some(known) = known.filter(is_its) {
+            known.more.stands = Stands::At(standing.clone());
         }
     }
 
     pub(super) fn remove(&self, key: &StateKey) {
         let mut inner = self.lock();
         if let Some(removed) = inner.records.pop(key) {
-            inner.bytes -= removed.length;
+            inner.bytes -= removed.bytes();
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::claim::{self, Attempt, Expiry, REMEMBERED};
-use super::known::KnownRecord;
+use super::known::{KnownRecord, More};
 use super::problem::Failure;
 use super::records::{Records, is_whole};
 use super::request::Request;
@@ -45,8 +45,8 @@ impl Records {
             None if and_load => Look::Unknown,
             None => Look::Type,
         };
-        let attempt = Attempt::new(self.keys.of(key));
-        let taken = self.take_and_look(&attempt, holder, look).await;
+        let attempt = Attempt::new(self.keys.of(key), holder);
+        let taken = self.take_and_look(&attempt, look).await;
         let failed = |failure| self.failed(Some(key), "take the lease on", failure);
         let looked = match taken {
             Ok(Ok(looked)) => looked,
@@ -60,7 +60,7 @@ impl Records {
             }
         };
         let lease = attempt.lease(key.clone(), looked.micros);
-        let record = if and_load { self.found(key, looked, known).await } else { Ok(None) };
+        let record = if and_load { self.found(&lease, looked, known).await } else { Ok(None) };
         if record.is_err() {
             self.give_back(&lease).await;
         }
@@ -71,22 +71,25 @@ impl Records {
     async fn take_and_look(
         &self,
         attempt: &Attempt,
-        holder: &Holder,
         look: Look<'_>,
     ) -> Result<Result<Looked, Holder>, Failure> {
-        let request = look.request(attempt, holder, &self.lease_lives(), &millis(self.lease_ttl));
+        let with_standing = self.retention.is_some() && !look.stands().is_known();
+        let (lives, lasts) = (self.lease_lives(), millis(self.lease_ttl));
+        let request = look.request(attempt, &lives, &lasts, with_standing);
         loop {
-            let looked = Looked::of(self.network.ask(&request).await?.values)?;
+            let answers = self.network.ask(&request).await?.values;
+            let looked = Looked::of(look, with_standing, answers)?;
             match &looked.lease {
                 // An attempt that is repeated because its answer was lost finds its own lease.
                 Some(found) if !attempt.has_taken(found) => {
-                    if let Some(held_by) = self.take_over(attempt, holder).await? {
+                    if let Some(held_by) = self.take_over(attempt).await? {
                         return Ok(Err(held_by));
                     }
                 }
                 // Only what was seen under the lease counts: until then somebody else may have saved.
                 _ => {
                     attempt.keep(looked.expires);
+                    attempt.saw(looked.micros, looked.stands.clone());
                     return Ok(Ok(looked));
                 }
             }
@@ -94,12 +97,8 @@ impl Records {
     }
 
     /// Takes a lease if it has run out. Gives who holds it else.
-    async fn take_over(
-        &self,
-        attempt: &Attempt,
-        holder: &Holder,
-    ) -> Result<Option<Holder>, Failure> {
-        let value = attempt.value(holder);
+    async fn take_over(&self, attempt: &Attempt) -> Result<Option<Holder>, Failure> {
+        let value = attempt.value();
         let request = Request::new().then_script(
             &TAKE_OVER,
             &[attempt.lease_name()],
@@ -116,22 +115,34 @@ impl Records {
     /// The record that was seen.
     async fn found(
         &self,
-        key: &StateKey,
+        lease: &Lease,
         looked: Looked,
         known: Option<KnownRecord>,
     ) -> Result<Option<Record>, Error> {
-        let Looked { beginning, more, .. } = looked;
+        let (key, Looked { beginning, more, expires, .. }) = (lease.key(), looked);
         let was_large = known.as_ref().is_some_and(KnownRecord::is_large);
-        match known {
+        match &known {
             None if more == Some(ONLY_THE_LEASE) => return Ok(None),
-            Some(known) if known.is(&beginning, more) => return Ok(Some(known.record)),
+            Some(known) if known.is(&beginning, more) => return Ok(Some(known.record.clone())),
             _ => {}
         }
-        if is_whole(&beginning) && !was_large {
-            return self.read(key, &beginning.into()).map(Some);
+        let attempt = self.attempt(lease)?;
+        if let Some(known) = &known {
+            attempt.found_another(known.more().stands.is_known() && !known.more().is_shared);
         }
-        let document = self.whole_document(key).await?;
-        document.map(|document| self.read(key, &document)).transpose()
+        let document = if is_whole(&beginning) && !was_large {
+            beginning.into()
+        } else {
+            let Some(document) = self.whole_document(key).await? else { return Ok(None) };
+            document
+        };
+        let record = self.record_of(key, document.clone(), known.as_ref()).await?;
+        if let Some(record) = &record {
+            let (stands, is_immortal) = (attempt.stands(), expires.is_none());
+            let is_shared = attempt.is_shared();
+            self.knows(record, &document, |entry| More { entry, stands, is_immortal, is_shared });
+        }
+        Ok(record)
     }
 
     /// How many milliseconds the key of a lease lives.

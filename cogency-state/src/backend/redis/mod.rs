@@ -2,7 +2,8 @@
 //! processes and hosts share them.
 //!
 //! A record is one string, the JSON document of the module `envelope`, under a key that the
-//! original would give it (module `keys`). Whatever changes one is a script, which the server runs
+//! original would give it (module `keys`); what happened to it is in two streams (`entry`), where a
+//! large state is too (`rebuilding`). Whatever changes one is a script, which the server runs
 //! as one step (`scripts`). A script or command may be sent again when its answer was lost
 //! (`network`): it recognizes what an earlier try of it did.
 
@@ -11,22 +12,30 @@ mod aside;
 mod blobs;
 mod builder;
 mod claim;
+mod deleting;
 mod durability;
+mod entry;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod history;
 mod index;
 mod keys;
 mod known;
 mod leases;
 mod listing;
+mod moving;
 mod network;
+mod noting;
 mod problem;
+mod reading;
+mod rebuilding;
 mod records;
 mod replication;
 mod request;
 mod saving;
 mod scripts;
 mod slot;
+mod standing;
 mod taking;
 mod url;
 mod waiting;
@@ -37,8 +46,8 @@ use async_trait::async_trait;
 
 use self::records::Records;
 use super::{
-    BlobBackend, Capabilities, Durability, KeyPage, Lease, LeaseAttempt, Opened, Sharing,
-    StateBackend, Write,
+    BlobBackend, Capabilities, Durability, HistoryBackend, KeyPage, Lease, LeaseAttempt, Opened,
+    Sharing, StateBackend, Write,
 };
 use crate::aside::{Aside, AsideId};
 use crate::error::Error;
@@ -48,6 +57,9 @@ use crate::record::Record;
 
 pub use builder::RedisBackendBuilder;
 pub use durability::RedisDurability;
+
+/// How often something is begun anew because a history went on meanwhile.
+const TRIES: usize = 5;
 
 /// Keeps records on a Redis server (7 or newer, or Valkey), the one that sentinels name, or a
 /// cluster, for all processes and hosts that reach it. Needs the cargo feature `redis`.
@@ -62,8 +74,8 @@ pub use durability::RedisDurability;
 /// | `redis+cluster://host1:7000,host2` | the cluster that these servers are part of |
 /// | `rediss+sentinel://…`, `rediss+cluster://…` | the same with TLS everywhere |
 ///
-/// Behind a `?` may stand `prefix=name`, `lease_ttl=5s` and `require=always`, as in
-/// [`RedisBackendBuilder`]. The user and the password are those of the servers; sentinels that want
+/// Behind a `?` may stand `prefix=name`, `lease_ttl=5s`, `history=100` (also `90d`, `all`, `off`),
+/// `whole_up_to=64KB` and `require=always`, as in [`RedisBackendBuilder`]. The user and the password are those of the servers; sentinels that want
 /// one have `sentinel_user` and `sentinel_password` behind the `?`. By TLS the certificates have to
 /// be those of the hosts that sentinels and clusters announce, which are IP addresses unless they
 /// are told otherwise.
@@ -109,16 +121,23 @@ pub use durability::RedisDurability;
 ///
 /// # What is stored
 /// `cogency:state:<user>:<session>` is one JSON document, `json.loads(redis.get(key))` in Python.
-/// In ids `%`, `:`, `{`, `}` and control characters are percent-encoded. Beside it are the lease
+/// In ids `%`, `:`, `{`, `}` and control characters are percent-encoded. Beside it are its
+/// [history](crate::StateManager::history) (`cogency:history:…`, `cogency:contents:…`), by default of
+/// at least the last [32 versions](RedisBackendBuilder::history), the lease
 /// (`cogency:lease:…`) and an index for each user (`cogency:index:<user>`). What was set aside is
 /// below `cogency:aside:`, with the names of its users and sessions below `cogency:asides`. The blobs
 /// of a state are the fields of the hash `cogency:blobs:{<the state's key>}`, by their SHA-256.
+///
+/// A state of more than [64 KiB](RedisBackendBuilder::whole_up_to) is in its history alone: a save
+/// costs what changed, and its document says where the state is. Its
+/// [guide](https://github.com/cogency-state/cogency-state/blob/main/docs/redis.md) shows how others
+/// put it together.
 ///
 /// # What the server has to allow
 /// Set `maxmemory-policy` to `noeviction`. A user with the least rights is
 ///
 /// ```text
-/// ACL SETUSER agent on >password ~cogency:* +@scripting +@string +@hash +@keyspace +@connection +time +config|get
+/// ACL SETUSER agent on >password ~cogency:* +@scripting +@string +@hash +@stream +@keyspace +@connection +time +config|get
 /// ```
 ///
 /// Without `config|get` the durability is unknown and cannot be required. Add `+cluster|slots` in a
@@ -221,14 +240,19 @@ impl StateBackend for RedisBackend {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::none()
+        let capabilities = Capabilities::none()
             .with_durability(self.durability)
             .with_sharing(Sharing::Network)
             .with_lease_ttl(Some(self.records.lease_ttl))
             .with_expiry()
             .with_list_of_all()
             .with_aside()
-            .with_blobs()
+            .with_blobs();
+        if self.records.retention.is_some() { capabilities.with_history() } else { capabilities }
+    }
+
+    fn history(&self) -> Option<&dyn HistoryBackend> {
+        self.records.retention.map(|_| self as _)
     }
 
     fn blobs(&self) -> Option<&dyn BlobBackend> {

@@ -59,6 +59,15 @@ pub(super) enum Problem {
     )]
     Evicted,
 
+    #[error("its history went on again and again under the lease: see what else changes it")]
+    HistoryMoves,
+
+    #[error(
+        "another history has begun since the one that was set aside with it: delete the keys of that \
+         first, or drop what was set aside"
+    )]
+    HistoryBegun,
+
     #[error(
         "the server is to keep states with the durability `{required}`, and {}: change its \
          `appendonly`, `appendfsync` and `save`, or require less",

@@ -8,13 +8,14 @@ use redis::Value;
 
 use super::RedisDurability;
 use super::keys::Keys;
-use super::known::{Known, KnownRecord};
+use super::known::{Known, KnownRecord, More};
 use super::network::Network;
 use super::problem::{Failure, Problem, Refusal};
 use super::request::{INLINE_BYTES, Request, command};
 use crate::backend::Lease;
-use crate::envelope;
+use crate::envelope::{self, in_history};
 use crate::error::Error;
+use crate::history::{Break, Retention};
 use crate::key::StateKey;
 use crate::record::Record;
 
@@ -24,6 +25,10 @@ pub(super) struct Records {
     pub(super) keys: Keys,
     pub(super) lease_ttl: Duration,
     pub(super) known: Known,
+    /// How much of each history stays, where one is kept.
+    pub(super) retention: Option<Retention>,
+    /// A larger state is in its history.
+    pub(super) whole_up_to: usize,
 }
 
 /// What a script said.
@@ -49,7 +54,15 @@ impl Records {
     }
 
     pub(super) async fn load(&self, key: &StateKey) -> Result<Option<Record>, Error> {
-        self.document(key).await?.map(|document| self.read(key, &document)).transpose()
+        let Some(document) = self.document(key).await? else { return Ok(None) };
+        let known = self.known.get(key);
+        let record = self.record_of(key, document.clone(), known.as_ref()).await?;
+        if let Some(record) = &record
+            && known.is_none_or(|known| known.record.revision != record.revision)
+        {
+            self.knows(record, &document, |entry| More { entry, ..More::default() });
+        }
+        Ok(record)
     }
 
     /// What is stored, as it is.
@@ -69,6 +82,23 @@ impl Records {
                 Ok(Some(document.into()))
             }
             (Some(Value::BulkString(_)), _) => self.whole_document(key).await,
+            _ => Err(failed(Problem::Strange("no value").into())),
+        }
+    }
+
+    /// What is stored, if that is not large.
+    pub(super) async fn small_document(
+        &self,
+        key: &StateKey,
+        operation: &'static str,
+    ) -> Result<Option<Bytes>, Error> {
+        let (name, last) = (self.keys.record(key), INLINE_BYTES.to_string());
+        let look = command(&[b"GETRANGE", name.as_bytes(), b"0", last.as_bytes()]);
+        let failed = |failure| self.failed(Some(key), operation, failure);
+        match self.value(&Request::one(look)).await.map_err(failed)? {
+            Value::BulkString(document) => {
+                Ok(Some(document).filter(|document| is_whole(document)).map(Bytes::from))
+            }
             _ => Err(failed(Problem::Strange("no value").into())),
         }
     }
@@ -99,18 +129,37 @@ impl Records {
         }
     }
 
-    pub(super) fn read(&self, key: &StateKey, document: &Bytes) -> Result<Record, Error> {
-        let record = Record::from_json(key, self.location(), document)?;
+    /// Keeps a record that was read from a document, with more that is known of it and of the entry
+    /// that has its state.
+    pub(super) fn knows(
+        &self,
+        record: &Record,
+        document: &Bytes,
+        more: impl FnOnce(Option<u64>) -> More,
+    ) {
         // Another program's record cannot be told from others by how its value begins.
         if let Some(beginning) = envelope::beginning_of(document, record.revision.write_id) {
-            self.known.put(KnownRecord::new(record.clone(), beginning, document));
+            let entry = in_history::read(&record.key, document).and_then(Result::ok);
+            let known = KnownRecord::new(record.clone(), beginning, document);
+            self.known.put(known.with(more(entry.map(|found| found.place.entry))));
         }
-        Ok(record)
+    }
+
+    /// A history that cannot be read.
+    pub(super) fn broken(&self, key: &StateKey, broken: &Break) -> Error {
+        let Break { sequence, reason } = broken;
+        Error::history_broken(key, self.location(), *sequence, *reason)
     }
 
     /// The answer to a request's last command.
     pub(super) async fn value(&self, request: &Request) -> Result<Value, Failure> {
-        Ok(self.network.ask(request).await?.last()?)
+        self.values(request).await?.pop().ok_or(Problem::Strange("no answer").into())
+    }
+
+    /// The answers to a request.
+    pub(super) async fn values(&self, request: &Request) -> Result<Vec<Value>, Failure> {
+        // In a box: futures in futures in futures are more than the compiler can lay out.
+        Ok(Box::pin(self.network.ask(request)).await?.values)
     }
 
     /// Runs a script whose answer is a word.

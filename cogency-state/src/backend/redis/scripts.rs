@@ -42,4 +42,5 @@ scripts! {
     KEEP_BLOBS = "keep_blobs.lua";
     EXPIRE_BLOBS = "expire_blobs.lua";
     REMOVE_BLOBS = "remove_blobs.lua";
+    PRUNE = "prune.lua";
 }

@@ -30,7 +30,12 @@ impl Dialect for MySql {
                 about: "indexes for queries",
                 sql: include_str!("0004_query_indexes.sql"),
             },
-            Migration { version: 5, about: "blobs", sql: include_str!("0005_blobs.sql") },
+            Migration {
+                version: 5,
+                about: "large states are apart",
+                sql: include_str!("0005_apart.sql"),
+            },
+            Migration { version: 6, about: "blobs", sql: include_str!("0006_blobs.sql") },
         ],
         begin: include_str!("migrations_begin.sql"),
         table: include_str!("migrations_table.sql"),
@@ -99,6 +104,10 @@ impl Dialect for MySql {
             1044 | 1142 | 1227 | 1370 => Meaning::Refused(
                 "grant the user the rights on the tables and procedures that the documentation of \
                  `DatabaseBackend` names",
+            ),
+            1419 => Meaning::Refused(
+                "it writes a binary log: set `log_bin_trust_function_creators = 1`, or let a user \
+                 who has SUPER apply the migrations",
             ),
             1153 => Meaning::Refused("raise its `max_allowed_packet` above the largest state"),
             1021 | 1114 => Meaning::Refused("its disk is full"),

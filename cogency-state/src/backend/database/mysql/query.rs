@@ -54,7 +54,7 @@ impl QuerySql for Queries {
         if !at.is_indexed {
             return json;
         }
-        let column = |what| format!("{}{}_{what}", at.table, at.name());
+        let column = |what| format!("s.{}_{what}", at.name());
         Json {
             kind: column("kind"),
             text: json.text,
@@ -67,11 +67,19 @@ impl QuerySql for Queries {
 
     fn elements(&self, at: &At<'_>) -> (String, Json) {
         let is_array = format!("JSON_TYPE({}) = 'ARRAY'", value(at));
-        let document = format!("CASE WHEN {is_array} THEN {} ELSE '[]' END", at.column());
+        let document = format!("CASE WHEN {is_array} THEN {} ELSE '[]' END", at.column);
         let path = literal(at.path);
         let path = path.trim_end_matches('\'');
         let from = format!("JSON_TABLE({document}, {path}[*]' COLUMNS (v JSON PATH '$')) e");
         (from, of("e.v"))
+    }
+
+    /// `JSON_TABLE` sees the rows before it, as nothing else does here.
+    fn join_whole(&self) -> (&'static str, &'static str) {
+        let join = "JOIN JSON_TABLE(JSON_ARRAY({whole}), '$[*]' COLUMNS (
+            state LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$'
+          )) w";
+        (join, "w.state")
     }
 
     fn visible(&self) -> &'static str {
@@ -117,13 +125,13 @@ impl QuerySql for Queries {
 /// What stands at the path. MariaDB takes anything for an array of one element: so what is to be
 /// an array is looked at before.
 fn value(at: &At<'_>) -> String {
-    value_of(&at.column(), at.path)
+    value_of(at.column, at.path)
 }
 
 /// What is no JSON to MariaDB, or too deep for it, has nothing in it. In a query that is so by
 /// itself; in a column it would keep the state from being saved.
 fn valid(at: &At<'_>) -> String {
-    let column = at.column();
+    let column = at.column;
     format!("CASE WHEN JSON_VALID({column}) THEN {column} END")
 }
 

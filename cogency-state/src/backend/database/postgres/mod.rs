@@ -28,7 +28,12 @@ impl Dialect for Postgres {
                 about: "indexes for queries",
                 sql: include_str!("0004_query_indexes.sql"),
             },
-            Migration { version: 5, about: "blobs", sql: include_str!("0005_blobs.sql") },
+            Migration {
+                version: 5,
+                about: "large states are apart",
+                sql: include_str!("0005_apart.sql"),
+            },
+            Migration { version: 6, about: "blobs", sql: include_str!("0006_blobs.sql") },
         ],
         begin: include_str!("migrations_begin.sql"),
         table: include_str!("migrations_table.sql"),

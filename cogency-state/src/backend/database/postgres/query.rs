@@ -83,6 +83,10 @@ impl QuerySql for Queries {
         format!("{column}::text")
     }
 
+    fn join_whole(&self) -> (&'static str, &'static str) {
+        ("CROSS JOIN LATERAL (SELECT {whole} AS state OFFSET 0) w", "w.state")
+    }
+
     fn visible(&self) -> &'static str {
         "(s.expires_at IS NULL OR s.expires_at > clock_timestamp()
           OR EXISTS (
@@ -110,7 +114,7 @@ impl QuerySql for Queries {
 
 /// What stands at the path. A name that looks like a number is no index.
 fn value(at: &At<'_>) -> String {
-    let document = format!("{}queried({})", at.prefix, at.column());
+    let document = format!("{}queried({})", at.prefix, at.column);
     format!("({document}{})", steps(at.path))
 }
 

@@ -1,1 +1,1 @@
-SELECT * FROM {p}take($1, $2, $3, $4, $5, $6)
+SELECT * FROM {p}take($1, $2, $3, $4, $5, $6, $7, $8)

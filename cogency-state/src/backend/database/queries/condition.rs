@@ -51,11 +51,24 @@ pub(super) fn seen(binder: &Binder<'_>, field: &Field) -> Option<Seen> {
 }
 
 fn at<'a>(binder: &Binder<'a>, field: &'a Field) -> Option<At<'a>> {
-    let database = binder.database;
     let Of::Json(document, Ok(path)) = &field.0 else { return None };
-    let is_indexed = database.indexed.contains(&(*document, path.clone()));
-    let (prefix, document) = (&*database.prefix, *document);
-    Some(At { prefix, document, path, is_indexed, table: "s." })
+    Some(binder.states.at(*document, path))
+}
+
+/// Whether a filter asks what is in states.
+pub(super) fn asks_states(filter: &Filter) -> bool {
+    node_asks_states(&filter.0)
+}
+
+fn node_asks_states(node: &Node) -> bool {
+    match node {
+        Node::All(nodes) | Node::Any(nodes) => nodes.iter().any(node_asks_states),
+        Node::Not(node) => node_asks_states(node),
+        Node::Compare(field, ..)
+        | Node::In(field, _)
+        | Node::Contains(field, _)
+        | Node::Exists(field) => field.is_in_state(),
+    }
 }
 
 fn compare(

@@ -4,8 +4,7 @@
 //! table. One that nobody declares any more stays until an operator drops it.
 
 use super::super::statement::Session;
-use super::sql::{At, Database, quoted};
-use crate::query::Document;
+use super::sql::{At, Database, document as document_name, quoted};
 
 /// An index that is to be there.
 pub(crate) struct Index {
@@ -18,18 +17,9 @@ pub(crate) struct Index {
 impl Database {
     fn indexes(&self) -> impl Iterator<Item = Index> {
         self.indexed.iter().map(|(document, path)| {
-            let at = At {
-                prefix: &self.prefix,
-                document: *document,
-                path,
-                is_indexed: false,
-                table: "",
-            };
-            let of = match document {
-                Document::State => "state",
-                Document::Metadata => "metadata",
-            };
-            Index { name: at.name(), about: format!("{of} {path}"), sql: self.sql.index(&at) }
+            let (prefix, document, column) = (&*self.prefix, *document, document_name(*document));
+            let at = At { prefix, document, column, path, is_indexed: false };
+            Index { name: at.name(), about: format!("{column} {path}"), sql: self.sql.index(&at) }
         })
     }
 

@@ -1,7 +1,9 @@
 //! Questions about many states, as SQL.
 //!
 //! A filter becomes a condition (`condition`), an order becomes terms whose values a position holds
-//! (`order`), and both are put together with what they bind (`statement`). What a value in a
+//! (`order`), and both are put together with what they bind (`statement`). A question about what is
+//! in states is asked twice in one statement: of those that stand in their rows, where an index may
+//! answer, and of those that are apart (`states`). What a value in a
 //! document of JSON looks like to SQL is an [`sql::Json`]: a few expressions that each database
 //! writes in its own way, and that an index can have (`indexes`). Values are bound. Paths are
 //! written into the text, so that an index on one is found: what a name in one may be is checked
@@ -13,6 +15,7 @@ mod order;
 mod rows;
 pub(crate) mod sql;
 mod statement;
+mod states;
 
 use std::sync::Arc;
 

@@ -1,8 +1,9 @@
 //! An order, and where in it a page begins.
 
 use super::super::problem::Problem;
-use super::sql::{At, Bound, Database, Json};
+use super::sql::{Bound, Database, Json};
 use super::statement::Binder;
+use super::states::States;
 use crate::query::{Column, Field, Of, OrderBy, Part};
 
 /// One expression that is ordered by. It is never null.
@@ -31,8 +32,13 @@ impl Term {
     }
 
     pub(super) fn to_sql(&self) -> String {
+        self.by(&self.expression)
+    }
+
+    /// An order by what has its value.
+    pub(super) fn by(&self, expression: &str) -> String {
         let direction = if self.descending { " DESC" } else { "" };
-        format!("{}{direction}", self.expression)
+        format!("{expression}{direction}")
     }
 
     fn argument(&self, binder: &mut Binder<'_>, part: &Part) -> Result<String, Problem> {
@@ -49,24 +55,23 @@ impl Term {
 const ANOTHER: Problem = Problem::Strange("the position is that of another query");
 
 /// What is ordered by: the fields, and the key.
-pub(super) fn terms(database: &Database, order: &[OrderBy]) -> Vec<Term> {
-    let mut terms: Vec<_> = order.iter().flat_map(|by| of(database, by)).collect();
+pub(super) fn terms(states: States<'_>, order: &[OrderBy]) -> Vec<Term> {
+    let database = states.database;
+    let mut terms: Vec<_> = order.iter().flat_map(|by| of(states, by)).collect();
     let descending = order.last().is_some_and(|by| by.descending);
     let keys = [Column::User, Column::Session];
     terms.extend(keys.map(|key| Term::new(database.sql.column(key), Holds::Text, descending)));
     terms
 }
 
-fn of(database: &Database, by: &OrderBy) -> Vec<Term> {
+fn of(states: States<'_>, by: &OrderBy) -> Vec<Term> {
     let Field(of) = &by.field;
     let term = |expression, holds| Term::new(expression, holds, by.descending);
     match of {
-        Of::Column(column) => of_column(database, *column, by.descending),
+        Of::Column(column) => of_column(states.database, *column, by.descending),
         Of::Json(document, Ok(path)) => {
-            let is_indexed = database.indexed.contains(&(*document, path.clone()));
-            let (prefix, document) = (&*database.prefix, *document);
-            let at = At { prefix, document, path, is_indexed, table: "s." };
-            let Json { kind, key, number, rest, .. } = database.sql.json(&at);
+            let json = states.database.sql.json(&states.at(*document, path));
+            let Json { kind, key, number, rest, .. } = json;
             vec![
                 term(kind, Holds::Int),
                 term(key, Holds::Text),

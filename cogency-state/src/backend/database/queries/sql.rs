@@ -60,27 +60,26 @@ impl fmt::Display for Kind {
 pub(crate) struct At<'a> {
     pub(crate) prefix: &'a str,
     pub(crate) document: Document,
+    /// What the document is called where it is asked for.
+    pub(crate) column: &'static str,
     pub(crate) path: &'a Path,
     /// Whether there is an index.
     pub(crate) is_indexed: bool,
-    /// What the table is called, with a dot.
-    pub(crate) table: &'static str,
 }
 
 impl At<'_> {
-    /// The document's column.
-    pub(crate) fn column(&self) -> String {
-        let column = match self.document {
-            Document::State => "state",
-            Document::Metadata => "metadata",
-        };
-        format!("{}{column}", self.table)
-    }
-
     /// A name for what an index on this path needs: `q`, and 16 digits of a hash.
     pub(crate) fn name(&self) -> String {
-        let at = format!("{}{}", self.column().replace(self.table, ""), self.path);
+        let at = format!("{}{}", document(self.document), self.path);
         format!("q{}", Checksum::of(at.as_bytes()))
+    }
+}
+
+/// The column of a document.
+pub(crate) fn document(document: Document) -> &'static str {
+    match document {
+        Document::State => "state",
+        Document::Metadata => "metadata",
     }
 }
 
@@ -159,6 +158,14 @@ pub(crate) trait QuerySql: Send + Sync {
     fn as_text(&self, column: &str) -> String {
         column.to_owned()
     }
+
+    /// The text of the state of a row `s` that is apart, put together; null if somebody damaged it.
+    fn whole(&self) -> &'static str {
+        "{p}whole(s.user_id, s.session_id)"
+    }
+
+    /// What is joined to rows `s` to have that once for each, as the column that comes with it.
+    fn join_whole(&self) -> (&'static str, &'static str);
 
     /// Whether a state has not expired, or somebody is at work on it.
     fn visible(&self) -> &'static str;

@@ -4,11 +4,28 @@ use serde_json::Number;
 
 use super::super::problem::Problem;
 use super::super::statement::Argument;
+use super::condition;
+use super::order::{self, Term};
 use super::sql::{Bound, Database, name};
-use super::{condition, order};
-use crate::query::{Column, Filter, Search};
+use super::states::States;
+use crate::query::{Column, Document, Filter, Search};
 
-/// Columns that are selected before those of the order.
+/// What is selected before the columns of the order, by its names in a statement of parts.
+const NAMES: [&str; COLUMNS] = [
+    "user_id",
+    "session_id",
+    "version",
+    "write_id",
+    "schema_version",
+    "state_type",
+    "metadata",
+    "checksum",
+    "state",
+    "saved_at",
+    "saved_by",
+    "expires_at",
+];
+/// How many columns that are.
 pub(super) const COLUMNS: usize = 12;
 
 /// SQL, and what it binds.
@@ -32,12 +49,14 @@ impl Statement {
 /// What is bound, in the order in which it stands in the text.
 pub(super) struct Binder<'a> {
     pub(super) database: &'a Database,
+    /// Those that the part is about that is being written.
+    pub(super) states: States<'a>,
     bound: Vec<Bound>,
 }
 
 impl<'a> Binder<'a> {
     fn new(database: &'a Database) -> Self {
-        Self { database, bound: Vec::new() }
+        Self { database, states: States::all(database), bound: Vec::new() }
     }
 
     pub(super) fn bind(&mut self, bound: Bound) -> String {
@@ -74,48 +93,114 @@ pub(super) fn select(
     search: &Search,
     explain: &str,
 ) -> Result<Statement, Problem> {
-    let sql = database.sql;
-    let terms = order::terms(database, &search.order);
-    let mut binder = Binder::new(database);
-    let mut conditions = conditions(&mut binder, &search.filter);
-    if let Some(position) = &search.after {
-        conditions.push(order::behind(&mut binder, &terms, position.parts())?);
+    let are_asked = condition::asks_states(&search.filter)
+        || search.order.iter().any(|by| by.field.is_in_state());
+    let parts = States::parts(database, are_asked);
+    let (mut binder, mut texts, mut terms) = (Binder::new(database), Vec::new(), Vec::new());
+    for states in parts {
+        binder.states = states;
+        terms = order::terms(states, &search.order);
+        texts.push(part(&mut binder, search, &terms)?);
     }
-    // Without the state a row is read as one whose state is null.
-    let state = if search.with_states {
-        format!("s.checksum, {}", sql.as_text("s.state"))
-    } else {
-        "NULL, 'null'".to_owned()
+    let text = match &*texts {
+        [only] if !search.with_states => only.clone(),
+        [only] => with_states(database, only, &terms),
+        parts => together(parts, &terms, search.limit),
     };
-    let order_values: Vec<_> = terms.iter().map(|term| &*term.selected).collect();
-    let order_by: Vec<_> = terms.iter().map(order::Term::to_sql).collect();
-    let text = format!(
-        "{before}{explain}SELECT s.user_id, s.session_id, s.version, s.write_id, s.schema_version, \
-         s.state_type, {metadata}, {state}, {saved_at}, s.saved_by, {expires_at}, {order_values} \
-         FROM {prefix}states s WHERE {conditions} ORDER BY {order_by} LIMIT {limit}",
-        before = sql.before(),
-        metadata = sql.as_text("s.metadata"),
-        saved_at = sql.micros(&format!("s.{}", name(Column::SavedAt))),
-        expires_at = sql.micros(&format!("s.{}", name(Column::ExpiresAt))),
-        prefix = database.prefix,
-        order_values = order_values.join(", "),
-        conditions = conditions.join(" AND "),
-        order_by = order_by.join(", "),
-        limit = search.limit,
-    );
+    let text = format!("{}{explain}{text}", database.sql.before());
     let order = terms.into_iter().map(|term| term.holds).collect();
     Ok(Statement { text, bound: binder.bound, order })
 }
 
+/// A page of some states.
+fn part(binder: &mut Binder<'_>, search: &Search, terms: &[Term]) -> Result<String, Problem> {
+    let (states, sql) = (binder.states, binder.database.sql);
+    let (from, is_one) = states.from();
+    let mut conditions = conditions(binder, &search.filter, is_one);
+    if let Some(position) = &search.after {
+        conditions.push(order::behind(binder, terms, position.parts())?);
+    }
+    // Without the state a row is read as one whose state is null.
+    let (checksum, state) = if search.with_states {
+        ("s.checksum", sql.as_text(states.column(Document::State)))
+    } else {
+        ("NULL", "'null'".to_owned())
+    };
+    let metadata = sql.as_text(states.column(Document::Metadata));
+    let saved_at = sql.micros(&format!("s.{}", name(Column::SavedAt)));
+    let expires_at = sql.micros(&format!("s.{}", name(Column::ExpiresAt)));
+    let values = [
+        "s.user_id",
+        "s.session_id",
+        "s.version",
+        "s.write_id",
+        "s.schema_version",
+        "s.state_type",
+        &metadata,
+        checksum,
+        &state,
+        &saved_at,
+        "s.saved_by",
+        &expires_at,
+    ];
+    let values = values.iter().zip(NAMES).map(|(value, name)| format!("{value} AS {name}"));
+    let ordered = terms.iter().enumerate();
+    let ordered = ordered.map(|(nth, term)| format!("{} AS o{nth}", term.selected));
+    Ok(format!(
+        "SELECT {values} FROM {from} WHERE {conditions} ORDER BY {order_by} LIMIT {limit}",
+        values = values.chain(ordered).collect::<Vec<_>>().join(", "),
+        conditions = conditions.join(" AND "),
+        order_by = terms.iter().map(Term::to_sql).collect::<Vec<_>>().join(", "),
+        limit = search.limit,
+    ))
+}
+
+/// The same page with the states that are apart: they are put together for its rows only.
+fn with_states(database: &Database, page: &str, terms: &[Term]) -> String {
+    let whole = database.put_together(&database.sql.as_text("{whole}"));
+    let names = NAMES.iter().map(|name| match *name {
+        "state" => format!("COALESCE(s.state, {whole})"),
+        name => format!("s.{name}"),
+    });
+    let names = names.chain((0..terms.len()).map(|nth| format!("s.o{nth}")));
+    let names = names.collect::<Vec<_>>().join(", ");
+    format!("SELECT {names} FROM ({page}) s ORDER BY {}", by_names(terms))
+}
+
+/// The first of several pages.
+fn together(pages: &[String], terms: &[Term], limit: usize) -> String {
+    let pages = pages.iter().enumerate();
+    let pages = pages.map(|(nth, page)| format!("SELECT * FROM ({page}) p{nth}"));
+    let pages = pages.collect::<Vec<_>>().join(" UNION ALL ");
+    format!("{pages} ORDER BY {} LIMIT {limit}", by_names(terms))
+}
+
+/// The order of a page whose columns have names.
+fn by_names(terms: &[Term]) -> String {
+    let by = terms.iter().enumerate().map(|(nth, term)| term.by(&format!("o{nth}")));
+    by.collect::<Vec<_>>().join(", ")
+}
+
 /// How many there are.
 pub(super) fn count(database: &Database, filter: &Filter) -> Statement {
-    let mut binder = Binder::new(database);
-    let conditions = conditions(&mut binder, filter).join(" AND ");
-    let text = format!("SELECT count(*) FROM {}states s WHERE {conditions}", database.prefix);
+    let parts = States::parts(database, condition::asks_states(filter));
+    let (mut binder, mut texts) = (Binder::new(database), Vec::new());
+    for states in parts {
+        binder.states = states;
+        let (from, is_one) = states.from();
+        let conditions = conditions(&mut binder, filter, is_one).join(" AND ");
+        texts.push(format!("(SELECT count(*) FROM {from} WHERE {conditions})"));
+    }
+    let text = format!("SELECT {}", texts.join(" + "));
     Statement { text, bound: binder.bound, order: Vec::new() }
 }
 
-fn conditions(binder: &mut Binder<'_>, filter: &Filter) -> Vec<String> {
+fn conditions(
+    binder: &mut Binder<'_>,
+    filter: &Filter,
+    is_one: Option<&'static str>,
+) -> Vec<String> {
     let visible = binder.database.sql.visible().replace("{p}", &binder.database.prefix);
-    vec![condition::of(binder, filter), visible]
+    let is_one = is_one.map(str::to_owned);
+    is_one.into_iter().chain([condition::of(binder, filter), visible]).collect()
 }

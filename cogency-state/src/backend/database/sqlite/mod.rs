@@ -1,23 +1,30 @@
 //! SQLite: scripts are statements in one string.
 //!
+//! One thread writes to a file, with a connection of its own (`writer`); all else is sqlx's.
+//!
 //! The file has a write-ahead log. What a save commits is synced (`synchronous = FULL`); a lease is
 //! not (`NORMAL`), and costs no wait for the disk. It goes to the same log, so the next save takes
 //! it along.
 
 mod file;
 mod query;
+mod statements;
+mod writer;
 
+use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 
 use sqlx::Sqlite;
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::SqliteConnectOptions;
 
-use super::dialect::{Dialect, Migrating, Migration, Script, Transaction, Ways};
+use super::dialect::{Dialect, Migrating, Migration, Script, Transaction, Ways, Writer};
 use super::problem::Meaning;
 use super::queries::sql::QuerySql;
 
 pub(super) use self::file::{location, options};
+use self::writer::FileWriter;
 
 impl Dialect for Sqlite {
     const TRANSACTION: Option<Transaction> = Some(Transaction {
@@ -46,7 +53,12 @@ impl Dialect for Sqlite {
                 about: "indexes for queries",
                 sql: include_str!("0004_query_indexes.sql"),
             },
-            Migration { version: 5, about: "blobs", sql: include_str!("0005_blobs.sql") },
+            Migration {
+                version: 5,
+                about: "large states are apart",
+                sql: include_str!("0005_apart.sql"),
+            },
+            Migration { version: 6, about: "blobs", sql: include_str!("0006_blobs.sql") },
         ],
         begin: include_str!("migrations_begin.sql"),
         table: include_str!("migrations_table.sql"),
@@ -88,6 +100,13 @@ impl Dialect for Sqlite {
             Script::RemoveBlob => include_str!("remove_blob.sql"),
             Script::StrayBlobs => include_str!("stray_blobs.sql"),
         }
+    }
+
+    fn writer(
+        options: &SqliteConnectOptions,
+        bodies: &HashMap<Script, Arc<str>>,
+    ) -> Option<Box<dyn Writer>> {
+        Some(Box::new(FileWriter::new(options.get_filename().to_owned(), bodies)))
     }
 
     fn prepare(options: &SqliteConnectOptions) -> io::Result<()> {

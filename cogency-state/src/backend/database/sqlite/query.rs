@@ -63,6 +63,15 @@ impl QuerySql for Queries {
         (from, value.json())
     }
 
+    fn whole(&self) -> &'static str {
+        include_str!("whole.sql")
+    }
+
+    /// `json_each` sees the rows before it, as nothing else does here.
+    fn join_whole(&self) -> (&'static str, &'static str) {
+        ("JOIN json_each(json_array({whole})) w", "w.value")
+    }
+
     fn visible(&self) -> &'static str {
         "(s.expires_at IS NULL OR s.expires_at > strftime('%Y-%m-%d %H:%M:%f', 'now')
           OR EXISTS (
@@ -89,7 +98,7 @@ impl QuerySql for Queries {
 
 /// What somebody damaged has nothing in it.
 fn document(at: &At<'_>) -> String {
-    let column = at.column();
+    let column = at.column;
     format!("CASE WHEN json_valid({column}) THEN {column} END")
 }
 

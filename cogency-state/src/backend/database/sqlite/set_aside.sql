@@ -9,7 +9,7 @@ INSERT INTO {p}aside (
 SELECT
   $4, s.user_id, s.session_id, $5, strftime('%Y-%m-%d %H:%M:%f', 'now'), s.version, s.write_id,
   s.schema_version, s.state_type, s.provider, s.model, s.phase, s.saved_at, s.saved_by,
-  s.checksum, s.metadata, s.state
+  s.checksum, s.metadata, coalesce(s.state, {whole})
 FROM {p}states s
 JOIN {p}leases l ON l.user_id = s.user_id AND l.session_id = s.session_id AND l.attempt = $3
 WHERE s.user_id = $1 AND s.session_id = $2

@@ -1,21 +1,62 @@
--- Sets a record aside, if the lease on it is the newest.
+-- Sets a record aside, if the lease on it is the newest, and notes that in its history, if that
+-- stands where it is thought to stand.
 --
--- KEYS  record, lease, what is known of the records that were set aside, where this one goes
--- ARGV  attempt of the lease, id, what is known of it
+-- KEYS  record, lease, entries and contents of its history, what is known of the records that were
+--       set aside, where this one goes, where a history goes that cannot be gone on with (two
+--       keys), the whole record where it was sent ahead
+-- ARGV  attempt of the lease, id, what is known of it, the entry (empty: none), its id, how many
+--       there are before it, the id of the newest of these, how the record begins where it was sent
+--       ahead, whether its history cannot be gone on with (0 or 1)
 --
--- done, again (an earlier try did it), none or lost
+-- done, again (an earlier try did it), none, lost, stale (the record is another one), gone (what
+-- was sent ahead) or moved (the history)
 
-if redis.call('HEXISTS', KEYS[3], ARGV[2]) == 1 then
+local call = redis.call
+local ahead = KEYS[9]
+
+if call('HEXISTS', KEYS[5], ARGV[2]) == 1 then
   return 'again'
 end
-if redis.call('GETRANGE', KEYS[2], 0, #ARGV[1] - 1) ~= ARGV[1] then
+if call('GETRANGE', KEYS[2], 0, #ARGV[1] - 1) ~= ARGV[1] then
   return 'lost'
 end
-if redis.call('EXISTS', KEYS[1]) == 0 then
+if call('EXISTS', KEYS[1]) == 0 then
   return 'none'
 end
+if ahead and call('GETRANGE', KEYS[1], 0, #ARGV[8] - 1) ~= ARGV[8] then
+  return 'stale'
+end
+if ahead and call('EXISTS', ahead) == 0 then
+  return 'gone'
+end
+if ARGV[4] ~= '' then
+  local newest = call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', '1')[1]
+  if call('XLEN', KEYS[3]) ~= tonumber(ARGV[6]) or (newest and newest[1] or '') ~= ARGV[7] then
+    return 'moved'
+  end
+end
 -- A full server refuses a script's first write, and nothing after one that it allowed.
-redis.call('HSET', KEYS[3], ARGV[2], ARGV[3])
-redis.call('RENAME', KEYS[1], KEYS[4])
-redis.call('PERSIST', KEYS[4])
+call('HSET', KEYS[5], ARGV[2], ARGV[3])
+if ahead then
+  call('RENAME', ahead, KEYS[6])
+  call('UNLINK', KEYS[1])
+else
+  call('RENAME', KEYS[1], KEYS[6])
+end
+call('PERSIST', KEYS[6])
+if ARGV[4] ~= '' then
+  if ARGV[6] == '0' then
+    -- Somebody may have emptied it.
+    call('UNLINK', KEYS[3])
+  end
+  call('XADD', KEYS[3], ARGV[5], 'entry', ARGV[4])
+end
+if ARGV[9] == '1' then
+  for n = 3, 4 do
+    if call('EXISTS', KEYS[n]) == 1 then
+      call('RENAME', KEYS[n], KEYS[n + 4])
+      call('PERSIST', KEYS[n + 4])
+    end
+  end
+end
 return 'done'

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Kind, wrong};
+use crate::backend::keeps::Keeps;
 use crate::backend::redis::RedisDurability;
 use crate::error::Error;
 
@@ -16,6 +17,8 @@ pub(in crate::backend::redis) struct Options {
     pub(in crate::backend::redis) lease_ttl: Option<Duration>,
     pub(in crate::backend::redis) durability: Option<RedisDurability>,
     pub(in crate::backend::redis) replicas: Option<u32>,
+    pub(in crate::backend::redis) history: Option<Keeps>,
+    pub(in crate::backend::redis) whole_up_to: Option<usize>,
     pub(super) sentinel_user: Option<String>,
     pub(super) sentinel_password: Option<String>,
 }
@@ -28,6 +31,14 @@ impl Options {
                 let ttl = humantime::parse_duration(value);
                 self.lease_ttl =
                     Some(ttl.map_err(|_| unreadable(name, "a duration such as `5s`"))?);
+            }
+            "history" => {
+                let legal = "`off`, `all`, a number of versions or a duration such as `90d`";
+                self.history = Some(Keeps::parse(value).ok_or_else(|| unreadable(name, legal))?);
+            }
+            "whole_up_to" => {
+                let legal = "a number of bytes such as `65536`, or of KB such as `64KB`";
+                self.whole_up_to = Some(bytes(value).ok_or_else(|| unreadable(name, legal))?);
             }
             "require" => {
                 for word in value.split(',') {
@@ -59,6 +70,14 @@ impl Options {
                      a comma";
         self.replicas = Some(replicas.ok_or_else(|| unreadable("require", legal))?);
         Ok(())
+    }
+}
+
+// Input: 65536, or 64KB
+fn bytes(text: &str) -> Option<usize> {
+    match text.strip_suffix("KB") {
+        Some(kilobytes) => kilobytes.parse::<usize>().ok()?.checked_mul(1 << 10),
+        None => text.parse().ok(),
     }
 }
 

@@ -1,0 +1,91 @@
+//! Records that this process has, so that the server need not send large states again.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use lru::LruCache;
+
+use crate::key::StateKey;
+use crate::record::Record;
+
+/// At most this many, each of which takes some memory besides its bytes.
+const MAX_RECORDS: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
+/// A smaller state that stands in its row is sent in any case: so a change of it by other hands is
+/// seen whatever they changed.
+const MIN_BYTES: usize = 64 << 10;
+
+/// The records that were loaded or saved last.
+pub(super) struct Known {
+    inner: Mutex<Inner>,
+    max_bytes: usize,
+}
+
+struct Inner {
+    records: LruCache<StateKey, KnownRecord>,
+    bytes: usize,
+}
+
+/// A record, and whether its state is apart.
+#[derive(Clone)]
+pub(super) struct KnownRecord {
+    pub(super) record: Record,
+    pub(super) is_apart: bool,
+}
+
+impl KnownRecord {
+    /// Whether a record, of which all but the state was sent, is this one.
+    pub(super) fn is(&self, bare: &Record, is_apart: bool) -> bool {
+        self.record.revision.write_id == bare.revision.write_id && self.is_apart == is_apart
+    }
+
+    fn bytes(&self) -> usize {
+        self.record.state.len()
+    }
+}
+
+impl Known {
+    pub(super) fn new(max_bytes: usize) -> Self {
+        let inner = Inner { records: LruCache::new(MAX_RECORDS), bytes: 0 };
+        Self { inner: Mutex::new(inner), max_bytes }
+    }
+
+    pub(super) fn get(&self, key: &StateKey) -> Option<KnownRecord> {
+        self.lock().records.get(key).cloned()
+    }
+
+    pub(super) fn put(&self, known: KnownRecord) {
+        let is_wanted = known.is_apart || known.bytes() >= MIN_BYTES;
+        if !is_wanted || known.bytes() > self.max_bytes {
+            return self.remove(&known.record.key);
+        }
+        let mut inner = self.lock();
+        inner.bytes += known.bytes();
+        if let Some((_, replaced)) = inner.records.push(known.record.key.clone(), known) {
+            inner.bytes -= replaced.bytes();
+        }
+        while inner.bytes > self.max_bytes {
+            let Some((_, oldest)) = inner.records.pop_lru() else { break };
+            inner.bytes -= oldest.bytes();
+        }
+    }
+
+    pub(super) fn remove(&self, key: &StateKey) {
+        let mut inner = self.lock();
+        if let Some(removed) = inner.records.pop(key) {
+            inner.bytes -= removed.bytes();
+        }
+    }
+
+    /// No code that can panic runs under the lock, so a poisoned one is whole.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// States are private.
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Known").field("max_bytes", &self.max_bytes).finish_non_exhaustive()
+    }
+}
