@@ -12,7 +12,7 @@ use super::StateManager;
 use super::hold::Hold;
 use super::spool::Spool;
 use crate::aside::AsideReason;
-use crate::backend::{BlobBackend, Lease, StateBackend, Write};
+use crate::backend::{BlobBackend, Lease, StateBackend, Sweep, Write};
 use crate::blob::{Blob, BlobId, Origin, Source};
 use crate::error::Error;
 use crate::key::StateKey;
@@ -81,7 +81,7 @@ impl StateManager {
     ) -> Result<(), Error> {
         let named: Vec<_> = blobs.iter().map(Blob::id).collect();
         let before = before.as_deref();
-        write.is_sweep_due = self.is_sweep_due(write, &named, before);
+        write.sweep = self.sweep_of(write, &named, before);
         write.record.metadata.blob_ids = (before.is_some() || !named.is_empty()).then_some(named);
         if !blobs.is_empty() && !self.backend().capabilities().blobs {
             return Err(Error::no_blobs(self.location()));
@@ -100,15 +100,20 @@ impl StateManager {
         Ok(())
     }
 
-    fn is_sweep_due(&self, write: &Write, named: &[BlobId], before: Option<&[BlobId]>) -> bool {
+    fn sweep_of(&self, write: &Write, named: &[BlobId], before: Option<&[BlobId]>) -> Sweep {
         if write.expected.is_none() {
             // A state that expired may have left some.
-            return !named.is_empty() || (write.ttl.is_some() && self.backend().blobs().is_some());
+            let may_be_left = write.ttl.is_some() && self.backend().blobs().is_some();
+            let is_due = !named.is_empty() || may_be_left;
+            return if is_due { Sweep::Before } else { Sweep::Never };
         }
-        let Some(before) = before else { return false };
+        let Some(before) = before else { return Sweep::Never };
         let keeps_versions = self.backend().capabilities().history;
-        let is_dropped = before.iter().any(|id| !named.contains(id));
-        write.record.revision.version.is_multiple_of(SWEEP_EVERY) || (is_dropped && !keeps_versions)
+        if !keeps_versions && before.iter().any(|id| !named.contains(id)) {
+            return Sweep::Behind;
+        }
+        let is_due = write.record.revision.version.is_multiple_of(SWEEP_EVERY);
+        if is_due { Sweep::Before } else { Sweep::Never }
     }
 
     /// Stores blobs under a lease.
@@ -162,6 +167,18 @@ impl StateManager {
     pub(crate) async fn sweep_under(&self, lease: &Lease, named: &[BlobId]) {
         if let Err(error) = self.sweep(lease, named).await {
             tracing::warn!(key = %lease.key(), %error, "blobs that nothing names were left");
+        }
+    }
+
+    /// The same ahead of a save, which does not wait for a backend that is out of reach once more.
+    pub(super) async fn sweep_before(&self, lease: &Lease, named: &[BlobId]) -> Result<(), Error> {
+        match self.sweep(lease, named).await {
+            Err(error) if error.is_outage() => Err(error),
+            Err(error) => {
+                tracing::warn!(key = %lease.key(), %error, "blobs that nothing names were left");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
         }
     }
 
