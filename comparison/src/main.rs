@@ -13,6 +13,7 @@ mod media;
 mod ours;
 mod peers;
 mod results;
+mod servers;
 
 use std::fs;
 use std::path::Path;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use cogency_state::DatabaseBackend;
-use cogency_state_tests::database::DatabaseServer;
 use tower_sessions_sqlx_store::MySqlStore;
 use tower_sessions_sqlx_store::sqlx::MySqlPool;
 
@@ -12,6 +11,7 @@ use crate::contestant::{Contestant, Guarantees, Kind, Outcome, POWER_CUT};
 use crate::floors::sql::{Also, ChangeSql, MariaDbChanges, MariaDbRows, Sql};
 use crate::ours::Ours;
 use crate::peers::tower_sessions::Sessions;
+use crate::servers::database::DatabaseServer;
 
 const FLOOR: &str = "upsert with version";
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use cogency_state::DatabaseBackend;
-use cogency_state_tests::database::DatabaseServer;
 use graph_flow::PostgresSessionStorage;
 use tower_sessions_sqlx_store::PostgresStore;
 use tower_sessions_sqlx_store::sqlx::PgPool;
@@ -14,6 +13,7 @@ use crate::floors::sql::{ChangeSql, PostgresChanges, PostgresRows, Sql};
 use crate::ours::Ours;
 use crate::peers::graph_flow::Workflows;
 use crate::peers::tower_sessions::Sessions;
+use crate::servers::database::DatabaseServer;
 
 const FLOOR: &str = "upsert with version";
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use cogency_state::RedisBackend;
-use cogency_state_tests::redis::RedisServer;
 use tower_sessions_redis_store::RedisStore;
 use tower_sessions_redis_store::fred::prelude::{ClientLike as _, Config, Pool};
 
@@ -12,6 +11,7 @@ use crate::contestant::{Contestant, Guarantees, Kind, Outcome, POWER_CUT};
 use crate::floors::redis::{Compared, Pushed, Set};
 use crate::ours::Ours;
 use crate::peers::tower_sessions::Sessions;
+use crate::servers::redis::RedisServer;
 
 const FLOOR: &str = "GET + compare-and-set script";
 const A_SECOND: &str = "a power cut, but for the last second";

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cogency_state::DatabaseBackend;
-use cogency_state_tests::database::SqliteFile;
 use tower_sessions_sqlx_store::SqliteStore;
 use tower_sessions_sqlx_store::sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous,
@@ -16,6 +15,7 @@ use crate::floors::sql::{Also, ChangeSql, Sql, SqliteChanges, SqliteRows};
 use crate::floors::together::Together;
 use crate::ours::Ours;
 use crate::peers::tower_sessions::Sessions;
+use crate::servers::database::SqliteFile;
 
 const FLOOR: &str = "upsert with version";
 
