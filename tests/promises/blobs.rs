@@ -297,6 +297,7 @@ on_every_backend! {
         let (manager, key) = (place.builder().ttl(ttl).build(), key("alice"));
         put(&manager, &key, Album::of([&image(1)])).await;
         tokio::time::sleep(ttl * 2).await;
+        let manager = place.manager();
         put(&manager, &key, Album::of([&image(2)])).await;
         // The history of a database outlives what expires.
         if manager.backend().capabilities().queries {
