@@ -13,6 +13,10 @@ impl StateManager {
     /// [blobs](crate::Blob) of all of these.
     /// `false` if there was nothing. Waits until no call holds the key.
     ///
+    /// A process that was killed within the first save of a key may have left blobs under it that
+    /// nothing names, and no list shows such a key: they go when the key itself is erased, or with
+    /// the next save there that names blobs.
+    ///
     /// A history goes on with what says that there was a state and that it is gone, without its
     /// contents. Archives, backups and other machines' spools are not reached from here, and what a
     /// database or a disk has freed it overwrites in its own time.
