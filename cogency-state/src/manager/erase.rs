@@ -32,7 +32,8 @@ impl StateManager {
     /// ```
     ///
     /// # Errors
-    /// As [`delete_state`](Self::delete_state). Some of it may be erased then: erase it again.
+    /// As [`delete_state`](Self::delete_state), and [`Error::Corrupt`] where something is left that
+    /// cannot be read, and so may name any blob. Some of it may be erased then: erase it again.
     ///
     /// # Cancellation
     /// As after an error.
