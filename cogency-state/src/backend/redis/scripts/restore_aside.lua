@@ -7,9 +7,20 @@
 -- ARGV  attempt of the lease, id, the entry (empty: none), its id, how many there are before it,
 --       its content (empty: it is in the entry), the id of the newest of these, session, who notes
 --
--- done, none, lost, taken, begun (another history, where one would come back) or moved (the history)
+-- done, none, lost, taken, begun (another history, where one would come back), moved (the history) or
+-- cut (its newest entry was removed)
 
 local call = redis.call
+
+-- Whether its newest entry was removed: one of that number cannot be added any more.
+local function is_cut(history, newest)
+  local about = call('XINFO', 'STREAM', history)
+  for n = 1, #about, 2 do
+    if about[n] == 'last-generated-id' then
+      return about[n + 1] ~= newest
+    end
+  end
+end
 
 if call('GETRANGE', KEYS[2], 0, #ARGV[1] - 1) ~= ARGV[1] then
   return 'lost'
@@ -28,6 +39,9 @@ if ARGV[3] ~= '' then
   local newest = call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', '1')[1]
   if call('XLEN', KEYS[3]) ~= tonumber(ARGV[5]) or (newest and newest[1] or '') ~= ARGV[7] then
     return 'moved'
+  end
+  if newest and not brings_history and is_cut(KEYS[3], newest[1]) then
+    return 'cut'
   end
   call('XLEN', KEYS[4])
 end
