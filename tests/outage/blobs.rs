@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use cogency_state::{
     Blob, BlobBackend, Error, Resolution, SpoolProblem, SpooledKind, StateManager,
 };
-use cogency_state_tests::switched::Mode;
+use cogency_state_tests::switched::{Mode, TIMEOUT};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::place::{Place, files, key, settled};
 
@@ -142,6 +143,47 @@ async fn sweeps_spare_what_a_spooled_state_names() {
     let ours = beside.spool().await.unwrap().remove(0);
     let branch = beside.load_spooled::<Album>(&ours).await.unwrap().state;
     assert_eq!(branch.images[0].load().await.unwrap()[..], bytes([1])[0]);
+}
+
+#[tokio::test]
+async fn sweeps_spare_what_a_damaged_entry_of_the_spool_may_name() {
+    let place = Place::new();
+    let manager = place.manager();
+    show(&manager, &image(1)).await.unwrap();
+    place.server.switch(Mode::Away);
+    show(&manager, &image(2)).await.unwrap();
+    let beside = StateManager::builder(place.server.beside()).spool_dir(place.spool()).build();
+    let foreign = place.foreign();
+    let latest = revision(&foreign).await;
+    foreign.save_state(&key("alice"), Album::default(), Some(latest)).await.unwrap();
+    place.server.switch(Mode::Up);
+    settled(&beside).await;
+    let is_entry = |path: &PathBuf| path.extension().is_some_and(|end| end == "json");
+    let entry = files(&place.spool()).into_iter().find(is_entry).unwrap();
+    std::fs::write(entry, "?").unwrap();
+    for _ in 0..40 {
+        let latest = revision(&beside).await;
+        beside.save_state(&key("alice"), Album::default(), Some(latest)).await.unwrap();
+    }
+    let stored = place.server.direct().list_blobs(&key("alice")).await.unwrap();
+    assert!(stored.contains(&image(1).id()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn images_wait_once_for_a_server_that_says_nothing() {
+    let place = Place::new();
+    let manager = place.manager();
+    for number in 1..=9 {
+        show(&manager, &image(number)).await.unwrap();
+    }
+    let album = manager.load_state::<Album>(&key("alice")).await.unwrap().unwrap().state;
+    place.server.switch(Mode::Silent);
+    let began = Instant::now();
+    for image in &album.images {
+        assert!(image.load().await.unwrap_err().is_outage());
+    }
+    let waited = began.elapsed();
+    assert!((TIMEOUT..2 * TIMEOUT).contains(&waited), "{waited:?}");
 }
 
 async fn revision(manager: &StateManager) -> cogency_state::Revision {

@@ -2,15 +2,15 @@
 //! swept when nothing names them any more.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::StateManager;
 use super::hold::Hold;
 use super::spool::Spool;
+use super::{Inner, StateManager};
 use crate::aside::AsideReason;
 use crate::backend::{BlobBackend, Lease, StateBackend, Sweep, Write};
 use crate::blob::{Blob, BlobId, Origin, Source};
@@ -28,15 +28,40 @@ const PAGE: usize = 256;
 pub(super) struct Blobs {
     backend: Arc<dyn StateBackend>,
     spool: Option<Arc<Spool>>,
+    /// Its warm states may hold blobs, which hold this.
+    manager: Weak<Inner>,
 }
 
 impl Blobs {
-    pub(super) fn new(backend: Arc<dyn StateBackend>, spool: Option<Arc<Spool>>) -> Self {
-        Self { backend, spool }
+    pub(super) fn new(
+        backend: Arc<dyn StateBackend>,
+        spool: Option<Arc<Spool>>,
+        manager: Weak<Inner>,
+    ) -> Self {
+        Self { backend, spool, manager }
     }
 
     fn backend(&self) -> Result<&dyn BlobBackend, Error> {
         self.backend.blobs().ok_or_else(|| Error::no_blobs(self.backend.location()))
+    }
+
+    /// What the backend has, unless it is known to be away.
+    async fn stored(&self, key: &StateKey, id: BlobId) -> Result<Option<Bytes>, Error> {
+        let manager = self.manager.upgrade().map(|inner| StateManager { inner });
+        let outage =
+            manager.as_ref().and_then(|manager| Some((manager, manager.inner.outage.as_ref()?)));
+        if let Some((manager, outage)) = outage
+            && let Some(refusal) = outage.refusal(manager, key)
+        {
+            return Err(refusal);
+        }
+        let loaded = self.backend()?.load_blob(key, id).await;
+        if let (Some((manager, outage)), Err(error)) = (outage, &loaded)
+            && error.is_outage()
+        {
+            outage.went_away(manager, key, error);
+        }
+        loaded
     }
 
     async fn spooled(&self, key: &StateKey, id: BlobId) -> Result<Option<Bytes>, Error> {
@@ -55,7 +80,7 @@ impl Source for Blobs {
         {
             return Ok(bytes);
         }
-        if let Some(bytes) = self.backend()?.load_blob(key, id).await? {
+        if let Some(bytes) = self.stored(key, id).await? {
             return Ok(bytes);
         }
         // That of a state which is in conflict.
@@ -191,6 +216,7 @@ impl StateManager {
         if strays.is_empty() {
             return Ok(());
         }
+        blobs.check_readable(lease.key()).await?;
         let strays: Vec<_> = strays.into_iter().collect();
         tracing::debug!(key = %lease.key(), blobs = strays.len(), "blobs that nothing names go");
         blobs.remove_blobs(lease, &strays).await
@@ -232,6 +258,9 @@ impl StateManager {
             let entries = history.list_history(key, before, PAGE).await?;
             let Some(last) = entries.last() else { break };
             before = Some(last.sequence);
+            if entries.iter().any(|entry| !entry.are_blobs_known) {
+                strays.clear();
+            }
             for entry in &entries {
                 spare(strays, Some(&entry.blob_ids));
             }

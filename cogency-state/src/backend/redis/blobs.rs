@@ -178,6 +178,10 @@ impl BlobBackend for Records {
         Ok(names.iter().filter_map(|name| BlobId::from_digits(name)).collect())
     }
 
+    async fn check_readable(&self, key: &StateKey) -> Result<(), Error> {
+        self.check_asides(key).await
+    }
+
     async fn remove_blobs(&self, lease: &Lease, ids: &[BlobId]) -> Result<(), Error> {
         let digits: Vec<_> = ids.iter().map(BlobId::digits).collect();
         let digits: Vec<_> = digits.iter().map(String::as_bytes).collect();
