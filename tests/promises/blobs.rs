@@ -21,11 +21,15 @@ struct Album {
 }
 
 /// What an older build takes it for.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Older {
-    turns: u32,
-    #[serde(flatten)]
-    rest: serde_json::Map<String, serde_json::Value>,
+mod older {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    pub(super) struct Album {
+        pub(super) turns: u32,
+        #[serde(flatten)]
+        pub(super) rest: serde_json::Map<String, serde_json::Value>,
+    }
 }
 
 impl Album {
@@ -238,7 +242,7 @@ on_every_backend! {
         let (manager, key) = (place.manager(), key("alice"));
         put(&manager, &key, Album::of([&image(1)])).await;
         for _ in 0..20 {
-            let mut call = manager.begin::<Older>(&key).await.unwrap();
+            let mut call = manager.begin::<older::Album>(&key).await.unwrap();
             call.state.turns += 1;
             call.commit().await.unwrap();
         }
@@ -246,7 +250,7 @@ on_every_backend! {
         let found = album(&manager, &key).await;
         assert_eq!((found.turns, found.images[0].load().await.unwrap()), (21, image(1).load().await.unwrap()));
         // One that drops it lets it go.
-        let mut call = manager.begin::<Older>(&key).await.unwrap();
+        let mut call = manager.begin::<older::Album>(&key).await.unwrap();
         call.state.rest.clear();
         call.commit().await.unwrap();
         manager.history(&key).prune(Retention::Age(Duration::ZERO)).await.ok();
