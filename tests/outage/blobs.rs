@@ -98,6 +98,30 @@ async fn where_both_sides_moved_on_both_keep_their_blobs() {
     assert_eq!(manager.spool().await.unwrap().len(), 0);
 }
 
+/// The later one names the image, the earlier one brought its bytes along.
+#[tokio::test]
+async fn an_entry_that_is_removed_leaves_its_blobs_to_those_that_name_them() {
+    for resolution in [Resolution::Theirs, Resolution::Drop] {
+        let place = Place::new();
+        let manager = place.manager();
+        show(&manager, &image(1)).await.unwrap();
+        place.server.switch(Mode::Away);
+        for number in 2..=4 {
+            show(&manager, &image(number)).await.unwrap();
+        }
+        show(&place.foreign(), &image(5)).await.unwrap();
+        place.server.switch(Mode::Up);
+        settled(&manager).await;
+        for _ in 0..2 {
+            let earliest = manager.spool().await.unwrap().remove(0);
+            manager.resolve(&earliest, resolution).await.unwrap();
+        }
+        let [ours] = manager.spool().await.unwrap().try_into().unwrap();
+        manager.resolve(&ours, Resolution::Ours).await.unwrap().unwrap();
+        assert_eq!(images(&place.foreign()).await, bytes([1, 2, 3, 4]));
+    }
+}
+
 #[tokio::test]
 async fn sweeps_spare_what_a_spooled_state_names() {
     let place = Place::new();

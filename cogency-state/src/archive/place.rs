@@ -126,8 +126,8 @@ impl Place {
         self.put(&path, content, PutMode::Create).await
     }
 
-    async fn put(&self, path: &Path, content: Bytes, mode: PutMode) -> Result<(), Problem> {
-        self.store.put_opts(path, content.into(), mode.into()).await?;
+    async fn put(&self, path: &Path, content: Bytes, how: PutMode) -> Result<(), Problem> {
+        self.store.put_opts(path, content.into(), how.into()).await?;
         let Some(local) = &self.local else { return Ok(()) };
         // `object_store` gives it the permissions that the process gives all its files.
         let file = local.path_to_filesystem(path)?;

@@ -104,8 +104,9 @@ impl StateManager {
         blobs: Vec<Blob>,
         before: Option<Vec<BlobId>>,
     ) -> Result<(), Error> {
-        let named: Vec<_> = blobs.iter().map(Blob::id).collect();
+        let mut named: Vec<_> = blobs.iter().map(Blob::id).collect();
         let before = before.as_deref();
+        named_as_text(&mut named, before.unwrap_or_default(), &write.record.state);
         write.sweep = self.sweep_of(write, &named, before);
         write.record.metadata.blob_ids = (before.is_some() || !named.is_empty()).then_some(named);
         if !blobs.is_empty() && !self.backend().capabilities().blobs {
@@ -286,8 +287,39 @@ impl StateManager {
     }
 }
 
+/// Adds those of the blobs before that the new JSON still names: a type that does not know of them
+/// has them as plain JSON, in a `serde_json::Value` or in what `#[serde(flatten)]` keeps.
+fn named_as_text(named: &mut Vec<BlobId>, before: &[BlobId], json: &[u8]) {
+    if before.iter().all(|id| named.contains(id)) {
+        return;
+    }
+    // JSON is UTF-8.
+    let texts = BlobId::texts_in(std::str::from_utf8(json).unwrap_or_default());
+    let kept: HashSet<_> = texts.collect();
+    for id in before {
+        if kept.contains(id) && !named.contains(id) {
+            named.push(*id);
+        }
+    }
+}
+
 fn spare(strays: &mut HashSet<BlobId>, named: Option<&[BlobId]>) {
     for id in named.unwrap_or_default() {
         strays.remove(id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_the_json_is_named() {
+        let [kept, gone, known] = ["kept", "gone", "known"].map(|text| BlobId::of(text.as_bytes()));
+        let json =
+            format!("{{\"a\":\"sha256:\",\"rest\":{{\"$blob\":\"{kept}\"}},\"b\":\"{known}\"}}");
+        let mut named = vec![known];
+        named_as_text(&mut named, &[gone, kept, known], json.as_bytes());
+        assert_eq!(named, [known, kept]);
     }
 }

@@ -5,7 +5,8 @@
 //! cogency:aside:{cogency:state:alice:default}:<id>   the value, as it was; whole, where the state was
 //!                                                    in its history
 //! cogency:aside:{cogency:state:alice:default}:<id>:history, …:contents
-//!                                                    a history that cannot be gone on with
+//!                                                    a history that cannot be gone on with, or
+//!                                                    cannot give the state
 //! cogency:asides:alice                               the user's sessions that had one
 //! cogency:asides                                     the users who had one
 //! ```

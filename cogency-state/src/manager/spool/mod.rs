@@ -311,6 +311,12 @@ impl KeyLock {
         self.with(move |locked| locked.mark_sent(&name)).await
     }
 
+    /// Gives the blobs that an entry brings along to others that name them.
+    pub(crate) async fn hand_on_blobs(&self, kind: Kind, name: &EntryName) -> io::Result<()> {
+        let name = name.clone();
+        self.with(move |locked| locked.hand_on_blobs(kind, &name)).await
+    }
+
     /// Removes an entry; `false` if it was gone.
     pub(crate) async fn remove(&self, kind: Kind, name: &EntryName) -> io::Result<bool> {
         let name = name.clone();
