@@ -131,8 +131,9 @@ impl Place {
         let Some(local) = &self.local else { return Ok(()) };
         // `object_store` gives it the permissions that the process gives all its files.
         let file = local.path_to_filesystem(path)?;
-        let made = spawn_blocking(move || fs::set_permissions(file, Permissions::from_mode(0o600)));
-        made.await.map_err(|_| Problem::Stopped)?.map_err(Problem::Folder)
+        let changed =
+            spawn_blocking(move || fs::set_permissions(file, Permissions::from_mode(0o600)));
+        changed.await.map_err(|_| Problem::Stopped)?.map_err(Problem::Folder)
     }
 
     async fn read(&self, name: &str) -> Result<Bytes, Problem> {
