@@ -245,6 +245,22 @@ async fn a_history_has_the_time_of_its_state_whoever_keeps_it() {
 }
 
 #[tokio::test]
+async fn a_history_is_kept_with_a_state_that_was_known_as_one_that_stays() {
+    let prefix = fresh_prefix();
+    let hour = Duration::from_secs(60 * 60);
+    let open = || builder(&prefix).whole_up_to(0).lease_ttl(hour).build().unwrap();
+    let here = crate::strict(open());
+    append(&here, &"x".repeat(10 * KIB)).await;
+    append(&crate::failing(open()).ttl(MINUTE).build(), "not for ever").await;
+    let [own, ..] = times(&prefix);
+    let call = here.begin::<Vec<String>>(&key("alice")).await.unwrap();
+    let kept = times(&prefix);
+    assert!(kept.iter().all(|time| *time > own + 1_000_000), "{kept:?}, own is {own}");
+    call.rollback().await;
+    assert!(go_together(times(&prefix)));
+}
+
+#[tokio::test]
 async fn a_state_that_expires_takes_its_history_with_it() {
     let prefix = fresh_prefix();
     let backend = in_history(&shared().url(), &prefix).build().unwrap();

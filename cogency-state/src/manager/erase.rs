@@ -13,6 +13,10 @@ impl StateManager {
     /// [blobs](crate::Blob) of all of these.
     /// `false` if there was nothing. Waits until no call holds the key.
     ///
+    /// A process that was killed within the first save of a key may have left blobs under it that
+    /// nothing names, and no list shows such a key: they go when the key itself is erased, or with
+    /// the next save there that names blobs.
+    ///
     /// A history goes on with what says that there was a state and that it is gone, without its
     /// contents; that of a state which is gone without such an entry, as one that expired is, goes
     /// with it. Histories of others are reached where this backend keeps none. Archives, backups and other machines' spools are not reached from here, and what a
@@ -29,7 +33,8 @@ impl StateManager {
     /// ```
     ///
     /// # Errors
-    /// As [`delete_state`](Self::delete_state). Some of it may be erased then: erase it again.
+    /// As [`delete_state`](Self::delete_state), and [`Error::Corrupt`] where something is left that
+    /// cannot be read, and so may name any blob. Some of it may be erased then: erase it again.
     ///
     /// # Cancellation
     /// As after an error.
