@@ -200,3 +200,24 @@ fn look_again(goes: u64, stays: u64, end: u64) -> u64 {
 fn micros(age: Duration) -> u64 {
     u64::try_from(age.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(starts: u64, kind: Kind, at: u64) -> Extent {
+        let (has_record, expires_at) = (kind != Kind::Gone, None);
+        let trailer = Trailer { kind, at, has_record, expires_at, starts, needs: starts };
+        Extent { starts, end: starts + 1, trailer: Some(trailer) }
+    }
+
+    /// What is erased has to go, whatever the clock says.
+    #[test]
+    fn behind_a_clock_that_was_set_back_all_before_the_newest_line_may_go() {
+        let lines = [line(0, Kind::Keyframe, 1_000), line(1, Kind::Gone, 2_000)];
+        let oldest = |age, now| oldest_to_stay(&lines, Retention::Age(age), now);
+        assert_eq!(oldest(Duration::ZERO, 10), Some(1));
+        assert_eq!(oldest(Duration::ZERO, 3_000), Some(1));
+        assert_eq!(oldest(Duration::from_micros(500), 10), Some(0));
+    }
+}
