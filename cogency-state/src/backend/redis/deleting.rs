@@ -31,10 +31,8 @@ impl Records {
         self.known.remove(lease.key());
         let (mut is_doubtful, mut is_cut) = (false, false);
         for _ in 0..=TRIES {
-            let entry = match is_cut {
-                true => None,
-                false => self.deletion_noted(lease, &attempt, &deletion).await?,
-            };
+            let entry =
+                if is_cut { None } else { self.deletion_noted(lease, &attempt, &deletion).await? };
             let request = self.deletion(&attempt, &deletion, entry.as_ref());
             let said = match self.word(&request).await {
                 Ok(said) => said,
