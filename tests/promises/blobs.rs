@@ -20,6 +20,18 @@ struct Album {
     images: Vec<Blob>,
 }
 
+/// What an older build takes it for.
+mod older {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    pub(super) struct Album {
+        pub(super) turns: u32,
+        #[serde(flatten)]
+        pub(super) rest: serde_json::Map<String, serde_json::Value>,
+    }
+}
+
 impl Album {
     fn of<const N: usize>(images: [&Blob; N]) -> Self {
         Self { turns: 0, images: images.map(Clone::clone).into() }
@@ -223,6 +235,25 @@ on_every_backend! {
             manager.drop_aside(&aside).await.unwrap();
         }
         manager.erase(&key).await.unwrap();
+        assert_eq!(stored(&manager, &key).await, []);
+    }
+
+    async fn a_type_that_has_a_blob_as_plain_json_keeps_it(place: Place) {
+        let (manager, key) = (place.manager(), key("alice"));
+        put(&manager, &key, Album::of([&image(1)])).await;
+        for _ in 0..20 {
+            let mut call = manager.begin::<older::Album>(&key).await.unwrap();
+            call.state.turns += 1;
+            call.commit().await.unwrap();
+        }
+        manager.history(&key).prune(Retention::Age(Duration::ZERO)).await.ok();
+        let found = album(&manager, &key).await;
+        assert_eq!((found.turns, found.images[0].load().await.unwrap()), (21, image(1).load().await.unwrap()));
+        // One that drops it lets it go.
+        let mut call = manager.begin::<older::Album>(&key).await.unwrap();
+        call.state.rest.clear();
+        call.commit().await.unwrap();
+        manager.history(&key).prune(Retention::Age(Duration::ZERO)).await.ok();
         assert_eq!(stored(&manager, &key).await, []);
     }
 

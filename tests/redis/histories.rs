@@ -186,6 +186,27 @@ async fn an_erased_state_leaves_what_says_that_it_was_there_and_nothing_of_it() 
     assert_eq!(events, [Event::Prune, Event::Delete]);
 }
 
+#[tokio::test]
+async fn the_history_of_a_record_that_was_removed_by_hand_or_without_a_history_is_erased() {
+    for is_removed in [false, true] {
+        let prefix = fresh_prefix();
+        let keeps = crate::strict(backend(&prefix));
+        append(&keeps, &"hunter2".repeat(20_000)).await;
+        append(&keeps, "small").await;
+        if is_removed {
+            shared().run::<()>(&["DEL", &name(&prefix, "state")]);
+        }
+        let off = crate::strict(builder(&prefix).without_history().build().unwrap());
+        let by = if is_removed { &keeps } else { &off };
+        assert!(by.erase(&key("alice")).await.unwrap());
+        let keys: Vec<String> = shared().run(&["KEYS", &format!("{prefix}:*")]);
+        assert_eq!(keys, Vec::<String>::new());
+        assert!(!by.erase(&key("alice")).await.unwrap());
+        append(&keeps, "anew").await;
+        assert!(keeps.history(&key("alice")).verify().await.unwrap().is_current);
+    }
+}
+
 /// How long alice's keys live, in milliseconds; -1 for ever, -2 if it is not there.
 fn times(prefix: &str) -> [i64; 3] {
     ["state", "history", "contents"].map(|what| shared().run(&["PEXPIRETIME", &name(prefix, what)]))

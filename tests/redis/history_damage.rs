@@ -381,3 +381,13 @@ async fn where_a_history_was_removed_by_hand_who_knows_the_state_begins_it_anew(
     let removed = place.backend.prune_history(&key("alice"), Retention::Age(Duration::ZERO)).await;
     removed.unwrap();
 }
+
+#[tokio::test]
+async fn what_is_set_aside_and_does_not_say_what_it_was_is_told_before_blobs_go() {
+    let place = Place::empty();
+    let blobs = place.backend.blobs().unwrap();
+    blobs.check_readable(&key("alice")).await.unwrap();
+    shared().run::<()>(&["HSET", &place.name("aside"), "1", "?"]);
+    let told = blobs.check_readable(&key("alice")).await;
+    assert!(matches!(told, Err(Error::Corrupt { .. })), "{told:?}");
+}

@@ -132,6 +132,12 @@ pub trait StateBackend: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// The histories that are kept there, also where this backend adds nothing to those of others:
+    /// [`StateManager::erase`](crate::StateManager::erase) reaches them too.
+    fn any_history(&self) -> Option<&dyn HistoryBackend> {
+        self.history()
+    }
+
     /// The blobs beside the states, where [`Capabilities::blobs`] says that they are kept.
     fn blobs(&self) -> Option<&dyn BlobBackend> {
         None

@@ -88,6 +88,10 @@ pub(super) enum Problem {
     #[error(transparent)]
     Shared(Arc<Problem>),
 
+    #[error("too much waits to be written to its file already: see what keeps that busy")]
+    #[cfg(feature = "sqlite")]
+    Crowded,
+
     #[error("there is no thread for it ({0})")]
     #[cfg(feature = "sqlite")]
     NoThread(#[source] std::io::Error),
@@ -123,6 +127,8 @@ impl Problem {
             Self::NoConnection(_) | Self::Lost(_) | Self::TooSlow(_) => true,
             Self::Refused(refusal) => refusal.is_outage,
             Self::Shared(problem) => problem.is_outage(),
+            #[cfg(feature = "sqlite")]
+            Self::Crowded => true,
             _ => false,
         }
     }

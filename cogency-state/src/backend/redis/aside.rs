@@ -72,6 +72,18 @@ impl Records {
         Ok(asides.filter(|aside| aside.key == *key).collect())
     }
 
+    /// Listings leave out what does not say whose it is: this does not.
+    pub(super) async fn check_asides(&self, key: &StateKey) -> Result<(), Error> {
+        let known = self.parts(b"HVALS", &self.keys.aside(key)).await?;
+        let is_told =
+            |about: &Vec<u8>| Aside::from_json(about).is_some_and(|aside| aside.key == *key);
+        if known.iter().all(is_told) {
+            return Ok(());
+        }
+        let reason = "something is set aside of it, and what says what it was is damaged";
+        Err(Error::corrupt(key, self.location(), reason))
+    }
+
     async fn names_in(&self, hash: &str) -> Result<Vec<String>, Error> {
         let names = self.parts(b"HKEYS", hash).await?;
         Ok(names.into_iter().filter_map(|name| String::from_utf8(name).ok()).collect())

@@ -129,7 +129,8 @@ impl Records {
         let ahead = whole.map(|_| self.keys.temporary(attempt.record(), &id));
         let mut keys =
             vec![attempt.record(), attempt.lease_name(), attempt.history(), attempt.contents()];
-        keys.extend([&*known, &place, &history, &contents]);
+        let blobs = self.keys.blobs(attempt.record());
+        keys.extend([&*known, &place, &history, &contents, &blobs]);
         keys.extend(ahead.as_deref());
         let noted = Written::arguments(entry.as_ref());
         let arguments = [
@@ -215,7 +216,8 @@ impl Records {
         let index = self.network.is_one_slot().then(|| self.keys.index(key.user_id()));
         let mut keys =
             vec![attempt.record(), attempt.lease_name(), attempt.history(), attempt.contents()];
-        keys.extend([&*known, &place, &history, &contents]);
+        let blobs = self.keys.blobs(attempt.record());
+        keys.extend([&*known, &place, &history, &contents, &blobs]);
         keys.extend(index.as_deref());
         let id = id.to_string();
         let Arguments { entry: noted, id: entry_id, before, newest, content } =

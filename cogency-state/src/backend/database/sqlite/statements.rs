@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::types::Value;
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OpenFlags};
 use sqlx::Sqlite;
 use sqlx::error::{DatabaseError, ErrorKind};
@@ -86,11 +86,21 @@ fn run(
     let columns = statement.column_count();
     let mut found = statement.raw_query();
     while let Some(row) = found.next()? {
-        let values = (0..columns).map(|column| row.get_ref(column).map(Value::try_from));
-        let values = values.collect::<rusqlite::Result<Result<Vec<_>, _>>>()?;
-        rows.push(Box::new(Written(values?)));
+        let values = (0..columns).map(|column| row.get_ref(column).map(read));
+        rows.push(Box::new(Written(values.collect::<rusqlite::Result<_>>()?)));
     }
     Ok(())
+}
+
+/// A value that was found. Whether a text is one is for those to judge who know what it is about:
+/// here it is bytes.
+fn read(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Integer(number),
+        ValueRef::Real(number) => Value::Real(number),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+    }
 }
 
 /// A value to bind, for a thread that gets to it later.
@@ -142,7 +152,11 @@ impl Cells for Written {
 
 /// Why a transaction was not done.
 pub(super) fn not_done(error: rusqlite::Error) -> Miss {
-    connections::not_done::<Sqlite>(as_sqlx(error))
+    match error {
+        rusqlite::Error::SqliteFailure(..) => connections::not_done::<Sqlite>(as_sqlx(error)),
+        // SQLite did what it was asked for, so nothing ended or was committed.
+        _ => Miss::Final(Problem::Strange("what it gave or took is no value of ours")),
+    }
 }
 
 /// Why there is no connection.

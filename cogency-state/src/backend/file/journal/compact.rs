@@ -180,6 +180,9 @@ fn oldest_to_stay(extents: &[Extent], retention: Retention, now: u64) -> Option<
             (0..extents.len()).rev().filter(is_version).nth(older)
         }
         Retention::Age(age) => {
+            // A clock that was set back does not make entries younger.
+            let newest = extents.iter().rev().find_map(|extent| extent.trailer);
+            let now = newest.map_or(now, |newest| newest.at.max(now));
             let since = now.saturating_sub(micros(age));
             extents.iter().rposition(|extent| {
                 let is_old = extent.trailer.is_some_and(|trailer| trailer.at <= since);

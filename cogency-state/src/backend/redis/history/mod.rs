@@ -1,6 +1,7 @@
 //! Histories, as they are read.
 
 mod exporting;
+mod forgetting;
 mod keys;
 mod pruning;
 mod verifying;
@@ -231,6 +232,10 @@ impl HistoryBackend for RedisBackend {
 
     async fn prune_history(&self, key: &StateKey, retention: Retention) -> Result<u64, Error> {
         self.records.prune_history(key, retention).await
+    }
+
+    async fn forget_history(&self, key: &StateKey) -> Result<u64, Error> {
+        self.records.forget_history(key).await
     }
 
     async fn history_keys(

@@ -3,7 +3,7 @@
 --
 -- KEYS  record, lease, entries and contents of its history, what is known of the records that were
 --       set aside, where this one is, where its history is if it could not be gone on with (two
---       keys), the user's index where this is to note the session
+--       keys), blobs, the user's index where this is to note the session
 -- ARGV  attempt of the lease, id, the entry (empty: none), its id, how many there are before it,
 --       its content (empty: it is in the entry), the id of the newest of these, session, who notes
 --
@@ -45,9 +45,9 @@ if ARGV[3] ~= '' then
   end
   call('XLEN', KEYS[4])
 end
-if KEYS[9] then
+if KEYS[10] then
   local time = call('TIME')
-  call('HSET', KEYS[9], ARGV[8], time[1] .. '.' .. time[2] .. ':' .. ARGV[9])
+  call('HSET', KEYS[10], ARGV[8], time[1] .. '.' .. time[2] .. ':' .. ARGV[9])
 end
 call('RENAME', KEYS[6], KEYS[1])
 if brings_history then
@@ -69,5 +69,6 @@ end
 -- It stays until a save says otherwise.
 call('PERSIST', KEYS[3])
 call('PERSIST', KEYS[4])
+call('PERSIST', KEYS[9])
 call('HDEL', KEYS[5], ARGV[2])
 return 'done'

@@ -3,7 +3,7 @@
 --
 -- KEYS  record, lease, entries and contents of its history, what is known of the records that were
 --       set aside, where this one goes, where a history goes that is set aside too (two
---       keys), the whole record where it was sent ahead
+--       keys), blobs, the whole record where it was sent ahead
 -- ARGV  attempt of the lease, id, what is known of it, the entry (empty: none), its id, how many
 --       there are before it, the id of the newest of these, how the record begins where it was sent
 --       ahead, whether its history is set aside too (0 or 1)
@@ -12,6 +12,7 @@
 -- was sent ahead), moved (the history) or cut (its newest entry was removed)
 
 local call = redis.call
+local ahead = KEYS[10]
 
 -- Whether its newest entry was removed: one of that number cannot be added any more.
 local function is_cut(history, newest)
@@ -22,7 +23,6 @@ local function is_cut(history, newest)
     end
   end
 end
-local ahead = KEYS[9]
 
 if call('HEXISTS', KEYS[5], ARGV[2]) == 1 then
   return 'again'
@@ -57,6 +57,8 @@ else
   call('RENAME', KEYS[1], KEYS[6])
 end
 call('PERSIST', KEYS[6])
+-- What it names stays with it.
+call('PERSIST', KEYS[9])
 if ARGV[4] ~= '' then
   if ARGV[6] == '0' then
     -- Somebody may have emptied it.
