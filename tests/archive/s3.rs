@@ -86,7 +86,8 @@ async fn states_and_histories_move_into_a_store_and_come_back() {
 async fn dropped_at_every_step_a_run_loses_nothing_and_the_next_one_ends_it() {
     let server = S3Server::start();
     for step in 1..=STEPS {
-        let backend = Database::sqlite().connect().await;
+        let database = Database::sqlite();
+        let backend = database.connect().await;
         let manager = StateManager::new(backend.clone());
         let archive = Archive::new(Arc::new(server.store()), &format!("step-{step}"));
         let records = saved(&backend).await;
@@ -111,7 +112,8 @@ async fn dropped_at_every_step_a_run_loses_nothing_and_the_next_one_ends_it() {
 #[tokio::test]
 async fn where_the_answer_to_a_write_was_lost_the_next_run_ends_it() {
     for end in [".jsonl.gz", ".manifest.json", ".done"] {
-        let (backend, server) = (Database::sqlite().connect().await, S3Server::start());
+        let database = Database::sqlite();
+        let (backend, server) = (database.connect().await, S3Server::start());
         let (manager, archive) = (StateManager::new(backend.clone()), archive(&server));
         let records = saved(&backend).await;
         server.lose_the_answer_of(end);
@@ -128,7 +130,8 @@ async fn where_the_answer_to_a_write_was_lost_the_next_run_ends_it() {
 #[tokio::test]
 async fn no_row_is_removed_for_an_object_that_was_damaged_or_is_gone() {
     for is_gone in [false, true] {
-        let (backend, server) = (Database::sqlite().connect().await, S3Server::start());
+        let database = Database::sqlite();
+        let (backend, server) = (database.connect().await, S3Server::start());
         let (manager, archive) = (StateManager::new(backend.clone()), archive(&server));
         let records = saved(&backend).await;
         let harm = |name: &str| if is_gone { server.remove(name) } else { server.damage(name) };
@@ -147,7 +150,8 @@ async fn no_row_is_removed_for_an_object_that_was_damaged_or_is_gone() {
 
 #[tokio::test]
 async fn what_a_run_left_without_a_manifest_is_removed_a_day_later() {
-    let (backend, server) = (Database::sqlite().connect().await, S3Server::start());
+    let database = Database::sqlite();
+    let (backend, server) = (database.connect().await, S3Server::start());
     let (manager, archive) = (StateManager::new(backend.clone()), archive(&server));
     saved(&backend).await;
     let written = Notify::new();

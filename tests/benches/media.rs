@@ -83,7 +83,7 @@ fn main() {
     let text: String = (0..IMAGE.div_ceil(3) * 4).map(|_| fastrand::alphanumeric()).collect();
     measure("in the state, as base64", text);
     measure("beside it, as a Blob", MaybeBlob(Some(Blob::new(bytes))));
-    measure("no image", ());
+    measure("no image", String::new());
 }
 
 /// What has a default.

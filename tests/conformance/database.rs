@@ -39,6 +39,10 @@ impl Database {
     fn all_apart(self) -> Self {
         Self { all_apart: true, ..self }
     }
+
+    fn prefix(&self) -> &str {
+        if self.all_apart { "apart" } else { "cogency" }
+    }
 }
 
 #[async_trait]
@@ -58,7 +62,7 @@ impl Harness for Database {
     /// Puts another state there, without what belongs to it.
     async fn damage(&self, key: &StateKey) -> bool {
         let (user, session) = (key.user_id(), key.session_id());
-        let prefix = if self.all_apart { "apart" } else { "cogency" };
+        let prefix = self.prefix();
         (self.run)(format!(
             "UPDATE {prefix}_states SET state = '{{\"text\":\"forged\"}}' \
              WHERE user_id = '{user}' AND session_id = '{session}'"
@@ -68,8 +72,9 @@ impl Harness for Database {
 
     async fn damage_blob(&self, key: &StateKey, id: BlobId) -> bool {
         let (user, session, digits) = (key.user_id(), key.session_id(), id.digits());
+        let prefix = self.prefix();
         (self.run)(format!(
-            "UPDATE cogency_blobs SET content = 'eno' \
+            "UPDATE {prefix}_blobs SET content = 'eno' \
              WHERE user_id = '{user}' AND session_id = '{session}' AND sha256 = '{digits}'"
         ));
         true

@@ -395,3 +395,27 @@ async fn where_no_history_is_kept_that_is_said_and_nothing_is_written() {
     let error = manager.history(&key("alice")).verify().await.unwrap_err();
     assert!(error.to_string().contains("no history is kept in memory:"), "{error}");
 }
+
+/// Also where the record was removed by other means, and where the writers of its history keep one.
+#[tokio::test]
+async fn what_others_kept_is_erased_by_those_who_keep_no_history() {
+    for database in Database::each() {
+        let keeps = StateManager::new(database.connect().await);
+        let off = StateManager::new(database.builder().without_history().connect().await.unwrap());
+        for is_removed in [false, true] {
+            turn(&keeps, &key("alice"), 0).await;
+            turn(&keeps, &key("alice"), 1).await;
+            turn(&keeps, &key("bob"), 0).await;
+            if is_removed {
+                database.run("DELETE FROM {p}states WHERE user_id = 'alice'");
+            }
+            assert!(off.erase(&key("alice")).await.unwrap(), "{}", database.name);
+            let left = "SELECT COUNT(*) FROM {p}history WHERE user_id = 'alice'";
+            assert_eq!(database.number(left), 0, "{}", database.name);
+            assert!(!off.erase(&key("alice")).await.unwrap(), "{}", database.name);
+        }
+        keeps.history(&key("alice")).verify().await.unwrap();
+        let of_bob = keeps.history(&key("bob")).verify().await.unwrap();
+        assert!(of_bob.is_current && of_bob.entries == 2, "{}: {of_bob:?}", database.name);
+    }
+}

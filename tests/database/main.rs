@@ -10,7 +10,6 @@ mod agents;
 mod apart;
 mod audit;
 mod cancellation;
-mod cost;
 mod expiry;
 mod guide;
 mod history;

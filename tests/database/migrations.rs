@@ -15,7 +15,7 @@ use crate::upgrades::of_version;
 use crate::{all_of, key, save};
 
 /// How many there are.
-pub(crate) const MIGRATIONS: i64 = 5;
+pub(crate) const MIGRATIONS: i64 = 6;
 
 #[test]
 fn ten_processes_that_connect_to_an_empty_database_at_once_make_its_tables_once() {

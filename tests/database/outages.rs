@@ -43,8 +43,7 @@ fn rounds(server: &DatabaseServer) {
 }
 
 fn one_round(server: &DatabaseServer, users: &[&str]) {
-    // They begin in their rows, and are apart when they have grown.
-    let url = format!("{}?whole=2KB", server.url());
+    let url = server.url();
     let calls = CALLS.to_string();
     let agents: Vec<_> = (0..AGENTS)
         .map(|agent| {

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
+use cogency_state::query::state;
 use cogency_state::{
     Aside, AsideReason, BlobId, DatabaseBackend, Error, HistoryBackend as _, Retention,
     StateBackend as _,
@@ -76,6 +77,20 @@ async fn a_state_above_mariadbs_largest_packet_is_refused_and_the_next_one_is_sa
     }
     backend.release_lease(&held).await.unwrap();
     save(&backend, &key("alice"), "2").await;
+}
+
+#[tokio::test]
+async fn a_state_that_mariadb_cannot_quote_in_a_query_stays_in_what_does_not_ask_for_its_fields() {
+    let server = DatabaseServer::mariadb();
+    server.run("SET GLOBAL max_allowed_packet = 1048576");
+    let backend = DatabaseBackend::connect(&server.url()).await.unwrap();
+    // Quoted, each of its quotation marks takes a backslash more.
+    save(&backend, &key("alice"), &format!("[\"{}\"]", "\\\"".repeat(300_000))).await;
+    save(&backend, &key("bob"), "[1]").await;
+    let count = async |filter| backend.count_states(&filter).await.unwrap();
+    assert_eq!(count(state("$[0]").eq(1)).await, 1);
+    assert_eq!(count(!state("$[0]").eq(1)).await, 1);
+    assert_eq!(count(!state("$[0]").eq(2)).await, 2);
 }
 
 /// What comes from one goes to the other, but for comments that only MariaDB heeds: those are plain

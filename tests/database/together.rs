@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cogency_state::{DatabaseBackend, Error, Holder, StateBackend as _};
+use cogency_state::{DatabaseBackend, Error, Holder, Opened, StateBackend as _};
 use tokio::task::JoinSet;
 
 use crate::places::Database;
@@ -80,6 +80,30 @@ async fn whoever_waits_with_others_gets_what_is_its_own() {
             let found = backend.load_state(&key(&format!("user {user}"))).await.unwrap().unwrap();
             assert_eq!(found.state, user.to_string(), "{user}");
             assert_eq!(found.revision.version, round + 1, "{user}");
+        }
+    }
+}
+
+/// It is no outage of the file, so nothing of it goes to a spool.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_is_no_text_is_corrupt_and_takes_nobody_along() {
+    let database = Database::sqlite();
+    let backend = Arc::new(database.connect().await);
+    assert!(all_at_once(&backend).await.is_empty());
+    database.run("UPDATE {p}states SET metadata = CAST(x'ff' AS TEXT) WHERE user_id = 'user 7'");
+    let mut tasks = JoinSet::new();
+    for user in 0..USERS {
+        let backend = Arc::clone(&backend);
+        tasks.spawn(async move {
+            let key = key(&format!("user {user}"));
+            (user, backend.acquire_and_load(&key, &Holder::current()).await)
+        });
+    }
+    for (user, opened) in tasks.join_all().await {
+        match opened {
+            Err(Error::Corrupt { .. }) if user == 7 => {}
+            Ok(Opened::Acquired { record: Some(_), .. }) if user != 7 => {}
+            other => panic!("{user}: {other:?}"),
         }
     }
 }

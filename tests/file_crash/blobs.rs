@@ -6,7 +6,9 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use cogency_state::{Blob, Error, FileBackend, OnLlmChange, StateManager};
 use cogency_state_tests::album::Album;
+use serde::{Deserialize, Serialize};
 
 use crate::agent::{Agent, PROGRAM, span, start};
 use crate::disk::Disk;
@@ -151,5 +153,61 @@ fn promise_14_a_link_in_the_place_of_a_blob_is_not_followed() {
         let loaded = place.manager().load_state::<Album>(&key("alice")).await.unwrap().unwrap();
         let error = loaded.state.is_whole().await.unwrap_err();
         assert!(error.to_string().contains("links are not followed"), "{error}");
+    });
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Shown {
+    image: Option<Blob>,
+    turns: u32,
+}
+
+async fn show(manager: &StateManager, image: Option<Blob>) {
+    let mut call = manager.begin::<Shown>(&key("alice")).await.unwrap();
+    call.state = Shown { image, turns: call.state.turns + 1 };
+    call.commit().await.unwrap();
+}
+
+#[test]
+fn what_a_damaged_version_may_name_is_not_swept() {
+    let place = Place::new();
+    block_on(async {
+        let manager = place.manager();
+        show(&manager, Some(Blob::new("image"))).await;
+        // So many that the newest does not need the first.
+        for _ in 0..20 {
+            show(&manager, None).await;
+        }
+        let mut journal = std::fs::read(place.journal("alice")).unwrap();
+        journal[20] ^= 1;
+        std::fs::write(place.journal("alice"), journal).unwrap();
+        for _ in 0..16 {
+            show(&manager, None).await;
+        }
+        assert_eq!(names(&place.folder("alice").join("blobs")).len(), 1);
+    });
+}
+
+#[test]
+fn what_is_set_aside_and_does_not_say_what_it_was_keeps_its_blobs() {
+    let place = Place::new();
+    block_on(async {
+        let by = |llm: &'static str| {
+            let builder = StateManager::builder(FileBackend::new(&place.root)).llm(llm);
+            builder.on_llm_change(OnLlmChange::Reset).build()
+        };
+        show(&by("a/1"), Some(Blob::new("image"))).await;
+        show(&by("b/1"), None).await;
+        let folder = place.folder("alice");
+        let about = names(&folder).into_iter().find(|name| name.contains(".about")).unwrap();
+        std::fs::write(folder.join(about), "?").unwrap();
+        let manager = by("b/1");
+        for _ in 0..16 {
+            show(&manager, None).await;
+        }
+        // Its history does not name it any more either.
+        let erased = manager.erase(&key("alice")).await;
+        assert!(matches!(erased, Err(Error::Corrupt { .. })), "{erased:?}");
+        assert_eq!(names(&folder.join("blobs")).len(), 1);
     });
 }

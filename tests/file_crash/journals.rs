@@ -315,8 +315,9 @@ fn promise_10_a_line_that_somebody_removed_or_doubled_is_damage() {
 fn promise_10_a_compaction_does_not_make_damage_look_right() {
     let (place, journal) = turned(12);
     let text = String::from_utf8(journal).unwrap();
-    let damaged = text.replacen("\"number\":10", "\"number\":70", 1);
-    assert_ne!(damaged, text);
+    // It stands in a text, as the change of the version before.
+    let damaged = text.replacen(r#"\"number\":10,"#, r#"\"number\":70,"#, 1);
+    assert!(damaged != text, "the tenth version is in the journal");
     fs::write(place.journal("alice"), &damaged).unwrap();
     let backend = FileBackend::new(&place.root);
     let pruned = block_on(backend.prune_history(&key("alice"), Retention::Versions(5)));

@@ -127,14 +127,15 @@ on_every_backend! {
 #[tokio::test]
 async fn files_and_redis_values_of_the_original_load_where_they_are() {
     for place in Place::with_documents() {
-        let files = fixtures::READABLE.map(fixtures::file);
-        for document in files.into_iter().chain(fixtures::redis_values().into_iter().map(|v| v.1)) {
+        let files = fixtures::READABLE.map(fixtures::file).into_iter();
+        let documents = files.chain(fixtures::redis_values().into_iter().map(|value| value.1));
+        for (number, document) in documents.enumerate() {
+            let user = format!("user{number}");
             let manager = place.manager();
-            manager.delete_state(&key("alice")).await.unwrap();
-            manager.save_state(&key("alice"), 1, None).await.unwrap();
-            place.put_document("alice", &document);
+            manager.save_state(&key(&user), 1, None).await.unwrap();
+            place.put_document(&user, &document);
             let loaded =
-                place.manager().load_state::<AgentState>(&key("alice")).await.unwrap().unwrap();
+                place.manager().load_state::<AgentState>(&key(&user)).await.unwrap().unwrap();
             let document: Value = serde_json::from_str(&document).unwrap();
             assert_eq!(serde_json::to_value(&loaded.state).unwrap(), document["state"]);
             let metadata = serde_json::to_value(&loaded.metadata).unwrap();

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use cogency_state::{
     Blob, BlobBackend, Error, Resolution, SpoolProblem, SpooledKind, StateManager,
 };
-use cogency_state_tests::switched::Mode;
+use cogency_state_tests::switched::{Mode, TIMEOUT};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::place::{Place, files, key, settled};
 
@@ -97,6 +98,30 @@ async fn where_both_sides_moved_on_both_keep_their_blobs() {
     assert_eq!(manager.spool().await.unwrap().len(), 0);
 }
 
+/// The later one names the image, the earlier one brought its bytes along.
+#[tokio::test]
+async fn an_entry_that_is_removed_leaves_its_blobs_to_those_that_name_them() {
+    for resolution in [Resolution::Theirs, Resolution::Drop] {
+        let place = Place::new();
+        let manager = place.manager();
+        show(&manager, &image(1)).await.unwrap();
+        place.server.switch(Mode::Away);
+        for number in 2..=4 {
+            show(&manager, &image(number)).await.unwrap();
+        }
+        show(&place.foreign(), &image(5)).await.unwrap();
+        place.server.switch(Mode::Up);
+        settled(&manager).await;
+        for _ in 0..2 {
+            let earliest = manager.spool().await.unwrap().remove(0);
+            manager.resolve(&earliest, resolution).await.unwrap();
+        }
+        let [ours] = manager.spool().await.unwrap().try_into().unwrap();
+        manager.resolve(&ours, Resolution::Ours).await.unwrap().unwrap();
+        assert_eq!(images(&place.foreign()).await, bytes([1, 2, 3, 4]));
+    }
+}
+
 #[tokio::test]
 async fn sweeps_spare_what_a_spooled_state_names() {
     let place = Place::new();
@@ -118,6 +143,47 @@ async fn sweeps_spare_what_a_spooled_state_names() {
     let ours = beside.spool().await.unwrap().remove(0);
     let branch = beside.load_spooled::<Album>(&ours).await.unwrap().state;
     assert_eq!(branch.images[0].load().await.unwrap()[..], bytes([1])[0]);
+}
+
+#[tokio::test]
+async fn sweeps_spare_what_a_damaged_entry_of_the_spool_may_name() {
+    let place = Place::new();
+    let manager = place.manager();
+    show(&manager, &image(1)).await.unwrap();
+    place.server.switch(Mode::Away);
+    show(&manager, &image(2)).await.unwrap();
+    let beside = StateManager::builder(place.server.beside()).spool_dir(place.spool()).build();
+    let foreign = place.foreign();
+    let latest = revision(&foreign).await;
+    foreign.save_state(&key("alice"), Album::default(), Some(latest)).await.unwrap();
+    place.server.switch(Mode::Up);
+    settled(&beside).await;
+    let is_entry = |path: &PathBuf| path.extension().is_some_and(|end| end == "json");
+    let entry = files(&place.spool()).into_iter().find(is_entry).unwrap();
+    std::fs::write(entry, "?").unwrap();
+    for _ in 0..40 {
+        let latest = revision(&beside).await;
+        beside.save_state(&key("alice"), Album::default(), Some(latest)).await.unwrap();
+    }
+    let stored = place.server.direct().list_blobs(&key("alice")).await.unwrap();
+    assert!(stored.contains(&image(1).id()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn images_wait_once_for_a_server_that_says_nothing() {
+    let place = Place::new();
+    let manager = place.manager();
+    for number in 1..=9 {
+        show(&manager, &image(number)).await.unwrap();
+    }
+    let album = manager.load_state::<Album>(&key("alice")).await.unwrap().unwrap().state;
+    place.server.switch(Mode::Silent);
+    let began = Instant::now();
+    for image in &album.images {
+        assert!(image.load().await.unwrap_err().is_outage());
+    }
+    let waited = began.elapsed();
+    assert!((TIMEOUT..2 * TIMEOUT).contains(&waited), "{waited:?}");
 }
 
 async fn revision(manager: &StateManager) -> cogency_state::Revision {

@@ -1,6 +1,9 @@
 //! 14. Private: what is erased is nowhere any more.
 
+use std::time::Duration;
+
 use cogency_state::{Error, Moment, OnUnreadable, StateManager};
+use tokio::time::sleep;
 
 use crate::places::{key, on_every_backend};
 
@@ -23,20 +26,26 @@ async fn fill(manager: &StateManager, user: &str) {
     call.commit().await.unwrap();
 }
 
-/// That no entry of a history has a state any more.
+/// That a history tells that there was a state, and has none of its versions any more.
 async fn has_no_versions(manager: &StateManager, user: &str) {
+    let entries = entries_without_a_state(manager, user).await;
+    assert!(entries.is_none_or(|entries| entries > 0), "a history tells that there was a state");
+}
+
+/// How many entries a history has, where one is kept, none of which has a state.
+async fn entries_without_a_state(manager: &StateManager, user: &str) -> Option<usize> {
     let key = key(user);
     let history = manager.history(&key);
     let entries = match history.list(None, 100).await {
-        Err(Error::NoHistory { .. }) => return,
+        Err(Error::NoHistory { .. }) => return None,
         entries => entries.unwrap(),
     };
-    assert!(!entries.is_empty(), "a history tells that there was a state");
-    for entry in entries {
+    for entry in &entries {
         let found = history.load::<serde_json::Value>(Moment::Entry(entry.sequence)).await;
         assert!(!matches!(found, Ok(Some(_))), "{entry:?}");
     }
     history.verify().await.unwrap();
+    Some(entries.len())
 }
 
 on_every_backend! {
@@ -66,5 +75,25 @@ on_every_backend! {
         manager.erase(&key("alice")).await.unwrap();
         has_no_versions(&manager, "alice").await;
         assert!(!place.files().iter().any(|file| file.contains(SECRET)));
+    }
+
+    async fn a_state_that_expired_before_can_be_erased_and_made_anew(place: Place) {
+        let manager = place.builder().ttl(Duration::from_millis(300)).build();
+        let first = manager.save_state(&key("alice"), secrets(), None).await.unwrap();
+        let second = [secrets(), secrets()].concat();
+        manager.save_state(&key("alice"), second, Some(first)).await.unwrap();
+        while manager.load_state::<Vec<String>>(&key("alice")).await.unwrap().is_some() {
+            sleep(Duration::from_millis(50)).await;
+        }
+        manager.erase(&key("alice")).await.unwrap();
+        let left = entries_without_a_state(&manager, "alice").await;
+        assert_eq!(left, Some(0), "nothing of it stays");
+        assert!(!place.files().iter().any(|file| file.contains(SECRET)), "{:?}", place.files());
+        assert!(!manager.erase(&key("alice")).await.unwrap(), "it is erased already");
+
+        let manager = place.manager();
+        manager.save_state(&key("alice"), secrets(), None).await.unwrap();
+        let verified = manager.history(&key("alice")).verify().await.unwrap();
+        assert!(verified.is_current && verified.entries == 1, "{verified:?}");
     }
 }

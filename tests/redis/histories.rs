@@ -186,6 +186,27 @@ async fn an_erased_state_leaves_what_says_that_it_was_there_and_nothing_of_it() 
     assert_eq!(events, [Event::Prune, Event::Delete]);
 }
 
+#[tokio::test]
+async fn the_history_of_a_record_that_was_removed_by_hand_or_without_a_history_is_erased() {
+    for is_removed in [false, true] {
+        let prefix = fresh_prefix();
+        let keeps = crate::strict(backend(&prefix));
+        append(&keeps, &"hunter2".repeat(20_000)).await;
+        append(&keeps, "small").await;
+        if is_removed {
+            shared().run::<()>(&["DEL", &name(&prefix, "state")]);
+        }
+        let off = crate::strict(builder(&prefix).without_history().build().unwrap());
+        let by = if is_removed { &keeps } else { &off };
+        assert!(by.erase(&key("alice")).await.unwrap());
+        let keys: Vec<String> = shared().run(&["KEYS", &format!("{prefix}:*")]);
+        assert_eq!(keys, Vec::<String>::new());
+        assert!(!by.erase(&key("alice")).await.unwrap());
+        append(&keeps, "anew").await;
+        assert!(keeps.history(&key("alice")).verify().await.unwrap().is_current);
+    }
+}
+
 /// How long alice's keys live, in milliseconds; -1 for ever, -2 if it is not there.
 fn times(prefix: &str) -> [i64; 3] {
     ["state", "history", "contents"].map(|what| shared().run(&["PEXPIRETIME", &name(prefix, what)]))
@@ -221,6 +242,22 @@ async fn a_history_has_the_time_of_its_state_whoever_keeps_it() {
         assert!(go_together(times(&prefix)));
         assert!(open().verify_history(&key("alice")).await.unwrap().is_current);
     }
+}
+
+#[tokio::test]
+async fn a_history_is_kept_with_a_state_that_was_known_as_one_that_stays() {
+    let prefix = fresh_prefix();
+    let hour = Duration::from_secs(60 * 60);
+    let open = || builder(&prefix).whole_up_to(0).lease_ttl(hour).build().unwrap();
+    let here = crate::strict(open());
+    append(&here, &"x".repeat(10 * KIB)).await;
+    append(&crate::failing(open()).ttl(MINUTE).build(), "not for ever").await;
+    let [own, ..] = times(&prefix);
+    let call = here.begin::<Vec<String>>(&key("alice")).await.unwrap();
+    let kept = times(&prefix);
+    assert!(kept.iter().all(|time| *time > own + 1_000_000), "{kept:?}, own is {own}");
+    call.rollback().await;
+    assert!(go_together(times(&prefix)));
 }
 
 #[tokio::test]

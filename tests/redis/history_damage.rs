@@ -39,6 +39,13 @@ impl Place {
         Self { backend: builder.history(Retention::All).build().unwrap(), prefix }
     }
 
+    /// One whose states are under their keys.
+    fn whole() -> Self {
+        let prefix = fresh_prefix();
+        let builder = RedisBackend::builder(&shared().url()).prefix(&*prefix);
+        Self { backend: builder.history(Retention::All).build().unwrap(), prefix }
+    }
+
     fn manager(&self) -> StateManager {
         crate::strict(self.backend.clone())
     }
@@ -98,6 +105,18 @@ impl Place {
         let mut items = self.items("history");
         "spoilt".clone_into(&mut items.last_mut().unwrap().1);
         self.put("history", &items);
+    }
+
+    /// Removes the newest entry, as another program may.
+    fn cut(&self) {
+        let (newest, _) = self.items("history").pop().unwrap();
+        shared().run::<()>(&["XDEL", &self.name("history"), &newest]);
+    }
+
+    /// All that stands under the record's key and its history's.
+    fn all(&self) -> (Option<String>, Vec<Item>, Vec<Item>) {
+        let document = shared().run(&["GET", &self.name("state")]);
+        (document, self.items("history"), self.items("contents"))
     }
 }
 
@@ -252,6 +271,86 @@ async fn a_history_that_cannot_be_gone_on_with_is_set_aside_with_its_state_and_c
     );
 }
 
+#[tokio::test]
+async fn behind_a_newest_entry_that_was_removed_nothing_is_done_by_half() {
+    for place in [Place::empty(), Place::whole()] {
+        goes_on_behind_a_cut(&place).await;
+    }
+}
+
+async fn goes_on_behind_a_cut(place: &Place) {
+    for text in ["a", "b", "c"] {
+        place.append(text).await.unwrap();
+    }
+    place.cut();
+    let before = place.all();
+    let saved = place.append("d").await;
+    assert!(matches!(saved, Err(Error::HistoryBroken { sequence: 3, .. })), "{saved:?}");
+    assert_eq!(place.all(), before);
+
+    // What is set aside takes such a history along, and brings it back.
+    let held = lease(&place.backend, &key("alice")).await;
+    let aside = Aside::new(key("alice"), AsideReason::Corrupt);
+    assert!(place.backend.set_aside(&held, &aside).await.unwrap());
+    assert_eq!(place.all(), (None, Vec::new(), Vec::new()));
+    assert!(place.backend.restore_aside(&held, aside.id).await.unwrap());
+    assert_eq!(place.all(), before);
+
+    // A delete removes it.
+    assert!(place.backend.delete_state(&held).await.unwrap());
+    assert_eq!(place.all(), (None, Vec::new(), Vec::new()));
+    place.backend.release_lease(&held).await.unwrap();
+    place.append("anew").await.unwrap();
+    assert!(place.backend.verify_history(&key("alice")).await.unwrap().is_current);
+}
+
+#[tokio::test]
+async fn neither_a_pruning_nor_what_comes_back_is_done_by_half_there() {
+    let place = Place::new().await;
+    let held = lease(&place.backend, &key("alice")).await;
+    let aside = Aside::new(key("alice"), AsideReason::Corrupt);
+    assert!(place.backend.set_aside(&held, &aside).await.unwrap());
+    place.cut();
+    let before = place.all();
+    let pruned = place.backend.prune_history(&key("alice"), Retention::Versions(1)).await;
+    assert!(matches!(pruned, Err(Error::HistoryBroken { sequence: 9, .. })), "{pruned:?}");
+    let restored = place.backend.restore_aside(&held, aside.id).await;
+    assert!(matches!(restored, Err(Error::HistoryBroken { sequence: 9, .. })), "{restored:?}");
+    assert_eq!(place.all(), before);
+    place.backend.release_lease(&held).await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_built_on_an_entry_that_does_not_say_truly_where_it_stands() {
+    let place = Place::empty();
+    for text in [&"a".repeat(3000), "b", "c"] {
+        place.append(text).await.unwrap();
+    }
+    let mut items = place.items("history");
+    let edited = items[2].1.replace(r#""keyframe":1,"#, r#""keyframe":2,"#);
+    assert_ne!(edited, items[2].1);
+    items[2].1 = edited;
+    place.put("history", &items);
+    let before = place.all();
+    let saved = place.elsewhere().begin::<Vec<String>>(&key("alice")).await.unwrap();
+    assert_eq!(saved.state.len(), 3, "the state itself does not need that");
+    let saved = saved.commit().await;
+    assert!(matches!(saved, Err(Error::HistoryBroken { sequence: 3, .. })), "{saved:?}");
+    assert_eq!(place.all(), before);
+}
+
+#[tokio::test]
+async fn an_id_that_is_none_of_ours_is_damage() {
+    let place = Place::empty();
+    place.append("a").await.unwrap();
+    shared().run::<String>(&["XADD", &place.name("history"), "2-7", "entry", "{}"]);
+    assert_eq!(place.broken_at().await, Some(2));
+    let saved = place.append("b").await;
+    assert!(matches!(saved, Err(Error::HistoryBroken { sequence: 2, .. })), "{saved:?}");
+    assert!(place.manager().delete_state(&key("alice")).await.unwrap());
+    assert_eq!(place.all(), (None, Vec::new(), Vec::new()));
+}
+
 fn aside_names(place: &Place) -> String {
     place.name("aside").replace('[', "\\[")
 }
@@ -281,4 +380,14 @@ async fn where_a_history_was_removed_by_hand_who_knows_the_state_begins_it_anew(
     assert!(place.backend.verify_history(&key("alice")).await.unwrap().is_current);
     let removed = place.backend.prune_history(&key("alice"), Retention::Age(Duration::ZERO)).await;
     removed.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_set_aside_and_does_not_say_what_it_was_is_told_before_blobs_go() {
+    let place = Place::empty();
+    let blobs = place.backend.blobs().unwrap();
+    blobs.check_readable(&key("alice")).await.unwrap();
+    shared().run::<()>(&["HSET", &place.name("aside"), "1", "?"]);
+    let told = blobs.check_readable(&key("alice")).await;
+    assert!(matches!(told, Err(Error::Corrupt { .. })), "{told:?}");
 }

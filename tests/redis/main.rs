@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic)]
 
 mod access;
+mod blobs;
 mod cluster;
 mod documents;
 mod eviction;

@@ -259,6 +259,11 @@ impl BlobBackend for Switched {
         self.records.list_blobs(key).await
     }
 
+    async fn check_readable(&self, key: &StateKey) -> Result<(), Error> {
+        self.ask(Some(key), "read all of").await?;
+        self.records.check_readable(key).await
+    }
+
     async fn remove_blobs(&self, lease: &Lease, ids: &[BlobId]) -> Result<(), Error> {
         self.ask(Some(lease.key()), "remove blobs of").await?;
         self.records.remove_blobs(lease, ids).await

@@ -1,6 +1,8 @@
 //! The blobs that archived states and versions name: a file for each, by its hash, however many name
 //! it.
 
+use std::collections::{BTreeSet, HashSet};
+
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
@@ -45,27 +47,54 @@ impl Archive {
     }
 }
 
+/// What was not taken along.
+#[derive(Default)]
+pub(super) struct NotTaken {
+    /// Blobs that were missing already.
+    pub(super) missing: BTreeSet<BlobId>,
+    /// The keys that have a damaged one, which stays where it is.
+    pub(super) damaged: HashSet<StateKey>,
+}
+
 /// Takes along the blobs that entries name: each is read back before anything is removed.
 pub(super) async fn take_along(
     place: &Place,
     backend: &dyn StateBackend,
     entries: &[Entry],
-) -> Result<(), Error> {
+) -> Result<NotTaken, Error> {
     let failed = |problem| Error::backend(None, &place.location(), "archive", problem);
+    let mut not_taken = NotTaken::default();
     for entry in entries {
+        let key = &entry.id.key;
         for id in entry.blob_ids().map_err(failed)? {
             if read(place, id).await.ok().flatten().is_some() {
                 continue;
             }
-            let Some(bytes) = stored(backend, &entry.id.key, id).await? else {
-                tracing::warn!(key = %entry.id.key, blob = %id, "a blob was missing already");
-                continue;
-            };
-            place.write_blob(id, bytes).await.map_err(failed)?;
-            if read(place, id).await.map_err(failed)?.is_none() {
-                return Err(failed(Problem::NotTheSame));
+            match stored(backend, key, id).await {
+                Ok(Some(bytes)) => {
+                    write(place, id, bytes).await.map_err(failed)?;
+                    // Another key had it.
+                    not_taken.missing.remove(&id);
+                }
+                Ok(None) => {
+                    tracing::warn!(%key, blob = %id, "a blob was missing already");
+                    not_taken.missing.insert(id);
+                }
+                Err(error @ Error::Corrupt { .. }) => {
+                    tracing::warn!(%key, %error, "what names it is not archived");
+                    not_taken.damaged.insert(key.clone());
+                }
+                Err(error) => return Err(error),
             }
         }
+    }
+    Ok(not_taken)
+}
+
+async fn write(place: &Place, id: BlobId, bytes: Bytes) -> Result<(), Problem> {
+    place.write_blob(id, bytes).await?;
+    if read(place, id).await?.is_none() {
+        return Err(Problem::NotTheSame);
     }
     Ok(())
 }

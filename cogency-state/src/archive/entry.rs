@@ -169,7 +169,8 @@ impl Entry {
     pub(super) fn blob_ids(&self) -> Result<Vec<BlobId>, Problem> {
         Ok(match self.id.kind() {
             Kind::State => self.archived()?.record.metadata.blob_ids.unwrap_or_default(),
-            Kind::History => self.past()?.entry.blob_ids(),
+            // Its hash says that it is what was written.
+            Kind::History => self.past()?.entry.named().unwrap_or_default(),
         })
     }
 

@@ -82,7 +82,8 @@ impl<'a> MoveHistory<'a> {
     ///
     /// Entries are removed only once the file that they are in was read back and found to be right.
     /// Nobody who is at work on a state is held up, and each removal is an entry of the history
-    /// itself. A history that is not what was written stays as it is, and counts as unreadable.
+    /// itself. A history that is not what was written, or has a damaged blob, stays as it is, and counts
+    /// as unreadable.
     ///
     /// # Errors
     /// [`Error::NoHistory`] if the backend keeps none, [`Error::Config`] if it does not hand it

@@ -1,10 +1,13 @@
 //! What a file holds, and that it is whole: no row is removed before its file has this.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::entry::{Entry, Id, Kind, Row};
 use super::file::{self, FORMAT, VERSION};
 use super::problem::Problem;
+use crate::blob::BlobId;
 use crate::history::{Anchor, HistoryHash};
 use crate::key::StateKey;
 use crate::record::{Revision, WriteId};
@@ -17,6 +20,9 @@ pub(super) struct Manifest {
     pub(super) bytes: u64,
     pub(super) sha256: String,
     pub(super) entries: Vec<Listed>,
+    /// Blobs that its entries name, and that were missing when they were archived.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) missing_blobs: BTreeSet<BlobId>,
 }
 
 /// An entry, as its manifest lists it.
@@ -47,7 +53,14 @@ impl Manifest {
             bytes: content.len() as u64,
             sha256: file::sha256(content),
             entries: entries.iter().map(Listed::of).collect(),
+            missing_blobs: BTreeSet::new(),
         }
+    }
+
+    /// The same, of entries that name blobs which are not archived.
+    pub(super) fn without_blobs(mut self, missing: BTreeSet<BlobId>) -> Self {
+        self.missing_blobs = missing;
+        self
     }
 
     pub(super) fn to_json(&self) -> Result<Vec<u8>, Problem> {

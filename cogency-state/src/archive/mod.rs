@@ -51,7 +51,8 @@
 //! `<name>.done` says that all of its rows are removed. Names begin with the time.
 //!
 //! [Blobs](crate::Blob) that an entry names are taken along, one file for each in `blobs/`, called by
-//! its SHA-256; several entries may name one.
+//! its SHA-256; several entries may name one. Those that were missing when their entries were
+//! archived are the manifest's `missing_blobs`.
 //!
 //! What is archived stays: to forget something for good, remove all three, and its blobs.
 
@@ -122,7 +123,8 @@ impl Archive {
             let location = format!("archive:{}", folder.display());
             Error::backend(None, &location, "open", problem)
         };
-        Ok(Self::new(Arc::new(opened.map_err(failed)?.with_fsync(true)), ""))
+        let files = opened.map_err(failed)?.with_fsync(true);
+        Ok(Self { place: Place::on_disk(files, FOLDER) })
     }
 
     /// An archive in an object store, below a folder of it: for example
@@ -142,8 +144,8 @@ impl Archive {
     }
 }
 
-/// Files of `object_store` have the permissions that the process gives all its files: so it is the
-/// folder that keeps others out. It syncs those that it makes itself.
+/// The folder keeps others out before a file in it does. `object_store` syncs those that it makes
+/// itself.
 fn make_private(folder: &Path) -> std::io::Result<()> {
     let path = std::path::absolute(folder)?;
     let made = Folder::create(&path)?;
@@ -185,7 +187,8 @@ impl<'a> Move<'a> {
     /// Moves them. First it ends what an earlier run began that was interrupted.
     ///
     /// A state is removed only once the file that it is in was read back and found to be right,
-    /// only under its lease, and only if it was not saved since. One that cannot be read stays.
+    /// only under its lease, and only if it was not saved since. One that cannot be read
+    /// stays, as does one with a damaged blob: both count as unreadable.
     ///
     /// # Errors
     /// [`Error::Config`] if the backend [answers no queries](crate::Capabilities::queries),

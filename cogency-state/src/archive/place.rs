@@ -1,14 +1,18 @@
 //! Where the files of an archive are, and what they are called.
 
+use std::fs::{self, Permissions};
 use std::future::poll_fn;
+use std::os::unix::fs::PermissionsExt as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_core::Stream;
+use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode};
+use tokio::task::spawn_blocking;
 
 use super::manifest::Manifest;
 use super::problem::Problem;
@@ -29,6 +33,8 @@ const BLOBS: &str = "blobs";
 pub(super) struct Place {
     store: Arc<dyn ObjectStore>,
     folder: Path,
+    /// The store, where it is a folder of this machine.
+    local: Option<LocalFileSystem>,
 }
 
 /// What is in a place, by the names that files have in common.
@@ -48,7 +54,13 @@ impl Listing {
 
 impl Place {
     pub(super) fn new(store: Arc<dyn ObjectStore>, folder: &str) -> Self {
-        Self { store, folder: Path::from(folder) }
+        Self { store, folder: Path::from(folder), local: None }
+    }
+
+    /// In a folder of this machine, which keeps others out while a file is written.
+    pub(super) fn on_disk(files: LocalFileSystem, folder: &str) -> Self {
+        let local = Some(files.clone());
+        Self { local, ..Self::new(Arc::new(files), folder) }
     }
 
     pub(super) fn location(&self) -> String {
@@ -89,14 +101,12 @@ impl Place {
     /// Notes that all rows of a file are removed.
     pub(super) async fn write_done(&self, name: &str) -> Result<(), Problem> {
         let path = self.folder.clone().join(format!("{name}{DONE}"));
-        self.store.put(&path, Bytes::new().into()).await?;
-        Ok(())
+        self.put(&path, Bytes::new(), PutMode::Overwrite).await
     }
 
     pub(super) async fn write_blob(&self, id: BlobId, bytes: Bytes) -> Result<(), Problem> {
         // Over one that is damaged.
-        self.store.put(&self.blob(id), bytes.into()).await?;
-        Ok(())
+        self.put(&self.blob(id), bytes, PutMode::Overwrite).await
     }
 
     pub(super) async fn read_blob(&self, id: BlobId) -> Result<Option<Bytes>, Problem> {
@@ -113,8 +123,17 @@ impl Place {
 
     async fn create(&self, name: &str, content: Bytes) -> Result<(), Problem> {
         let path = self.folder.clone().join(name);
-        self.store.put_opts(&path, content.into(), PutMode::Create.into()).await?;
-        Ok(())
+        self.put(&path, content, PutMode::Create).await
+    }
+
+    async fn put(&self, path: &Path, content: Bytes, how: PutMode) -> Result<(), Problem> {
+        self.store.put_opts(path, content.into(), how.into()).await?;
+        let Some(local) = &self.local else { return Ok(()) };
+        // `object_store` gives it the permissions that the process gives all its files.
+        let file = local.path_to_filesystem(path)?;
+        let changed =
+            spawn_blocking(move || fs::set_permissions(file, Permissions::from_mode(0o600)));
+        changed.await.map_err(|_| Problem::Stopped)?.map_err(Problem::Folder)
     }
 
     async fn read(&self, name: &str) -> Result<Bytes, Problem> {

@@ -1,8 +1,8 @@
 //! One run of an archive, step by step.
 //!
 //! 1. what an earlier run archived but did not remove is removed;
-//! 2. rows are read, and written to a file;
-//! 3. the file is read back, and compared with the rows; blobs that they name are taken along;
+//! 2. rows are read, the blobs that they name are taken along, and the rows are written to a file;
+//! 3. the file is read back, and compared with the rows;
 //! 4. its manifest is written: from here on the archive has these rows;
 //! 5. the rows are removed, and that is noted.
 //!
@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
-use super::blobs;
+use super::blobs::{self, NotTaken};
 use super::entry::{Entry, Id};
 use super::file;
 use super::manifest::Manifest;
@@ -23,6 +23,7 @@ use super::problem::Problem;
 use super::source::{Removed, Source};
 use super::{Progress, Report, Step};
 use crate::error::Error;
+use crate::key::StateKey;
 
 /// A file has no more than this, before it is compressed, but for its last rows.
 const MAX_BYTES: usize = 16 << 20;
@@ -35,6 +36,8 @@ pub(super) struct Run<'a> {
     told: &'a (dyn Fn(&Progress) + Send + Sync),
     /// What is archived, and could not be removed yet.
     busy: HashSet<Id>,
+    /// The keys that have a damaged blob.
+    damaged: HashSet<StateKey>,
     report: Report,
 }
 
@@ -45,7 +48,8 @@ impl<'a> Run<'a> {
         entries: usize,
         told: &'a (dyn Fn(&Progress) + Send + Sync),
     ) -> Self {
-        Self { place, source, entries, told, busy: HashSet::new(), report: Report::default() }
+        let (busy, damaged, report) = (HashSet::new(), HashSet::new(), Report::default());
+        Self { place, source, entries, told, busy, damaged, report }
     }
 
     pub(super) async fn go(mut self) -> Result<Report, Error> {
@@ -63,8 +67,11 @@ impl<'a> Run<'a> {
             let manifest = self.place.read_manifest(name).await;
             let manifest = manifest.map_err(|problem| self.failed(problem))?;
             // The file was whole when its manifest was written. Rows go only if it is now.
-            self.checked(name, &manifest).await?;
-            self.remove(name, &manifest).await?;
+            let entries = self.checked(name, &manifest).await?;
+            let not_taken = self.take_along(&entries).await?;
+            if not_taken.damaged.is_empty() {
+                self.remove(name, &manifest).await?;
+            }
         }
         Ok(())
     }
@@ -78,7 +85,7 @@ impl<'a> Run<'a> {
             self.report.is_over = due.is_last;
             bytes += due.entries.iter().map(|entry| entry.line.len()).sum::<usize>();
             // What an earlier run archived is not archived again.
-            let fresh = due.entries.into_iter().filter(|entry| !self.busy.contains(&entry.id));
+            let fresh = due.entries.into_iter().filter(|entry| self.is_fresh(&entry.id));
             entries.extend(fresh);
         }
         if entries.is_empty() {
@@ -88,7 +95,16 @@ impl<'a> Run<'a> {
         Ok(Some(entries))
     }
 
-    async fn archive(&mut self, entries: Vec<Entry>) -> Result<(), Error> {
+    /// Those that name a damaged blob stay: a history as a whole, because what is behind a gap
+    /// cannot be read.
+    async fn archive(&mut self, mut entries: Vec<Entry>) -> Result<(), Error> {
+        let NotTaken { missing, damaged } = self.take_along(&entries).await?;
+        entries.retain(|entry| !damaged.contains(&entry.id.key));
+        self.report.unreadable += damaged.len() as u64;
+        self.damaged.extend(damaged);
+        if entries.is_empty() {
+            return Ok(());
+        }
         let name = Place::fresh_name();
         let (entries, content) = packed(entries).await.map_err(|problem| self.failed(problem))?;
         let written = self.place.write_file(&name, content.clone()).await;
@@ -96,13 +112,13 @@ impl<'a> Run<'a> {
         self.tell(Step::Written);
 
         let manifest = Manifest::new(Place::file_name(&name), &content, &entries);
+        let manifest = manifest.without_blobs(missing);
         let read = self.checked(&name, &manifest).await?;
         if !is_same(&entries, &read) {
             return Err(self.failed(Problem::NotTheSame));
         }
         self.tell(Step::Verified);
 
-        blobs::take_along(self.place, self.source.backend(), &entries).await?;
         let sealed = self.place.write_manifest(&name, &manifest).await;
         sealed.map_err(|problem| self.failed(problem))?;
         let read = self.place.read_manifest(&name).await;
@@ -115,6 +131,10 @@ impl<'a> Run<'a> {
         self.report.bytes += content.len() as u64;
         self.tell(Step::Sealed);
         self.remove(&name, &manifest).await
+    }
+
+    async fn take_along(&self, entries: &[Entry]) -> Result<NotTaken, Error> {
+        blobs::take_along(self.place, self.source.backend(), entries).await
     }
 
     /// The entries of a file, if it is the one of this manifest.
@@ -139,6 +159,10 @@ impl<'a> Run<'a> {
             self.tell(Step::Done);
         }
         Ok(())
+    }
+
+    fn is_fresh(&self, id: &Id) -> bool {
+        !self.busy.contains(id) && !self.damaged.contains(&id.key)
     }
 
     fn tell(&self, step: Step) {

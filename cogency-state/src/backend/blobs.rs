@@ -39,6 +39,16 @@ pub trait BlobBackend: Send + Sync {
     /// The blobs of a key, in no order.
     async fn list_blobs(&self, key: &StateKey) -> Result<Vec<BlobId>, Error>;
 
+    /// Whether all that is kept of a key can be read: what cannot may name any of its blobs. It is
+    /// asked before blobs are removed that nothing names, and for a backend to answer whose
+    /// `list_history` or `list_aside` leave out what they cannot read.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    async fn check_readable(&self, _key: &StateKey) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Removes blobs of the lease's key. Not an error for those that are not there.
     async fn remove_blobs(&self, lease: &Lease, ids: &[BlobId]) -> Result<(), Error>;
 }

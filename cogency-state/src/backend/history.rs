@@ -52,6 +52,15 @@ pub trait HistoryBackend: Send + Sync {
     /// an entry itself.
     async fn prune_history(&self, key: &StateKey, retention: Retention) -> Result<u64, Error>;
 
+    /// Removes all of a history whose newest entry left a state that is not there any more, without
+    /// an entry that says so: it expired, or somebody removed it by other means. Gives the number of
+    /// entries that it removed; none where there is a state, or an entry says that it is gone.
+    ///
+    /// What is provided is for backends whose histories go with a state that expires.
+    async fn forget_history(&self, _key: &StateKey) -> Result<u64, Error> {
+        Ok(0)
+    }
+
     /// Keys that have a history, also of states that are gone: at most `limit`, in the order of
     /// their bytes, behind the key `after`. The last page is empty.
     ///

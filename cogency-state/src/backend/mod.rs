@@ -132,6 +132,12 @@ pub trait StateBackend: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// The histories that are kept there, also where this backend adds nothing to those of others:
+    /// [`StateManager::erase`](crate::StateManager::erase) reaches them too.
+    fn any_history(&self) -> Option<&dyn HistoryBackend> {
+        self.history()
+    }
+
     /// The blobs beside the states, where [`Capabilities::blobs`] says that they are kept.
     fn blobs(&self) -> Option<&dyn BlobBackend> {
         None
@@ -272,8 +278,19 @@ pub struct Write {
     /// Blobs of the state that are not stored yet, with their bytes. The manager stores them before
     /// it saves: no backend needs to look at this.
     pub(crate) blobs: Vec<Blob>,
-    /// Whether blobs that nothing names any more are to be looked for behind it.
-    pub(crate) is_sweep_due: bool,
+    /// When the manager looks for blobs that nothing names any more.
+    pub(crate) sweep: Sweep,
+}
+
+/// When a save has blobs looked for that nothing names any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Sweep {
+    #[default]
+    Never,
+    /// Before it, so that it can give the lease back.
+    Before,
+    /// Behind it: what goes is named until then.
+    Behind,
 }
 
 /// What a save does to a state, as its history tells it.
@@ -303,7 +320,7 @@ impl Write {
             action: Action::Save,
             replaced: None,
             blobs: Vec::new(),
-            is_sweep_due: false,
+            sweep: Sweep::Never,
         }
     }
 

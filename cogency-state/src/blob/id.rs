@@ -27,6 +27,14 @@ impl BlobId {
         self.to_string().split_off(PREFIX.len())
     }
 
+    /// All whose text stands somewhere in this one.
+    pub(crate) fn texts_in(text: &str) -> impl Iterator<Item = Self> {
+        text.match_indices(PREFIX).filter_map(|(at, prefix)| {
+            let begin = at + prefix.len();
+            Self::from_digits(text.get(begin..begin + 64)?)
+        })
+    }
+
     /// The id of these digits, as [`digits`](Self::digits) gives them; `None` of any other text.
     #[must_use]
     pub fn from_digits(digits: &str) -> Option<Self> {

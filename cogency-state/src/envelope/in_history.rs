@@ -21,8 +21,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BEFORE_CHECKSUM, CHECKSUMS_LEN, END, Unreadable, begins_as_ours, checksum_at, damaged,
-    fields_of, write_field, write_head,
+    BEFORE_CHECKSUM, CHECKSUMS_LEN, Unreadable, begins_as_ours, checksum_at, damaged, fields_of,
+    write_field, write_head,
 };
 use crate::key::StateKey;
 use crate::record::{Checksum, Record, Revision};
@@ -67,7 +67,7 @@ pub(crate) fn read(key: &StateKey, document: &Bytes) -> Option<Result<InHistory,
     let is_one = begins_as_ours(document)
         && document.get(head..)?.starts_with(BEFORE_CHECKSUM)
         && document.get(head + BEFORE_CHECKSUM.len() + CHECKSUMS_LEN / 2) == Some(&b' ')
-        && document.ends_with(END);
+        && document.ends_with(AFTER_CHECKSUM);
     is_one.then(|| read_behind(key, document, head))
 }
 

@@ -47,6 +47,8 @@ pub struct HistoryEntry {
     pub size: u64,
     /// The blobs that the state names.
     pub blob_ids: Vec<BlobId>,
+    /// Whether that can be read.
+    pub(crate) are_blobs_known: bool,
     /// Over this entry and the one before it.
     pub hash: HistoryHash,
 }
@@ -79,6 +81,7 @@ impl HistoryEntry {
             state_type: record.and_then(|record| record.state_type.as_ref().map(owned)),
             size: record.map_or(0, |record| record.state.len() as u64),
             blob_ids: metadata.and_then(|metadata| metadata.blob_ids.clone()).unwrap_or_default(),
+            are_blobs_known: true,
             hash,
         }
     }
@@ -211,7 +214,7 @@ impl Entry {
 
     /// What its users see of it.
     pub(crate) fn told(self, hash: HistoryHash) -> HistoryEntry {
-        let blob_ids = self.blob_ids();
+        let named = self.named();
         HistoryEntry {
             sequence: self.sequence,
             event: Event::from(&*self.event),
@@ -226,21 +229,24 @@ impl Entry {
             model: self.model,
             state_type: self.state_type,
             size: self.size,
-            blob_ids,
+            are_blobs_known: named.is_some(),
+            blob_ids: named.unwrap_or_default(),
             hash,
         }
     }
 
-    /// The blobs that the state of this entry names.
-    pub(crate) fn blob_ids(&self) -> Vec<BlobId> {
+    /// The blobs that the state of this entry names; `None` if its metadata do not tell.
+    pub(crate) fn named(&self) -> Option<Vec<BlobId>> {
         #[derive(Deserialize)]
         struct OfMetadata {
             blob_ids: Option<Vec<BlobId>>,
         }
         // What is set aside says of itself what it was: that is not of this entry.
-        let metadata = self.metadata.as_deref().filter(|_| self.has_state());
-        let named = metadata.and_then(|metadata| serde_json::from_str(metadata).ok());
-        named.and_then(|OfMetadata { blob_ids }| blob_ids).unwrap_or_default()
+        if !self.has_state() {
+            return Some(Vec::new());
+        }
+        let OfMetadata { blob_ids } = serde_json::from_str(self.metadata.as_deref()?).ok()?;
+        Some(blob_ids.unwrap_or_default())
     }
 
     /// The record that was saved, of a state that was rebuilt.

@@ -26,8 +26,8 @@ impl Weight {
         match kind {
             Kind::Keyframe => Self { keyframe_bytes: content, change_bytes: 0, changes: 0 },
             Kind::Change => Self {
-                change_bytes: self.change_bytes + content,
-                changes: self.changes + 1,
+                change_bytes: self.change_bytes.saturating_add(content),
+                changes: self.changes.saturating_add(1),
                 ..self
             },
             Kind::Gone => Self::default(),
@@ -37,12 +37,13 @@ impl Weight {
 
     /// What makes `new` of `old`, the newest version, if a rebuild stays cheap with it.
     pub(crate) fn change(self, old: &Bytes, new: &Bytes) -> Option<Bytes> {
-        if self.keyframe_bytes == 0 || self.changes + 2 > MAX_ENTRIES {
+        if self.keyframe_bytes == 0 || self.changes.saturating_add(2) > MAX_ENTRIES {
             return None;
         }
         let (old, new) = (std::str::from_utf8(old).ok()?, std::str::from_utf8(new).ok()?);
         let change = change::between(old, new);
-        let needed = self.keyframe_bytes + self.change_bytes + change.len() as u64;
+        let before = self.keyframe_bytes.saturating_add(self.change_bytes);
+        let needed = before.saturating_add(change.len() as u64);
         (needed <= 2 * new.len() as u64).then(|| change.into())
     }
 }

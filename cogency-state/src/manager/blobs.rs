@@ -2,17 +2,17 @@
 //! swept when nothing names them any more.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::StateManager;
 use super::hold::Hold;
 use super::spool::Spool;
+use super::{Inner, StateManager};
 use crate::aside::AsideReason;
-use crate::backend::{BlobBackend, Lease, StateBackend, Write};
+use crate::backend::{BlobBackend, Lease, StateBackend, Sweep, Write};
 use crate::blob::{Blob, BlobId, Origin, Source};
 use crate::error::Error;
 use crate::key::StateKey;
@@ -28,15 +28,40 @@ const PAGE: usize = 256;
 pub(super) struct Blobs {
     backend: Arc<dyn StateBackend>,
     spool: Option<Arc<Spool>>,
+    /// Its warm states may hold blobs, which hold this.
+    manager: Weak<Inner>,
 }
 
 impl Blobs {
-    pub(super) fn new(backend: Arc<dyn StateBackend>, spool: Option<Arc<Spool>>) -> Self {
-        Self { backend, spool }
+    pub(super) fn new(
+        backend: Arc<dyn StateBackend>,
+        spool: Option<Arc<Spool>>,
+        manager: Weak<Inner>,
+    ) -> Self {
+        Self { backend, spool, manager }
     }
 
     fn backend(&self) -> Result<&dyn BlobBackend, Error> {
         self.backend.blobs().ok_or_else(|| Error::no_blobs(self.backend.location()))
+    }
+
+    /// What the backend has, unless it is known to be away.
+    async fn stored(&self, key: &StateKey, id: BlobId) -> Result<Option<Bytes>, Error> {
+        let manager = self.manager.upgrade().map(|inner| StateManager { inner });
+        let outage =
+            manager.as_ref().and_then(|manager| Some((manager, manager.inner.outage.as_ref()?)));
+        if let Some((manager, outage)) = outage
+            && let Some(refusal) = outage.refusal(manager, key)
+        {
+            return Err(refusal);
+        }
+        let loaded = self.backend()?.load_blob(key, id).await;
+        if let (Some((manager, outage)), Err(error)) = (outage, &loaded)
+            && error.is_outage()
+        {
+            outage.went_away(manager, key, error);
+        }
+        loaded
     }
 
     async fn spooled(&self, key: &StateKey, id: BlobId) -> Result<Option<Bytes>, Error> {
@@ -55,7 +80,7 @@ impl Source for Blobs {
         {
             return Ok(bytes);
         }
-        if let Some(bytes) = self.backend()?.load_blob(key, id).await? {
+        if let Some(bytes) = self.stored(key, id).await? {
             return Ok(bytes);
         }
         // That of a state which is in conflict.
@@ -79,9 +104,10 @@ impl StateManager {
         blobs: Vec<Blob>,
         before: Option<Vec<BlobId>>,
     ) -> Result<(), Error> {
-        let named: Vec<_> = blobs.iter().map(Blob::id).collect();
+        let mut named: Vec<_> = blobs.iter().map(Blob::id).collect();
         let before = before.as_deref();
-        write.is_sweep_due = self.is_sweep_due(write, &named, before);
+        named_as_text(&mut named, before.unwrap_or_default(), &write.record.state);
+        write.sweep = self.sweep_of(write, &named, before);
         write.record.metadata.blob_ids = (before.is_some() || !named.is_empty()).then_some(named);
         if !blobs.is_empty() && !self.backend().capabilities().blobs {
             return Err(Error::no_blobs(self.location()));
@@ -100,15 +126,20 @@ impl StateManager {
         Ok(())
     }
 
-    fn is_sweep_due(&self, write: &Write, named: &[BlobId], before: Option<&[BlobId]>) -> bool {
+    fn sweep_of(&self, write: &Write, named: &[BlobId], before: Option<&[BlobId]>) -> Sweep {
         if write.expected.is_none() {
             // A state that expired may have left some.
-            return !named.is_empty() || (write.ttl.is_some() && self.backend().blobs().is_some());
+            let may_be_left = write.ttl.is_some() && self.backend().blobs().is_some();
+            let is_due = !named.is_empty() || may_be_left;
+            return if is_due { Sweep::Before } else { Sweep::Never };
         }
-        let Some(before) = before else { return false };
+        let Some(before) = before else { return Sweep::Never };
         let keeps_versions = self.backend().capabilities().history;
-        let is_dropped = before.iter().any(|id| !named.contains(id));
-        write.record.revision.version.is_multiple_of(SWEEP_EVERY) || (is_dropped && !keeps_versions)
+        if !keeps_versions && before.iter().any(|id| !named.contains(id)) {
+            return Sweep::Behind;
+        }
+        let is_due = write.record.revision.version.is_multiple_of(SWEEP_EVERY);
+        if is_due { Sweep::Before } else { Sweep::Never }
     }
 
     /// Stores blobs under a lease.
@@ -165,6 +196,18 @@ impl StateManager {
         }
     }
 
+    /// The same ahead of a save, which does not wait for a backend that is out of reach once more.
+    pub(super) async fn sweep_before(&self, lease: &Lease, named: &[BlobId]) -> Result<(), Error> {
+        match self.sweep(lease, named).await {
+            Err(error) if error.is_outage() => Err(error),
+            Err(error) => {
+                tracing::warn!(key = %lease.key(), %error, "blobs that nothing names were left");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
     async fn sweep(&self, lease: &Lease, named: &[BlobId]) -> Result<(), Error> {
         let Some(blobs) = self.backend().blobs() else { return Ok(()) };
         let mut strays: HashSet<_> = blobs.list_blobs(lease.key()).await?.into_iter().collect();
@@ -173,6 +216,7 @@ impl StateManager {
         if strays.is_empty() {
             return Ok(());
         }
+        blobs.check_readable(lease.key()).await?;
         let strays: Vec<_> = strays.into_iter().collect();
         tracing::debug!(key = %lease.key(), blobs = strays.len(), "blobs that nothing names go");
         blobs.remove_blobs(lease, &strays).await
@@ -214,6 +258,9 @@ impl StateManager {
             let entries = history.list_history(key, before, PAGE).await?;
             let Some(last) = entries.last() else { break };
             before = Some(last.sequence);
+            if entries.iter().any(|entry| !entry.are_blobs_known) {
+                strays.clear();
+            }
             for entry in &entries {
                 spare(strays, Some(&entry.blob_ids));
             }
@@ -240,8 +287,39 @@ impl StateManager {
     }
 }
 
+/// Adds those of the blobs before that the new JSON still names: a type that does not know of them
+/// has them as plain JSON, in a `serde_json::Value` or in what `#[serde(flatten)]` keeps.
+fn named_as_text(named: &mut Vec<BlobId>, before: &[BlobId], json: &[u8]) {
+    if before.iter().all(|id| named.contains(id)) {
+        return;
+    }
+    // JSON is UTF-8.
+    let texts = BlobId::texts_in(std::str::from_utf8(json).unwrap_or_default());
+    let kept: HashSet<_> = texts.collect();
+    for id in before {
+        if kept.contains(id) && !named.contains(id) {
+            named.push(*id);
+        }
+    }
+}
+
 fn spare(strays: &mut HashSet<BlobId>, named: Option<&[BlobId]>) {
     for id in named.unwrap_or_default() {
         strays.remove(id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_the_json_is_named() {
+        let [kept, gone, known] = ["kept", "gone", "known"].map(|text| BlobId::of(text.as_bytes()));
+        let json =
+            format!("{{\"a\":\"sha256:\",\"rest\":{{\"$blob\":\"{kept}\"}},\"b\":\"{known}\"}}");
+        let mut named = vec![known];
+        named_as_text(&mut named, &[gone, kept, known], json.as_bytes());
+        assert_eq!(named, [known, kept]);
     }
 }

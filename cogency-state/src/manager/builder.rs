@@ -165,8 +165,8 @@ impl StateManagerBuilder {
         let location = backend.location().into();
         let (listeners, outage) = (outage.listeners.clone(), outage.build(&*backend));
         let spool = outage.as_ref().map(outage::Outage::spool);
-        let blobs = Arc::new(Blobs::new(Arc::clone(&backend), spool));
-        let inner = Inner {
+        let inner = Arc::new_cyclic(|manager| Inner {
+            blobs: Arc::new(Blobs::new(Arc::clone(&backend), spool, manager.clone())),
             backend,
             location,
             wait,
@@ -176,11 +176,10 @@ impl StateManagerBuilder {
             is_enabled: AtomicBool::new(is_enabled),
             renewals: Arc::default(),
             warm: WarmStates::new(warm_bytes),
-            blobs,
             outage,
             listeners,
-        };
-        let manager = StateManager { inner: Arc::new(inner) };
+        });
+        let manager = StateManager { inner };
         observed::built();
         if let Some(outage) = &manager.inner.outage {
             outage.start(&manager);

@@ -13,8 +13,13 @@ impl StateManager {
     /// [blobs](crate::Blob) of all of these.
     /// `false` if there was nothing. Waits until no call holds the key.
     ///
+    /// A process that was killed within the first save of a key may have left blobs under it that
+    /// nothing names, and no list shows such a key: they go when the key itself is erased, or with
+    /// the next save there that names blobs.
+    ///
     /// A history goes on with what says that there was a state and that it is gone, without its
-    /// contents. Archives, backups and other machines' spools are not reached from here, and what a
+    /// contents; that of a state which is gone without such an entry, as one that expired is, goes
+    /// with it. Histories of others are reached where this backend keeps none. Archives, backups and other machines' spools are not reached from here, and what a
     /// database or a disk has freed it overwrites in its own time.
     ///
     /// ```
@@ -28,7 +33,8 @@ impl StateManager {
     /// ```
     ///
     /// # Errors
-    /// As [`delete_state`](Self::delete_state). Some of it may be erased then: erase it again.
+    /// As [`delete_state`](Self::delete_state), and [`Error::Corrupt`] where something is left that
+    /// cannot be read, and so may name any blob. Some of it may be erased then: erase it again.
     ///
     /// # Cancellation
     /// As after an error.
@@ -45,9 +51,12 @@ impl StateManager {
     }
 
     async fn erase_history(&self, key: &StateKey) -> Result<bool, Error> {
-        let Some(history) = self.backend().history() else { return Ok(false) };
+        let Some(history) = self.backend().any_history() else { return Ok(false) };
+        // That of a state which expired ends with the state itself.
+        let forgotten = history.forget_history(key).await?;
         // The newest entry says that the state is gone: nothing before it is needed.
-        Ok(history.prune_history(key, Retention::Age(Duration::ZERO)).await? > 0)
+        let pruned = history.prune_history(key, Retention::Age(Duration::ZERO)).await?;
+        Ok(forgotten + pruned > 0)
     }
 
     async fn erase_asides(&self, key: &StateKey) -> Result<bool, Error> {

@@ -14,7 +14,7 @@ use super::outage::{Alone, Conduct, Outage, Outcome, is_spoolable};
 use super::queue::{Place, Ticket};
 use super::renewal::Renewal;
 use super::to_the_end::ToTheEnd;
-use crate::backend::{Lease, LeaseAttempt, Opened, StateBackend, Write};
+use crate::backend::{Lease, LeaseAttempt, Opened, StateBackend, Sweep, Write};
 use crate::error::{Error, PANICKED};
 use crate::holder::Holder;
 use crate::key::StateKey;
@@ -133,6 +133,10 @@ impl Hold {
         if !write.blobs.is_empty() {
             Box::pin(self.manager.store_blobs(&lease, &write.blobs)).await?;
         }
+        let named = write.record.metadata.blob_ids.as_deref().unwrap_or_default();
+        if write.sweep == Sweep::Before {
+            Box::pin(self.manager.sweep_before(&lease, named)).await?;
+        }
         self.renewal.iter().for_each(Renewal::ends);
         let (backend, began) = (&**self.manager.backend(), Instant::now());
         let mut saved = save_in(backend, &lease, write).await;
@@ -151,8 +155,7 @@ impl Hold {
             Box::pin(self.forget_blobs(&lease, write, error)).await;
         }
         saved?;
-        if write.is_sweep_due {
-            let named = write.record.metadata.blob_ids.as_deref().unwrap_or_default();
+        if write.sweep == Sweep::Behind {
             Box::pin(self.manager.sweep_under(&lease, named)).await;
             // That it was not given back is logged: the save counts.
             let _ = release(backend, &lease).await;
@@ -221,7 +224,7 @@ impl Hold {
 
 /// Saves, and gives the lease back unless something is left to do under it.
 async fn save_in(backend: &dyn StateBackend, lease: &Lease, write: &Write) -> Result<(), Error> {
-    if write.is_sweep_due {
+    if write.sweep == Sweep::Behind {
         backend.save_state(lease, write).await
     } else {
         backend.save_and_release(lease, write).await

@@ -61,6 +61,8 @@ pub(super) enum Script {
     HistoryKeyframe,
     /// Removes the oldest entries.
     HistoryPrune,
+    /// Removes all entries, where there is no record.
+    HistoryForget,
     /// Moves a record away from its key under a lease.
     SetAside,
     /// What was moved away.
@@ -86,7 +88,7 @@ pub(super) enum Script {
 }
 
 impl Script {
-    pub(super) const ALL: [Self; 30] = [
+    pub(super) const ALL: [Self; 31] = [
         Self::Take,
         Self::Renew,
         Self::Release,
@@ -106,6 +108,7 @@ impl Script {
         Self::HistoryOfRank,
         Self::HistoryKeyframe,
         Self::HistoryPrune,
+        Self::HistoryForget,
         Self::SetAside,
         Self::ListAside,
         Self::ListAsideOf,
@@ -129,6 +132,7 @@ impl Script {
                 | Self::Delete
                 | Self::RemoveExpired
                 | Self::HistoryPrune
+                | Self::HistoryForget
                 | Self::SetAside
                 | Self::RestoreAside
                 | Self::DropAside

@@ -292,6 +292,10 @@ impl StateBackend for DatabaseBackend {
         self.records.retention.map(|_| self as &dyn HistoryBackend)
     }
 
+    fn any_history(&self) -> Option<&dyn HistoryBackend> {
+        Some(self)
+    }
+
     fn blobs(&self) -> Option<&dyn BlobBackend> {
         Some(self)
     }

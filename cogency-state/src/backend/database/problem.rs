@@ -1,5 +1,6 @@
 //! Why the database did not do what it was asked for.
 
+#[cfg(feature = "sqlite")]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,7 +87,12 @@ pub(super) enum Problem {
 
     /// Of several that were written together.
     #[error(transparent)]
+    #[cfg(feature = "sqlite")]
     Shared(Arc<Problem>),
+
+    #[error("too much waits to be written to its file already: see what keeps that busy")]
+    #[cfg(feature = "sqlite")]
+    Crowded,
 
     #[error("there is no thread for it ({0})")]
     #[cfg(feature = "sqlite")]
@@ -122,7 +128,10 @@ impl Problem {
             }
             Self::NoConnection(_) | Self::Lost(_) | Self::TooSlow(_) => true,
             Self::Refused(refusal) => refusal.is_outage,
+            #[cfg(feature = "sqlite")]
             Self::Shared(problem) => problem.is_outage(),
+            #[cfg(feature = "sqlite")]
+            Self::Crowded => true,
             _ => false,
         }
     }
@@ -211,7 +220,7 @@ pub(super) enum Meaning {
     Refused(&'static str),
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sqlite"))]
 mod tests {
     use super::*;
 

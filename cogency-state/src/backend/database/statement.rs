@@ -20,34 +20,6 @@ pub(super) enum Argument<'a> {
     Bytes(&'a [u8]),
 }
 
-/// A value to bind that waits for that.
-pub(super) enum Owned {
-    Text(Option<Box<str>>),
-    Int(Option<i64>),
-    Float(Option<f64>),
-    Bytes(Box<[u8]>),
-}
-
-impl Owned {
-    pub(super) fn of(argument: &Argument<'_>) -> Self {
-        match argument {
-            Argument::Text(text) => Self::Text(text.map(Box::from)),
-            Argument::Int(number) => Self::Int(*number),
-            Argument::Float(number) => Self::Float(*number),
-            Argument::Bytes(bytes) => Self::Bytes(Box::from(*bytes)),
-        }
-    }
-
-    pub(super) fn borrow(&self) -> Argument<'_> {
-        match self {
-            Self::Text(text) => Argument::Text(text.as_deref()),
-            Self::Int(number) => Argument::Int(*number),
-            Self::Float(number) => Argument::Float(*number),
-            Self::Bytes(bytes) => Argument::Bytes(bytes),
-        }
-    }
-}
-
 impl Argument<'_> {
     /// How much there is to send of it, more or less.
     pub(super) fn bytes(&self) -> usize {

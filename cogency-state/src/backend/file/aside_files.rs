@@ -25,6 +25,11 @@ const PREFIX: &str = "aside-";
 const ABOUT: &str = "about";
 const PENDING: &str = "pending";
 const RESTORING: &str = "restoring";
+const ABOUTS: [&str; 3] = [ABOUT, PENDING, RESTORING];
+
+const DOCUMENT_SUFFIX: &str = "json";
+const JOURNAL_SUFFIX: &str = "jsonl";
+const RECORDS: [&str; 2] = [DOCUMENT_SUFFIX, JOURNAL_SUFFIX];
 
 /// What a file that was set aside is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,11 +56,11 @@ impl Form {
 }
 
 pub(super) fn document_name(id: AsideId) -> String {
-    name(id, "json")
+    name(id, DOCUMENT_SUFFIX)
 }
 
 pub(super) fn journal_name(id: AsideId) -> String {
-    name(id, "jsonl")
+    name(id, JOURNAL_SUFFIX)
 }
 
 fn copy_name(id: AsideId) -> String {
@@ -152,7 +157,7 @@ pub(super) fn move_back(own: &Folder, id: AsideId, form: Form) -> io::Result<()>
 
 /// Removes what was known of it.
 pub(super) fn forget(own: &Folder, id: AsideId) -> io::Result<()> {
-    for suffix in [ABOUT, PENDING, RESTORING] {
+    for suffix in ABOUTS {
         own.remove_file(&name(id, suffix))?;
     }
     Ok(())
@@ -189,12 +194,9 @@ pub(super) fn settle(key: &StateKey, own: &Folder) -> io::Result<()> {
 pub(super) fn all(own: &Folder) -> io::Result<Vec<Aside>> {
     let mut asides = Vec::new();
     for (id, suffix) in abouts(own)? {
-        let file = name(id, suffix);
-        let about = state_file::read(own, &file)?.unwrap_or_default();
-        let Some(aside) = Aside::from_json(&about).filter(|aside| aside.id == id) else {
-            let is_there = form_of_any(own, id)?;
-            if is_there {
-                tracing::warn!(name = file, "it does not say what was set aside");
+        let Some(aside) = read_about(own, id, suffix)? else {
+            if form_of_any(own, id)? {
+                tracing::warn!(name = name(id, suffix), "it does not say what was set aside");
             }
             continue;
         };
@@ -205,6 +207,28 @@ pub(super) fn all(own: &Folder) -> io::Result<Vec<Aside>> {
     Ok(asides)
 }
 
+/// A file that is set aside here, and of which nothing says what it was.
+pub(super) fn untold(own: &Folder) -> io::Result<Option<String>> {
+    for file in own.names()? {
+        let Some((id, _)) = parts(&file).filter(|(_, suffix)| RECORDS.contains(suffix)) else {
+            continue;
+        };
+        let mut is_told = false;
+        for suffix in ABOUTS {
+            is_told |= read_about(own, id, suffix)?.is_some();
+        }
+        if !is_told {
+            return Ok(Some(file));
+        }
+    }
+    Ok(None)
+}
+
+fn read_about(own: &Folder, id: AsideId, suffix: &str) -> io::Result<Option<Aside>> {
+    let about = state_file::read(own, &name(id, suffix))?.unwrap_or_default();
+    Ok(Aside::from_json(&about).filter(|aside| aside.id == id))
+}
+
 fn form_of_any(own: &Folder, id: AsideId) -> io::Result<bool> {
     Ok(own.stat(&document_name(id))?.is_some() || own.stat(&journal_name(id))?.is_some())
 }
@@ -212,17 +236,16 @@ fn form_of_any(own: &Folder, id: AsideId) -> io::Result<bool> {
 fn abouts(own: &Folder) -> io::Result<Vec<(AsideId, &'static str)>> {
     let mut abouts = Vec::new();
     for file in own.names()? {
-        let Some((id, suffix)) = file.strip_prefix(PREFIX).and_then(|rest| rest.split_once('.'))
-        else {
-            continue;
-        };
-        let Some(suffix) = [ABOUT, PENDING, RESTORING].into_iter().find(|known| *known == suffix)
-        else {
-            continue;
-        };
-        abouts.extend(id.parse().ok().map(|id| (id, suffix)));
+        let Some((id, suffix)) = parts(&file) else { continue };
+        abouts.extend(ABOUTS.into_iter().find(|known| *known == suffix).map(|known| (id, known)));
     }
     Ok(abouts)
+}
+
+/// The id in a file's name, and what follows it.
+fn parts(file: &str) -> Option<(AsideId, &str)> {
+    let (id, suffix) = file.strip_prefix(PREFIX)?.split_once('.')?;
+    Some((id.parse().ok()?, suffix))
 }
 
 /// The file is on the disk, and its name too, before the record moves.

@@ -7,9 +7,11 @@ use std::io::{self, Read as _, Write as _};
 
 use bytes::Bytes;
 
+use super::aside_files;
 use super::held::Held;
+use super::journal::Damage;
 use super::root::{KeyFolder, Root};
-use crate::blob::BlobId;
+use crate::blob::{BlobId, MAX_BLOB_BYTES};
 use crate::disk::folder::Folder;
 use crate::error::Error;
 use crate::key::StateKey;
@@ -17,6 +19,8 @@ use crate::record::WriteId;
 
 pub(super) const BLOBS: &str = "blobs";
 const TEMP_SUFFIX: &str = ".tmp";
+
+const READ: &str = "read all that is kept of";
 
 impl Root {
     pub(super) fn save_blob(
@@ -65,6 +69,24 @@ impl Root {
             Ok(blobs.names()?.iter().filter_map(|name| BlobId::from_digits(name)).collect())
         };
         list().map_err(|error| self.error(Some(key), "list the blobs of", error))
+    }
+
+    /// Listings leave out what they cannot read: this does not.
+    pub(super) fn check_readable(&self, key: &StateKey) -> Result<(), Error> {
+        let damaged = |damage: Damage| damage.into_error(key, &self.location, READ);
+        let failed = |error| self.error(Some(key), READ, error);
+        let Some(KeyFolder { own, .. }) = self.folder_of(key).map_err(failed)? else {
+            return Ok(());
+        };
+        if let Some(file) = aside_files::untold(&own).map_err(failed)? {
+            let reason = format!("`{file}` is set aside, and nothing says what it was");
+            return Err(Error::corrupt(key, &self.location, reason));
+        }
+        let Some((_, journal)) = self.journal_of(key)? else { return Ok(()) };
+        for extent in journal.extents().map_err(damaged)? {
+            journal.line(&extent.map_err(failed)?).map_err(damaged)?;
+        }
+        Ok(())
     }
 
     pub(super) fn remove_blobs(
@@ -123,13 +145,15 @@ fn remove_half_written(blobs: &Folder) -> io::Result<()> {
 }
 
 fn read(blobs: &Folder, id: BlobId) -> io::Result<Option<Vec<u8>>> {
-    let Some(mut file) = blobs.open_file(&id.digits())? else { return Ok(None) };
+    let Some(file) = blobs.open_file(&id.digits())? else { return Ok(None) };
     let about = file.metadata()?;
     if !about.is_file() {
         return Err(io::Error::other("a blob is not a regular file"));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(about.len()).unwrap_or(0));
-    file.read_to_end(&mut bytes)?;
+    // One that is longer than any can be is not what its name says: its hash tells it.
+    let longest = MAX_BLOB_BYTES as u64 + 1;
+    let mut bytes = Vec::with_capacity(usize::try_from(about.len().min(longest)).unwrap_or(0));
+    file.take(longest).read_to_end(&mut bytes)?;
     Ok(Some(bytes))
 }
 

@@ -356,6 +356,11 @@ impl BlobBackend for FileBackend {
         self.blocking(Some(key), move |root| root.list_blobs(&own_key)).await
     }
 
+    async fn check_readable(&self, key: &StateKey) -> Result<(), Error> {
+        let own_key = key.clone();
+        self.blocking(Some(key), move |root| root.check_readable(&own_key)).await
+    }
+
     async fn remove_blobs(&self, lease: &Lease, ids: &[BlobId]) -> Result<(), Error> {
         let (held, token, ids) = (self.held(lease)?, lease.token(), ids.to_vec());
         self.blocking(Some(lease.key()), move |root| root.remove_blobs(&held, token, &ids)).await

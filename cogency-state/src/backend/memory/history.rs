@@ -70,6 +70,10 @@ impl HistoryBackend for MemoryBackend {
         Ok(slots.story_mut(key).map_or(0, |story| story.prune(key, retention)))
     }
 
+    async fn forget_history(&self, key: &StateKey) -> Result<u64, Error> {
+        Ok(self.shared.lock().forget_story(key))
+    }
+
     async fn history_keys(
         &self,
         after: Option<&StateKey>,

@@ -224,6 +224,10 @@ impl StateBackend for MemoryBackend {
         self.retention.map(|_| self as &dyn HistoryBackend)
     }
 
+    fn any_history(&self) -> Option<&dyn HistoryBackend> {
+        Some(self)
+    }
+
     fn blobs(&self) -> Option<&dyn BlobBackend> {
         Some(self)
     }

@@ -163,6 +163,21 @@ impl Slots {
         self.keys.get_mut(key)?.story.as_deref_mut()
     }
 
+    /// Removes a history whose newest entry left a record that is not there any more. Gives the
+    /// number of its entries.
+    pub(super) fn forget_story(&mut self, key: &StateKey) -> u64 {
+        self.forget_if_over(key);
+        let Some(slot) = self.keys.get_mut(key).filter(|slot| slot.record.is_none()) else {
+            return 0;
+        };
+        let Some(story) = slot.story.take_if(|story| story.leaves_a_state()) else { return 0 };
+        slot.expire_at(key, None, &mut self.expiries);
+        if slot.is_empty() {
+            self.keys.remove(key);
+        }
+        story.entries.len() as u64
+    }
+
     /// A user's keys that have a record, in order.
     pub(super) fn keys_of(&mut self, user_id: &str) -> Vec<StateKey> {
         self.sweep();

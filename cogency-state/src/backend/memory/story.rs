@@ -48,6 +48,11 @@ impl Story {
         (newest.revision.write_id == record.revision.write_id).then_some(self.weight)
     }
 
+    /// Whether its newest version is still there, by its entries.
+    pub(super) fn leaves_a_state(&self) -> bool {
+        self.newest().is_some_and(|newest| newest.outline().kind.has_state())
+    }
+
     /// Notes a record that was saved, as a change of the newest version if there is one.
     pub(super) fn save(
         &mut self,

@@ -5,7 +5,8 @@
 //! cogency:aside:{cogency:state:alice:default}:<id>   the value, as it was; whole, where the state was
 //!                                                    in its history
 //! cogency:aside:{cogency:state:alice:default}:<id>:history, …:contents
-//!                                                    a history that cannot be gone on with
+//!                                                    a history that cannot be gone on with, or
+//!                                                    cannot give the state
 //! cogency:asides:alice                               the user's sessions that had one
 //! cogency:asides                                     the users who had one
 //! ```
@@ -69,6 +70,18 @@ impl Records {
         let known = self.parts(b"HVALS", &self.keys.aside(key)).await?;
         let asides = known.iter().filter_map(|about| Aside::from_json(about));
         Ok(asides.filter(|aside| aside.key == *key).collect())
+    }
+
+    /// Listings leave out what does not say whose it is: this does not.
+    pub(super) async fn check_asides(&self, key: &StateKey) -> Result<(), Error> {
+        let known = self.parts(b"HVALS", &self.keys.aside(key)).await?;
+        let is_told =
+            |about: &Vec<u8>| Aside::from_json(about).is_some_and(|aside| aside.key == *key);
+        if known.iter().all(is_told) {
+            return Ok(());
+        }
+        let reason = "something is set aside of it, and what says what it was is damaged";
+        Err(Error::corrupt(key, self.location(), reason))
     }
 
     async fn names_in(&self, hash: &str) -> Result<Vec<String>, Error> {

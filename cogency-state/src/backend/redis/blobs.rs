@@ -2,7 +2,8 @@
 //!
 //! The hash expires as a whole, a while after the record. So that a record never outlives what it
 //! names, it stays from before a save until behind it; who dies in between leaves blobs that do not
-//! expire, and the next sweep of the key finds them.
+//! expire, and the next sweep of the key finds them. As long as something of the key is set aside,
+//! which does not expire and may name any, the hash does not either.
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::backend::{BlobBackend, Lease, Write};
 use crate::blob::BlobId;
 use crate::error::Error;
 use crate::key::StateKey;
+use crate::record::version_of;
 
 const SAVE: &str = "save a blob of";
 const KEEP: &str = "keep the blobs of";
@@ -40,7 +42,9 @@ impl Records {
         release: bool,
     ) -> Result<(), Error> {
         let named = write.record.metadata.blob_ids.as_deref().unwrap_or_default();
-        self.keep_blobs(lease, named).await?;
+        if let Some(missing) = self.keep_blobs(lease, named).await? {
+            return Err(self.not_kept(lease.key(), write, missing).await);
+        }
         let Some(ttl) = write.ttl else { return self.save(lease, write, release).await };
         self.save(lease, write, false).await?;
         if let Err(error) = self.expire_blobs(lease, ttl).await {
@@ -52,15 +56,26 @@ impl Records {
         Ok(())
     }
 
-    /// That the lease is lost is for the save to say, which may have been done before.
-    async fn keep_blobs(&self, lease: &Lease, named: &[BlobId]) -> Result<(), Error> {
+    /// Gives one that is not there. That the lease is lost is for the save to say, which may have
+    /// been done before.
+    async fn keep_blobs(&self, lease: &Lease, named: &[BlobId]) -> Result<Option<BlobId>, Error> {
         let digits: Vec<_> = named.iter().map(BlobId::digits).collect();
         let digits: Vec<_> = digits.iter().map(String::as_bytes).collect();
         let said = self.change_blobs(lease, &KEEP_BLOBS, &digits, KEEP).await?;
-        match BlobId::from_digits(&said) {
-            Some(missing) => Err(Error::blob_missing(lease.key(), self.location(), missing)),
-            None => Ok(()),
+        Ok(BlobId::from_digits(&said))
+    }
+
+    /// A blob goes with the record that named it: where that is another one by now, this is the
+    /// reason.
+    async fn not_kept(&self, key: &StateKey, write: &Write, missing: BlobId) -> Error {
+        let found = match self.load(key).await {
+            Ok(record) => record.map(|record| record.revision),
+            Err(error) => return error,
+        };
+        if found == write.expected || found == Some(write.record.revision) {
+            return Error::blob_missing(key, self.location(), missing);
         }
+        Error::conflict(key, self.location(), version_of(write.expected), version_of(found))
     }
 
     async fn expire_blobs(&self, lease: &Lease, ttl: Duration) -> Result<(), Error> {
@@ -82,7 +97,8 @@ impl Records {
         let attempt = self.attempt(lease)?;
         let failed = |failure| self.failed(Some(lease.key()), operation, failure);
         let blobs = self.keys.blobs(attempt.record());
-        let keys = [attempt.lease_name(), &blobs];
+        let aside = self.keys.aside(lease.key());
+        let keys = [attempt.lease_name(), &blobs, &aside];
         let arguments = [&[attempt.id().as_bytes()], rest].concat();
         let request = Request::new().then_script(script, &keys, &arguments);
         let bytes = rest.iter().map(|part| part.len()).sum();
@@ -160,6 +176,10 @@ impl BlobBackend for Records {
         let names: Vec<String> = redis::from_redis_value(answer.map_err(failed)?)
             .map_err(|_| failed(Problem::Strange("not the parts of a hash").into()))?;
         Ok(names.iter().filter_map(|name| BlobId::from_digits(name)).collect())
+    }
+
+    async fn check_readable(&self, key: &StateKey) -> Result<(), Error> {
+        self.check_asides(key).await
     }
 
     async fn remove_blobs(&self, lease: &Lease, ids: &[BlobId]) -> Result<(), Error> {

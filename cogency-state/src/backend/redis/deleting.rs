@@ -29,9 +29,10 @@ impl Records {
         // The same for each try.
         let deletion = WriteId::generate().to_string();
         self.known.remove(lease.key());
-        let mut is_doubtful = false;
+        let (mut is_doubtful, mut is_cut) = (false, false);
         for _ in 0..=TRIES {
-            let entry = self.deletion_noted(lease, &attempt, &deletion).await?;
+            let entry =
+                if is_cut { None } else { self.deletion_noted(lease, &attempt, &deletion).await? };
             let request = self.deletion(&attempt, &deletion, entry.as_ref());
             let said = match self.word(&request).await {
                 Ok(said) => said,
@@ -41,6 +42,14 @@ impl Records {
             if said.word == "moved" {
                 // Had an earlier try deleted it, the answer would be `again`.
                 attempt.found_moved();
+                continue;
+            }
+            if said.word == "cut" {
+                tracing::warn!(
+                    key = %lease.key(),
+                    "deleted with its history, whose newest entry was removed"
+                );
+                is_cut = true;
                 continue;
             }
             // Where it stands now is seen by whoever goes on with it.

@@ -7,7 +7,8 @@
 //!
 //! The JSON is that of a [`HistoryRow`], with two fields more: `apart` is true where the content is
 //! in the other stream, and `stands` says where the history stands behind this entry. So whoever has
-//! the newest can go on.
+//! the newest can go on. It has a checksum of its own, over the entry's hash too: that hash is of what
+//! the entry says, wherever it is kept, and not of this.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use super::standing::Standing;
 use crate::history::{
     Anchor, Break, Entry, Head, HistoryHash, HistoryRow, Kind, Next, Outline, Weight,
 };
+use crate::record::Checksum;
 
 /// A larger content is apart, so that who looks through the entries need not see it.
 const INLINE_CONTENT: usize = 2 << 10;
@@ -42,6 +44,9 @@ struct Stands {
     /// The newest state, behind an entry that is not about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     newest: Option<Newest>,
+    /// What was written by earlier builds has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checksum: Option<String>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -83,7 +88,8 @@ impl Written {
         let apart = entry.content.len() > INLINE_CONTENT;
         let content = if apart { std::mem::take(&mut entry.content) } else { Bytes::new() };
         let previous = before.map_or(HistoryHash::ZERO, |before| before.head.hash);
-        let (sequence, stands) = (entry.sequence, Stands::of(&standing, entry.kind));
+        let sequence = entry.sequence;
+        let stands = Stands::of(&standing, entry.kind).sealed(head.hash)?;
         let stored = Stored { row: HistoryRow { previous, hash: head.hash, entry }, apart, stands };
         let mut json = Vec::with_capacity(2 * INLINE_CONTENT);
         serde_json::to_writer(&mut json, &stored)?;
@@ -111,7 +117,26 @@ impl Stands {
                 .pruned()
                 .map(|Anchor { sequence, hash }| Pruned { through: sequence, hash }),
             newest: (kind == Kind::Note).then(newest),
+            checksum: None,
         }
+    }
+
+    /// With its checksum, behind the entry that has this hash.
+    fn sealed(self, hash: HistoryHash) -> Result<Self, serde_json::Error> {
+        let bare = Self { checksum: None, ..self };
+        let checksum = Checksum::of(&serde_json::to_vec(&(hash, &bare))?).to_string();
+        Ok(Self { checksum: Some(checksum), ..bare })
+    }
+
+    /// Whether it is what was written behind an entry.
+    fn is_of(&self, Anchor { sequence, hash }: Anchor) -> bool {
+        let pruned = self.pruned.as_ref().map_or(0, |pruned| pruned.through);
+        let is_plausible = pruned < self.keyframe && self.keyframe <= sequence;
+        let is_intact = || {
+            let sealed = self.clone().sealed(hash);
+            sealed.is_ok_and(|sealed| sealed.checksum == self.checksum)
+        };
+        is_plausible && (self.checksum.is_none() || is_intact())
     }
 }
 
@@ -119,7 +144,9 @@ impl Stored {
     /// Whether it is the entry of this number, and has its content in one place.
     fn is_of(&self, sequence: u64) -> bool {
         let entry = &self.row.entry;
-        entry.sequence == sequence && (!self.apart || entry.content.is_empty())
+        // No history gets that far, and behind it there is nothing.
+        let is_its = entry.sequence == sequence && sequence < u64::MAX;
+        is_its && (!self.apart || entry.content.is_empty())
     }
 }
 
@@ -180,6 +207,14 @@ impl Found {
     /// The entry before it.
     pub(super) fn before(&self) -> Anchor {
         self.stored.row.before()
+    }
+
+    /// The same, if it says of where the history stands what was written. Nothing is to be built on
+    /// another one.
+    pub(super) fn standing_truly(self) -> Result<Self, Break> {
+        let reason = "it does not say truly where it stands";
+        let is_true = self.stored.stands.is_of(self.place());
+        if is_true { Ok(self) } else { Err(Break::at(self.sequence(), reason)) }
     }
 
     pub(super) fn keyframe(&self) -> u64 {

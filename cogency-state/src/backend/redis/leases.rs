@@ -9,7 +9,7 @@ use super::claim::{self, Attempt, Expiry, REMEMBERED};
 use super::known::{KnownRecord, More};
 use super::problem::Failure;
 use super::records::{Records, is_whole};
-use super::request::Request;
+use super::request::{Request, command};
 use super::scripts::{RELEASE, RENEW, TAKE_OVER};
 use super::taking::{Look, Looked, ONLY_THE_LEASE};
 use crate::backend::{Lease, Opened};
@@ -127,6 +127,9 @@ impl Records {
             _ => {}
         }
         let attempt = self.attempt(lease)?;
+        if expires.is_some() && known.as_ref().is_some_and(|known| known.more().is_immortal) {
+            self.keep_history(key, &attempt).await?;
+        }
         if let Some(known) = &known {
             attempt.found_another(known.more().stands.is_known() && !known.more().is_shared);
         }
@@ -143,6 +146,15 @@ impl Records {
             self.knows(record, &document, |entry| More { entry, stands, is_immortal, is_shared });
         }
         Ok(record)
+    }
+
+    /// Keeps a history with its record, which is not the one that was known never to expire.
+    async fn keep_history(&self, key: &StateKey, attempt: &Attempt) -> Result<(), Error> {
+        let lasts = millis(self.lease_ttl);
+        let keep = |name: &str| command(&[b"PEXPIRE", name.as_bytes(), lasts.as_bytes(), b"GT"]);
+        let request = Request::one(keep(attempt.history())).then(keep(attempt.contents()));
+        let kept = self.value(&request).await;
+        kept.map(drop).map_err(|failure| self.failed(Some(key), "keep the history of", failure))
     }
 
     /// How many milliseconds the key of a lease lives.

@@ -255,6 +255,10 @@ impl StateBackend for RedisBackend {
         self.records.retention.map(|_| self as _)
     }
 
+    fn any_history(&self) -> Option<&dyn HistoryBackend> {
+        Some(self)
+    }
+
     fn blobs(&self) -> Option<&dyn BlobBackend> {
         Some(&*self.records)
     }

@@ -21,7 +21,7 @@ use crate::aside::{Aside, AsideId};
 use crate::backend::Lease;
 use crate::envelope::{self, in_history};
 use crate::error::Error;
-use crate::history::{Back, Next};
+use crate::history::{Back, Next, Origin};
 use crate::key::StateKey;
 use crate::record::{Record, version_of};
 
@@ -38,15 +38,31 @@ struct Whole {
     document: Bytes,
 }
 
+/// As what a record is set aside.
+enum Form {
+    AsItIs,
+    /// Put together.
+    Whole(Whole),
+    /// As it is, with the history that has what is left of its state.
+    WithHistory,
+}
+
+impl Form {
+    fn whole(&self) -> Option<&Whole> {
+        if let Self::Whole(whole) = self { Some(whole) } else { None }
+    }
+}
+
 impl Records {
     pub(super) async fn set_aside(&self, lease: &Lease, aside: &Aside) -> Result<bool, Error> {
         let (key, attempt) = (lease.key(), self.attempt(lease)?);
         let failed = |failure| self.failed(Some(key), SET, failure);
         self.note_aside(key).await.map_err(failed)?;
         self.known.remove(key);
+        let mut is_cut = false;
         for _ in 0..=TRIES {
-            let whole = self.whole_before(key).await?;
-            let request = self.setting_aside(&attempt, key, aside, whole.as_ref()).await?;
+            let form = self.form_of(key).await?;
+            let request = self.setting_aside(&attempt, key, aside, &form, is_cut).await?;
             let said = self.moved(key, SET, self.word(&self.and_wait(request)).await)?;
             // Where the history stands now is seen by whoever goes on with it.
             attempt.found_moved();
@@ -58,6 +74,7 @@ impl Records {
                     return self.in_doubt_unless(key, replicated).map(|()| true);
                 }
                 "lost" => return Err(self.lost(lease)),
+                "cut" => is_cut = true,
                 "gone" => {
                     let problem = said.ahead.map_or(Problem::Evicted, Problem::from);
                     return Err(failed(problem.into()));
@@ -68,20 +85,20 @@ impl Records {
         Err(failed(Problem::HistoryMoves.into()))
     }
 
-    /// The whole record, where its state is in its history. What cannot be put together is set aside
-    /// as it is.
-    async fn whole_before(&self, key: &StateKey) -> Result<Option<Whole>, Error> {
-        let Some(small) = self.small_document(key, SET).await? else { return Ok(None) };
-        let Some(Ok(found)) = in_history::read(key, &small) else { return Ok(None) };
+    /// As what a record is set aside: whole, where its state is in its history. What cannot be put
+    /// together takes along what there is of that.
+    async fn form_of(&self, key: &StateKey) -> Result<Form, Error> {
+        let Some(small) = self.small_document(key, SET).await? else { return Ok(Form::AsItIs) };
+        let Some(Ok(found)) = in_history::read(key, &small) else { return Ok(Form::AsItIs) };
         let record = match self.record_of(key, small, None).await {
-            Ok(record) => record,
-            Err(Error::Corrupt { .. } | Error::SchemaVersion { .. }) => None,
+            Ok(Some(record)) => record,
+            Ok(None) | Err(Error::SchemaVersion { .. }) => return Ok(Form::AsItIs),
+            Err(Error::Corrupt { .. }) => return Ok(Form::WithHistory),
             Err(error) => return Err(error),
         };
         // Somebody else's record, meanwhile: the script finds that out.
         let beginning = envelope::beginning(key, found.record.revision)?.into();
-        let document = record.map(|record| record.to_json()).transpose()?;
-        Ok(document.map(|document| Whole { beginning, document }))
+        Ok(Form::Whole(Whole { beginning, document: record.to_json()? }))
     }
 
     async fn setting_aside(
@@ -89,13 +106,22 @@ impl Records {
         attempt: &Attempt,
         key: &StateKey,
         aside: &Aside,
-        whole: Option<&Whole>,
+        form: &Form,
+        is_cut: bool,
     ) -> Result<Request, Error> {
+        let whole = form.whole();
         let (id, about) = (aside.id.to_string(), aside.to_json()?);
-        let noted = self
-            .noted(key, attempt, |head, origin| Next::aside(head, key, &id, about.clone(), origin));
+        let noted = async {
+            if is_cut || matches!(form, Form::WithHistory) {
+                return Ok((None, true));
+            }
+            let next = |head: Option<&_>, origin: Origin<'_>| {
+                Next::aside(head, key, &id, about.clone(), origin)
+            };
+            self.noted(key, attempt, next).await.map(|entry| (entry, false))
+        };
         let (entry, is_broken) = match noted.await {
-            Ok(entry) => (entry, false),
+            Ok(noted) => noted,
             Err(Error::HistoryBroken { .. }) => (None, true),
             Err(error) => return Err(error),
         };
@@ -103,7 +129,8 @@ impl Records {
         let ahead = whole.map(|_| self.keys.temporary(attempt.record(), &id));
         let mut keys =
             vec![attempt.record(), attempt.lease_name(), attempt.history(), attempt.contents()];
-        keys.extend([&*known, &place, &history, &contents]);
+        let blobs = self.keys.blobs(attempt.record());
+        keys.extend([&*known, &place, &history, &contents, &blobs]);
         keys.extend(ahead.as_deref());
         let noted = Written::arguments(entry.as_ref());
         let arguments = [
@@ -146,6 +173,10 @@ impl Records {
             is_doubtful |= said.is_doubtful;
             // Where the history stands now is seen by whoever goes on with it.
             attempt.found_moved();
+            if said.word == "cut" {
+                let sequence = entry.as_ref().map_or(0, |entry| entry.sequence);
+                return Err(self.cut(key, sequence));
+            }
             if said.word != "moved" {
                 return self.brought_back(lease, said, is_doubtful).await;
             }
@@ -185,7 +216,8 @@ impl Records {
         let index = self.network.is_one_slot().then(|| self.keys.index(key.user_id()));
         let mut keys =
             vec![attempt.record(), attempt.lease_name(), attempt.history(), attempt.contents()];
-        keys.extend([&*known, &place, &history, &contents]);
+        let blobs = self.keys.blobs(attempt.record());
+        keys.extend([&*known, &place, &history, &contents, &blobs]);
         keys.extend(index.as_deref());
         let id = id.to_string();
         let Arguments { entry: noted, id: entry_id, before, newest, content } =

@@ -12,7 +12,7 @@ use super::standing::{Standing, Stands};
 use crate::backend::off_thread::off_thread;
 use crate::backend::{Lease, Write};
 use crate::error::Error;
-use crate::history::{Head, Next, Origin, Saved};
+use crate::history::{Break, Head, Next, Origin, Saved};
 use crate::key::StateKey;
 
 /// The change of a larger state is looked for where that holds nobody up.
@@ -87,6 +87,11 @@ impl Records {
         let standing = standing.map_err(|broken| self.broken(key, &broken))?;
         attempt.knows(standing.clone().into());
         Ok(standing)
+    }
+
+    /// A history whose newest entry was removed: it cannot be gone on with.
+    pub(super) fn cut(&self, key: &StateKey, sequence: u64) -> Error {
+        self.broken(key, &Break::at(sequence, "it was removed"))
     }
 
     fn not_noted(&self, key: &StateKey, error: serde_json::Error) -> Error {

@@ -19,6 +19,9 @@ const STRANGE: Problem = Problem::Strange("not what a stream gives");
 /// An entry of a stream: its number, and the only thing that it has.
 type Item = (u64, Bytes);
 
+/// What a stream gave, or the first entry that is none of this library's.
+type Items = Result<Vec<Item>, Break>;
+
 impl Records {
     /// The commands that look at where a history stands: how many entries it has, and the newest.
     pub(super) fn look_at_history(history: &str) -> [Cmd; 2] {
@@ -91,15 +94,14 @@ impl Records {
         let mut range = command(&[b"XRANGE", history.as_bytes(), from.as_bytes(), to.as_bytes()]);
         range.arg("COUNT").arg(limit);
         let answer = self.value(&Request::one(range).of_bytes(LARGE)).await?;
-        Ok(items(answer)?.into_iter().map(|(sequence, json)| outline(sequence, &json)).collect())
+        Ok(items(answer)?.and_then(|items| {
+            items.into_iter().map(|(sequence, json)| outline(sequence, &json)).collect()
+        }))
     }
 
     async fn found_in(&self, range: Cmd) -> Result<Result<Vec<Found>, Break>, Failure> {
         let answer = self.value(&Request::one(range).of_bytes(LARGE)).await?;
-        Ok(items(answer)?
-            .into_iter()
-            .map(|(sequence, json)| Found::read(sequence, &json))
-            .collect())
+        Ok(items(answer)?.and_then(found))
     }
 
     /// The same with all that they keep, which takes so many bytes.
@@ -112,7 +114,7 @@ impl Records {
         Ok(self.document_and_entries(key, range, LARGE.max(bytes)).await?.1)
     }
 
-    /// The same, and before that what is under the key, if that is not large; else how it begins.
+    /// The same, and behind that what is under the key, if that is not large; else how it begins.
     pub(super) async fn document_and_entries(
         &self,
         key: &StateKey,
@@ -124,22 +126,21 @@ impl Records {
         let look = command(&[b"GETRANGE", record.as_bytes(), b"0", last.as_bytes()]);
         let range =
             |stream: &str| command(&[b"XRANGE", stream.as_bytes(), from.as_bytes(), to.as_bytes()]);
-        let request = Request::one(look)
-            .then(range(&self.keys.history(&record)))
+        // The document comes last: where it is the one that it was, so it was at the entries.
+        let request = Request::one(range(&self.keys.history(&record)))
             .then(range(&self.keys.contents(&record)))
+            .then(look)
             .of_bytes(bytes);
         let mut answers = self.values(&request).await?;
-        let (Some(contents), Some(entries), Some(Value::BulkString(document))) =
+        let (Some(Value::BulkString(document)), Some(contents), Some(entries)) =
             (answers.pop(), answers.pop(), answers.pop())
         else {
             return Err(STRANGE.into());
         };
-        let entries = items(entries)?.into_iter();
-        let found: Result<Vec<_>, _> =
-            entries.map(|(sequence, json)| Found::read(sequence, &json)).collect();
-        let contents = items(contents)?;
+        let (entries, contents) = (items(entries)?.and_then(found), items(contents)?);
         let document = Some(document).filter(|document| !document.is_empty()).map(Bytes::from);
-        Ok((document, found.and_then(|found| with_contents(found, contents))))
+        let whole = |entries| with_contents(entries, contents?);
+        Ok((document, entries.and_then(whole)))
     }
 
     /// An entry with all that it keeps.
@@ -170,11 +171,15 @@ pub(super) fn standing_of(
 ) -> Result<Result<Option<Standing>, Break>, Problem> {
     let Value::Int(count) = count else { return Err(STRANGE) };
     let entries = u64::try_from(*count).map_err(|_| STRANGE)?;
-    let newest = items(newest)?.pop();
-    let found = newest.map(|(sequence, json)| Found::read(sequence, &json)).transpose();
-    let standing =
-        |found: Found| Standing { head: found.head(), keyframe: found.keyframe(), entries };
-    Ok(found.map(|found| found.map(standing)))
+    let standing = |(sequence, json): Item| {
+        let found = Found::read(sequence, &json)?.standing_truly()?;
+        Ok(Standing { head: found.head(), keyframe: found.keyframe(), entries })
+    };
+    Ok(items(newest)?.and_then(|mut newest| newest.pop().map(standing).transpose()))
+}
+
+fn found(items: Vec<Item>) -> Result<Vec<Found>, Break> {
+    items.into_iter().map(|(sequence, json)| Found::read(sequence, &json)).collect()
 }
 
 fn with_contents(found: Vec<Found>, contents: Vec<Item>) -> Result<Vec<Found>, Break> {
@@ -192,27 +197,34 @@ fn with_contents(found: Vec<Found>, contents: Vec<Item>) -> Result<Vec<Found>, B
     whole.collect()
 }
 
+fn not_ours(sequence: u64) -> Break {
+    Break::at(sequence, "its id is not one that this library gives")
+}
+
 fn missing(sequence: u64) -> Break {
     Break::at(sequence, "what it keeps is missing")
 }
 
 /// The entries in an answer.
 // Input: [["17-0", ["entry", "{...}"]], ...]
-fn items(answer: Value) -> Result<Vec<Item>, Problem> {
+fn items(answer: Value) -> Result<Items, Problem> {
     let Value::Array(items) = answer else { return Err(STRANGE) };
-    items.into_iter().map(item).collect()
+    let items: Vec<_> = items.into_iter().map(item).collect::<Result<_, _>>()?;
+    Ok(items.into_iter().collect())
 }
 
-fn item(item: Value) -> Result<Item, Problem> {
+fn item(item: Value) -> Result<Result<Item, Break>, Problem> {
     let Value::Array(mut parts) = item else { return Err(STRANGE) };
     let (Some(Value::Array(mut fields)), Some(Value::BulkString(id)), None) =
         (parts.pop(), parts.pop(), parts.pop())
     else {
         return Err(STRANGE);
     };
-    let id = std::str::from_utf8(&id).ok().and_then(|id| id.strip_suffix("-0")?.parse().ok());
-    let (Some(sequence), Some(Value::BulkString(value))) = (id, fields.pop()) else {
+    let numbers = std::str::from_utf8(&id).ok().and_then(|id| id.split_once('-'));
+    let (Some((sequence, rest)), Some(Value::BulkString(value))) = (numbers, fields.pop()) else {
         return Err(STRANGE);
     };
-    Ok((sequence, value.into()))
+    let sequence = sequence.parse().map_err(|_| STRANGE)?;
+    let is_ours = rest == "0";
+    Ok(if is_ours { Ok((sequence, value.into())) } else { Err(not_ours(sequence)) })
 }

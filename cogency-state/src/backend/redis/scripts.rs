@@ -39,6 +39,7 @@ scripts! {
     RESTORE_ASIDE = "restore_aside.lua";
     DROP_ASIDE = "drop_aside.lua";
     PRUNE = "prune.lua";
+    FORGET_HISTORY = "forget_history.lua";
     SAVE_BLOB = "save_blob.lua";
     KEEP_BLOBS = "keep_blobs.lua";
     EXPIRE_BLOBS = "expire_blobs.lua";

@@ -24,13 +24,13 @@ impl Standing {
         let (entries, was_pruned) =
             before.map_or((0, 0), |before| (before.entries, before.head.pruned.sequence));
         let removed = next.head.pruned.sequence.saturating_sub(was_pruned);
-        let entries = entries.saturating_sub(removed) + 1;
+        let entries = entries.saturating_sub(removed).saturating_add(1);
         Self { head: next.head.clone(), keyframe, entries }
     }
 
     /// Whether nothing stands before the entry that the newest rebuild begins with.
     pub(super) fn is_one_segment(&self) -> bool {
-        self.keyframe <= self.head.pruned.sequence + 1
+        self.keyframe <= self.head.pruned.sequence.saturating_add(1)
     }
 
     pub(super) fn pruned(&self) -> Option<Anchor> {

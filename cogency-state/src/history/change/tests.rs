@@ -70,19 +70,6 @@ fn a_mebibyte_is_compared_in_less_than_seconds_even_where_nothing_is_alike() {
     assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
 }
 
-/// `cargo test --release -- --ignored --nocapture how_long` tells how long a change takes.
-#[test]
-#[ignore = "a measurement"]
-fn how_long_a_typical_change_takes() {
-    for turns in [5, 300, 5_000, 40_000] {
-        let (old, new) = (chat(turns), chat(turns + 1));
-        let begun = Instant::now();
-        let rounds = 100;
-        let len = (0..rounds).map(|_| between(&old, &new).len()).max();
-        println!("{} bytes: {:?}, a change of {len:?}", old.len(), begun.elapsed() / rounds);
-    }
-}
-
 #[test]
 fn what_is_no_change_or_fits_another_state_is_refused() {
     let old = "grüße an alle";

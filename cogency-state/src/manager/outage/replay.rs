@@ -140,7 +140,8 @@ impl Replay<'_> {
                 observed::replayed(self.manager.location(), "saved");
                 Ok(())
             }
-            Err(error @ Error::Conflict { .. }) => {
+            // What is named and not there went with a state that is not stored any more.
+            Err(error @ (Error::Conflict { .. } | Error::BlobMissing { .. })) => {
                 tracing::error!(
                     key = %self.key, %error,
                     "a spooled state is in conflict with what is stored; both are kept"

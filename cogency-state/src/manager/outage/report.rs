@@ -331,6 +331,7 @@ async fn remove(
             Ok(Ok(entry)) if with_those_before => entry.write.expected,
             _ => None,
         };
+        lock.hand_on_blobs(kind, &name).await?;
         lock.remove(kind, &name).await?;
         if let Some(before) = before {
             let names = lock.names(kind).await?;

@@ -47,9 +47,18 @@ pub(crate) struct Entry {
 
 /// A save as the text of a file.
 pub(super) fn encode(write: &Write) -> Result<Vec<u8>, Error> {
+    encode_spooled(write, SavedAt::now())
+}
+
+/// The same of one that was spooled before.
+pub(super) fn encode_again(entry: &Entry) -> Result<Vec<u8>, Error> {
+    encode_spooled(&entry.write, entry.spooled_at.clone())
+}
+
+fn encode_spooled(write: &Write, spooled_at: SavedAt) -> Result<Vec<u8>, Error> {
     let document = write.record.to_json()?;
     let line = Line {
-        spooled_at: SavedAt::now(),
+        spooled_at,
         expected: write.expected,
         ttl_ms: write.ttl.map(millis),
         action: write.action,

@@ -4,8 +4,10 @@ use std::io;
 
 use bytes::Bytes;
 
+use super::entry::{self, Entry};
 use super::name::EntryName;
-use super::place::{KeyFolder, Kind, entry_names, folder_names, read};
+use super::place::{KeyFolder, Kind, entry_names, folder_names, read, write_new};
+use crate::blob::Blob;
 use crate::disk::lock::{LOCK_FILE, Lock};
 use crate::key::StateKey;
 
@@ -53,6 +55,54 @@ impl Locked {
             Some(folder) => folder.remove_file(&name.file()),
             None => Ok(false),
         }
+    }
+
+    /// Gives the blobs that an entry brings along to others that name them: their bytes may be
+    /// nowhere else.
+    pub(super) fn hand_on_blobs(&self, kind: Kind, name: &EntryName) -> io::Result<()> {
+        let Some(leaving) = self.entry(kind, name)? else { return Ok(()) };
+        let mut blobs = leaving.write.blobs;
+        for kind in [Kind::Conflict, Kind::Pending] {
+            for heir in self.names(kind)? {
+                if blobs.is_empty() {
+                    return Ok(());
+                }
+                if heir.write_id() != name.write_id() {
+                    blobs = self.inherit(kind, &heir, blobs)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds those that an entry names to its own, and gives the others.
+    fn inherit(&self, kind: Kind, name: &EntryName, blobs: Vec<Blob>) -> io::Result<Vec<Blob>> {
+        let Some(mut heir) = self.entry(kind, name)? else { return Ok(blobs) };
+        let named = heir.write.record.metadata.blob_ids.as_deref().unwrap_or_default();
+        let (mut new, others): (Vec<_>, Vec<_>) =
+            blobs.into_iter().partition(|blob| named.contains(&blob.id()));
+        new.retain(|blob| !heir.write.blobs.contains(blob));
+        if !new.is_empty() {
+            heir.write.blobs.extend(new);
+            self.replace(kind, name, &heir)?;
+        }
+        Ok(others)
+    }
+
+    /// What can be read of an entry.
+    fn entry(&self, kind: Kind, name: &EntryName) -> io::Result<Option<Entry>> {
+        let text = self.read(kind, name)?;
+        Ok(text.and_then(|text| entry::decode(&self.key, &text).ok()))
+    }
+
+    fn replace(&self, kind: Kind, name: &EntryName, entry: &Entry) -> io::Result<()> {
+        let text = entry::encode_again(entry).map_err(io::Error::other)?;
+        let Some(folder) = self.folder.own.open_folder(kind.folder())? else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        write_new(&folder, &name.temp(), &text)?;
+        folder.rename(&name.temp(), &name.file())?;
+        folder.sync()
     }
 
     /// Keeps an entry that is not to be replayed, under this name from now on.

@@ -200,25 +200,30 @@ impl Spool {
     /// The bytes of a blob that a save of this key brings along.
     pub(crate) async fn blob(&self, key: &StateKey, id: BlobId) -> io::Result<Option<Bytes>> {
         let entries = self.entries_of(key).await?;
-        let mut blobs = entries.iter().flat_map(|entry| &entry.write.blobs);
+        let mut blobs = entries.iter().flatten().flat_map(|entry| &entry.write.blobs);
         Ok(blobs.find(|blob| blob.id() == id).and_then(|blob| blob.here().cloned()))
     }
 
-    /// The blobs that the states of a key name.
+    /// The blobs that the states of a key name. It fails where one cannot be read, which may name
+    /// any.
     pub(crate) async fn blob_ids(&self, key: &StateKey) -> io::Result<Vec<BlobId>> {
-        let entries = self.entries_of(key).await?;
-        let named = entries.into_iter().filter_map(|entry| entry.write.record.metadata.blob_ids);
-        Ok(named.flatten().collect())
+        let mut named = Vec::new();
+        for entry in self.entries_of(key).await? {
+            let entry =
+                entry.map_err(|reason| io::Error::new(io::ErrorKind::InvalidData, reason))?;
+            named.extend(entry.write.record.metadata.blob_ids.unwrap_or_default());
+        }
+        Ok(named)
     }
 
-    /// What can be read of a key's.
-    async fn entries_of(&self, key: &StateKey) -> io::Result<Vec<Entry>> {
+    /// What is there of a key's; `Err` in place of what cannot be read.
+    async fn entries_of(&self, key: &StateKey) -> io::Result<Vec<Result<Entry, String>>> {
         let (place, key) = (Arc::clone(&self.place), key.clone());
         blocking(move || {
             let mut entries = Vec::new();
             for found in place.list_of(&key)? {
                 let text = place.read(&found)?;
-                entries.extend(text.and_then(|text| entry::decode(&key, &text).ok()));
+                entries.extend(text.map(|text| entry::decode(&key, &text)));
             }
             Ok(entries)
         })
@@ -304,6 +309,12 @@ impl KeyLock {
     pub(crate) async fn mark_sent(&self, name: &EntryName) -> io::Result<EntryName> {
         let name = name.clone();
         self.with(move |locked| locked.mark_sent(&name)).await
+    }
+
+    /// Gives the blobs that an entry brings along to others that name them.
+    pub(crate) async fn hand_on_blobs(&self, kind: Kind, name: &EntryName) -> io::Result<()> {
+        let name = name.clone();
+        self.with(move |locked| locked.hand_on_blobs(kind, &name)).await
     }
 
     /// Removes an entry; `false` if it was gone.

@@ -308,7 +308,7 @@ pub(super) fn read(folder: &Folder, name: &EntryName) -> io::Result<Option<Bytes
     Ok(Some(text.into()))
 }
 
-fn write_new(folder: &Folder, name: &str, text: &[u8]) -> io::Result<()> {
+pub(super) fn write_new(folder: &Folder, name: &str, text: &[u8]) -> io::Result<()> {
     // What an earlier try of this same save left.
     folder.remove_file(name)?;
     let mut file = folder.create_new_file(name)?;

@@ -1,6 +1,7 @@
 //! Histories, as they are read.
 
 mod exporting;
+mod forgetting;
 mod pruning;
 mod verifying;
 
@@ -171,6 +172,11 @@ impl HistoryBackend for DatabaseBackend {
     async fn prune_history(&self, key: &StateKey, retention: Retention) -> Result<u64, Error> {
         let key = key.clone();
         self.run(move |records| async move { records.prune_history(&key, retention).await }).await
+    }
+
+    async fn forget_history(&self, key: &StateKey) -> Result<u64, Error> {
+        let key = key.clone();
+        self.run(move |records| async move { records.forget_history(&key).await }).await
     }
 
     async fn history_keys(

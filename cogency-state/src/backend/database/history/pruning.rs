@@ -50,7 +50,9 @@ impl Records {
         retention: Retention,
         standing: &Standing,
     ) -> Result<Option<Anchor>, Failure> {
-        let Some(oldest) = self.oldest_to_stay(key, retention, standing.now()).await? else {
+        // A clock that was set back does not make entries younger.
+        let now = standing.head.as_ref().map_or(0, |head| head.at).max(standing.now());
+        let Some(oldest) = self.oldest_to_stay(key, retention, now).await? else {
             return Ok(None);
         };
         Ok(self.keyframe(key, oldest).await?.map(|(_, before)| before))

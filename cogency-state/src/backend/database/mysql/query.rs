@@ -74,11 +74,12 @@ impl QuerySql for Queries {
         (from, of("e.v"))
     }
 
-    /// `JSON_TABLE` sees the rows before it, as nothing else does here.
+    /// `JSON_TABLE` sees the rows before it, as nothing else does here. Of an array above
+    /// `max_allowed_packet` it makes no row: the state is null then, and stays in the answer.
     fn join_whole(&self) -> (&'static str, &'static str) {
-        let join = "JOIN JSON_TABLE(JSON_ARRAY({whole}), '$[*]' COLUMNS (
+        let join = "LEFT JOIN JSON_TABLE(JSON_ARRAY({whole}), '$[*]' COLUMNS (
             state LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$'
-          )) w";
+          )) w ON TRUE";
         (join, "w.state")
     }
 

@@ -88,6 +88,7 @@ impl Dialect for Sqlite {
             Script::HistoryOfRank => include_str!("history/of_rank.sql"),
             Script::HistoryKeyframe => include_str!("history/keyframe.sql"),
             Script::HistoryPrune => include_str!("history/prune.sql"),
+            Script::HistoryForget => include_str!("history/forget.sql"),
             Script::SetAside => include_str!("set_aside.sql"),
             Script::ListAside => include_str!("list_aside.sql"),
             Script::ListAsideOf => include_str!("list_aside_of.sql"),

@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OpenFlags};
 use sqlx::Sqlite;
 use sqlx::error::{DatabaseError, ErrorKind};
@@ -16,7 +16,7 @@ use super::file::BUSY_TIMEOUT;
 use crate::backend::database::connections;
 use crate::backend::database::dialect::Script;
 use crate::backend::database::problem::{Miss, Problem};
-use crate::backend::database::statement::{Cells, Owned, Rows};
+use crate::backend::database::statement::{Argument, Cells, Rows};
 
 /// More than all scripts have.
 const KEPT_STATEMENTS: usize = 64;
@@ -50,7 +50,7 @@ pub(super) fn write<'a>(
     connection: &Connection,
     texts: &Texts,
     is_durable: bool,
-    scripts: impl Iterator<Item = (Script, &'a [Owned])>,
+    scripts: impl Iterator<Item = (Script, &'a [Value])>,
 ) -> rusqlite::Result<Vec<Rows>> {
     let synchronous = if is_durable { "FULL" } else { "NORMAL" };
     connection.pragma_update(None, "synchronous", synchronous)?;
@@ -76,31 +76,42 @@ pub(super) fn undo(connection: &Connection) -> bool {
 fn run(
     connection: &Connection,
     text: &str,
-    arguments: &[Owned],
+    arguments: &[Value],
     rows: &mut Rows,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(text)?;
     for (nth, argument) in (1..=statement.parameter_count()).zip(arguments) {
-        statement.raw_bind_parameter(nth, bound(argument))?;
+        statement.raw_bind_parameter(nth, argument)?;
     }
     let columns = statement.column_count();
     let mut found = statement.raw_query();
     while let Some(row) = found.next()? {
-        let values = (0..columns).map(|column| row.get_ref(column).map(Value::try_from));
-        let values = values.collect::<rusqlite::Result<Result<Vec<_>, _>>>()?;
-        rows.push(Box::new(Written(values?)));
+        let values = (0..columns).map(|column| row.get_ref(column).map(read));
+        rows.push(Box::new(Written(values.collect::<rusqlite::Result<_>>()?)));
     }
     Ok(())
 }
 
-fn bound(argument: &Owned) -> ToSqlOutput<'_> {
-    ToSqlOutput::Borrowed(match argument {
-        Owned::Text(Some(text)) => ValueRef::Text(text.as_bytes()),
-        Owned::Int(Some(number)) => ValueRef::Integer(*number),
-        Owned::Float(Some(number)) => ValueRef::Real(*number),
-        Owned::Bytes(bytes) => ValueRef::Blob(bytes),
-        Owned::Text(None) | Owned::Int(None) | Owned::Float(None) => ValueRef::Null,
-    })
+/// A value that was found. Whether a text is one is for those to judge who know what it is about:
+/// here it is bytes.
+fn read(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Integer(number),
+        ValueRef::Real(number) => Value::Real(number),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+    }
+}
+
+/// A value to bind, for a thread that gets to it later.
+pub(super) fn owned(argument: &Argument<'_>) -> Value {
+    match argument {
+        Argument::Text(Some(text)) => Value::Text((*text).to_owned()),
+        Argument::Int(Some(number)) => Value::Integer(*number),
+        Argument::Float(Some(number)) => Value::Real(*number),
+        Argument::Bytes(bytes) => Value::Blob(bytes.to_vec()),
+        Argument::Text(None) | Argument::Int(None) | Argument::Float(None) => Value::Null,
+    }
 }
 
 /// A row that a script gave.
@@ -141,7 +152,11 @@ impl Cells for Written {
 
 /// Why a transaction was not done.
 pub(super) fn not_done(error: rusqlite::Error) -> Miss {
-    connections::not_done::<Sqlite>(as_sqlx(error))
+    match error {
+        rusqlite::Error::SqliteFailure(..) => connections::not_done::<Sqlite>(as_sqlx(error)),
+        // SQLite did what it was asked for, so nothing ended or was committed.
+        _ => Miss::Final(Problem::Strange("what it gave or took is no value of ours")),
+    }
 }
 
 /// Why there is no connection.

@@ -180,6 +180,9 @@ fn oldest_to_stay(extents: &[Extent], retention: Retention, now: u64) -> Option<
             (0..extents.len()).rev().filter(is_version).nth(older)
         }
         Retention::Age(age) => {
+            // A clock that was set back does not make entries younger.
+            let newest = extents.iter().rev().find_map(|extent| extent.trailer);
+            let now = newest.map_or(now, |newest| newest.at.max(now));
             let since = now.saturating_sub(micros(age));
             extents.iter().rposition(|extent| {
                 let is_old = extent.trailer.is_some_and(|trailer| trailer.at <= since);
@@ -197,4 +200,25 @@ fn look_again(stays: u64, end: u64) -> u64 {
 
 fn micros(age: Duration) -> u64 {
     u64::try_from(age.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(starts: u64, kind: Kind, at: u64) -> Extent {
+        let (has_record, expires_at) = (kind != Kind::Gone, None);
+        let trailer = Trailer { kind, at, has_record, expires_at, starts, needs: starts };
+        Extent { starts, end: starts + 1, trailer: Some(trailer) }
+    }
+
+    /// What is erased has to go, whatever the clock says.
+    #[test]
+    fn behind_a_clock_that_was_set_back_all_before_the_newest_line_may_go() {
+        let lines = [line(0, Kind::Keyframe, 1_000), line(1, Kind::Gone, 2_000)];
+        let oldest = |age, now| oldest_to_stay(&lines, Retention::Age(age), now);
+        assert_eq!(oldest(Duration::ZERO, 10), Some(1));
+        assert_eq!(oldest(Duration::ZERO, 3_000), Some(1));
+        assert_eq!(oldest(Duration::from_micros(500), 10), Some(0));
+    }
 }

@@ -1,6 +1,7 @@
 //! Histories, as they are read.
 
 mod exporting;
+mod forgetting;
 mod keys;
 mod pruning;
 mod verifying;
@@ -161,6 +162,10 @@ impl Records {
 
     /// The entries that the rebuild of what one left needs.
     async fn needed_for(&self, key: &StateKey, found: &Found) -> Looked<Entries> {
+        let found = match found.clone().standing_truly() {
+            Ok(found) => found,
+            Err(broken) => return Ok(Err(broken)),
+        };
         let (from, to) = (found.keyframe(), found.sequence());
         let bytes = usize::try_from(found.entry().size).unwrap_or(0).saturating_mul(2);
         let entries = match self.whole_entries(key, (from, to), bytes).await? {
@@ -175,7 +180,7 @@ impl Records {
     /// What is known of each entry without what it keeps.
     async fn outlines(&self, key: &StateKey, standing: &Standing) -> Looked<Outlines> {
         let mut all = Vec::new();
-        let mut next = standing.head.pruned.sequence + 1;
+        let mut next = standing.head.pruned.sequence.saturating_add(1);
         while next <= standing.head.sequence {
             let page = match self.outlines_from(key, next, standing.head.sequence, PAGE).await? {
                 Ok(page) => page,
@@ -227,6 +232,10 @@ impl HistoryBackend for RedisBackend {
 
     async fn prune_history(&self, key: &StateKey, retention: Retention) -> Result<u64, Error> {
         self.records.prune_history(key, retention).await
+    }
+
+    async fn forget_history(&self, key: &StateKey) -> Result<u64, Error> {
+        self.records.forget_history(key).await
     }
 
     async fn history_keys(

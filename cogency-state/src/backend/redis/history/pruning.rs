@@ -102,6 +102,9 @@ impl Records {
             self.known.stands(key, &written.standing);
             return Ok(removed);
         }
+        if said.word == "cut" {
+            return Err(self.cut(key, written.sequence));
+        }
         // It may have been an earlier try that did it.
         let failed = |failure| self.failed(Some(key), PRUNE_IT, failure);
         let there = self.standing(key, true).await.map_err(failed)?;

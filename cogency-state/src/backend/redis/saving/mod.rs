@@ -73,6 +73,10 @@ impl Records {
                     save = self.prepared(lease, &attempt, write, release).await?;
                 }
                 "moved" => return Err(self.not_saved(&save, is_doubtful, Problem::HistoryMoves)),
+                "cut" => {
+                    let sequence = save.entry.as_ref().map_or(0, |entry| entry.sequence);
+                    return Err(self.cut(lease.key(), sequence));
+                }
                 "gone" => {
                     let problem = said.ahead.map_or(Problem::Evicted, Problem::from);
                     return Err(self.not_saved(&save, is_doubtful, problem));

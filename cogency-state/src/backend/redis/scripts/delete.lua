@@ -6,9 +6,20 @@
 --       there are before it, the id of the newest of these, whether the history cannot be gone on
 --       with, and goes too (0 or 1)
 --
--- done, again (an earlier try of this same delete did it), none, lost or moved (the history)
+-- done, again (an earlier try of this same delete did it), none, lost, moved (the history) or cut
+-- (its newest entry was removed)
 
 local call = redis.call
+
+-- Whether its newest entry was removed: one of that number cannot be added any more.
+local function is_cut(history, newest)
+  local about = call('XINFO', 'STREAM', history)
+  for n = 1, #about, 2 do
+    if about[n] == 'last-generated-id' then
+      return about[n + 1] ~= newest
+    end
+  end
+end
 
 local lease = call('GETRANGE', KEYS[2], 0, #ARGV[1] + #ARGV[2] - 1)
 if string.sub(lease, 1, #ARGV[1]) ~= ARGV[1] then
@@ -25,6 +36,9 @@ if ARGV[3] ~= '' then
   local newest = call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', '1')[1]
   if call('XLEN', KEYS[3]) ~= tonumber(ARGV[5]) or (newest and newest[1] or '') ~= ARGV[6] then
     return 'moved'
+  end
+  if newest and is_cut(KEYS[3], newest[1]) then
+    return 'cut'
   end
 end
 -- A full server refuses a script's first write, and nothing after one that it allowed.

@@ -1,7 +1,7 @@
 -- Sees to it that no blob of a key expires, if the lease is the newest and all that are named are
 -- there.
 --
--- KEYS  lease, blobs
+-- KEYS  lease, blobs, what is known of the records that were set aside (it is not looked at)
 -- ARGV  attempt of the lease, hashes
 --
 -- done, lost, or the hash of one that is not there

@@ -1,6 +1,6 @@
 -- Removes blobs, if the lease is the newest.
 --
--- KEYS  lease, blobs
+-- KEYS  lease, blobs, what is known of the records that were set aside (it is not looked at)
 -- ARGV  attempt of the lease, hashes
 --
 -- done or lost

@@ -11,8 +11,8 @@
 --       history may have a time (0 or 1); where there must be none or another program's: its
 --       length, session (empty: not to be noted), write id
 --
--- done, again (an earlier try did it), lost, stale, gone (the value that was sent ahead) or moved
--- (the history)
+-- done, again (an earlier try did it), lost, stale, gone (the value that was sent ahead), moved (the
+-- history) or cut (its newest entry was removed)
 --
 -- Bytes are counted by the caller: to write a number costs more than to read the bytes.
 
@@ -25,6 +25,18 @@ local function finish(answer)
     call('DEL', KEYS[2])
   end
   return answer
+end
+
+-- Why none of this number can be added: somebody went on with it, or removed its newest entry.
+local function why_not()
+  local newest = call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', '1')[1]
+  local about = call('XINFO', 'STREAM', KEYS[3])
+  for n = 1, #about, 2 do
+    if about[n] == 'last-generated-id' and newest and about[n + 1] ~= newest[1] then
+      return 'cut'
+    end
+  end
+  return 'moved'
 end
 
 -- Nothing, or why not. It fails before it has changed anything.
@@ -45,7 +57,7 @@ local function enter()
   end
   local added = redis.pcall('XADD', KEYS[3], ARGV[11], 'entry', ARGV[10])
   if added.err then
-    return string.find(added.err, 'equal or smaller', 1, true) and 'moved' or added
+    return string.find(added.err, 'equal or smaller', 1, true) and why_not() or added
   end
   if is_first then
     -- Of a history that somebody removed.

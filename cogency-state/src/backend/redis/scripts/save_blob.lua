@@ -1,6 +1,6 @@
 -- Stores a blob, if the lease is the newest. From here on none of the key's expires.
 --
--- KEYS  lease, blobs
+-- KEYS  lease, blobs, what is known of the records that were set aside (it is not looked at)
 -- ARGV  attempt of the lease, hash, content
 --
 -- done or lost
