@@ -72,9 +72,10 @@ impl Next {
             None => (Kind::Keyframe, record.state.clone()),
         };
         let id = record.revision.write_id.to_string();
+        let checksum = record.checksum.unwrap_or_else(|| Checksum::of(&record.state));
         let entry = Entry {
             size: record.state.len() as u64,
-            checksum: Some(Checksum::of(&record.state).to_string()),
+            checksum: Some(checksum.to_string()),
             kind,
             content,
             ..empty(head, &saved.event, &id, origin).of_record(record)

@@ -46,7 +46,7 @@ impl<T: Serialize + DeserializeOwned + Default + Send + 'static> Call<T> {
         if !manager.is_on() {
             return Ok(Self { state: T::default(), key, open: None, said: Map::new() });
         }
-        let mut open = OpenCall::open(manager.clone(), &key, Terms::default()).await?;
+        let mut open = OpenCall::open(manager.clone(), &key, &mut Terms::default()).await?;
         let state = open.read(Codec::new(), T::default).await?;
         Ok(Self { state, key, open: Some(open), said: Map::new() })
     }

@@ -385,7 +385,7 @@ impl StateManager {
         let with_blobs = self.with_blobs(&mut prepared.write, prepared.blobs, before);
         if let Err(error) = Box::pin(with_blobs).await {
             self.inner.listeners.tell(&key, Err(&error));
-            hold.release().await;
+            Box::pin(hold.release()).await;
             return Err(error);
         }
         let outcome = hold.save(prepared.write).await?;

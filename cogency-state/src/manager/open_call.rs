@@ -44,23 +44,23 @@ pub(crate) struct Terms {
 }
 
 impl OpenCall {
-    /// Waits for the key, takes it, and loads what is stored.
+    /// Waits for the key, takes it, and loads what is stored. It takes what it needs of the terms.
     pub(crate) async fn open(
         manager: StateManager,
         key: &StateKey,
-        terms: Terms,
+        terms: &mut Terms,
     ) -> Result<Box<Self>, Error> {
-        let Terms { wait, ttl, version, policies, facts, on_outage } = terms;
-        let wait = wait.unwrap_or(manager.inner.wait);
+        let wait = terms.wait.unwrap_or(manager.inner.wait);
         let tell = |error: &Error| manager.inner.listeners.tell(key, Err(error));
-        let ttl = manager.ttl(ttl).inspect_err(tell)?;
-        let mut policies = policies.or(&manager.inner.policies);
+        let ttl = manager.ttl(terms.ttl).inspect_err(tell)?;
+        terms.policies = std::mem::take(&mut terms.policies).or(&manager.inner.policies);
         let can = manager.backend().capabilities();
-        policies.check(&can, manager.location()).inspect_err(tell)?;
+        terms.policies.check(&can, manager.location()).inspect_err(tell)?;
         let place = manager.place(key);
-        let conduct = Conduct::of_call(on_outage.unwrap_or(manager.policy()));
-        let opened = open(&manager, &place, wait, conduct, &mut policies).await;
+        let conduct = Conduct::of_call(terms.on_outage.unwrap_or(manager.policy()));
+        let opened = open(&manager, &place, wait, conduct, &mut terms.policies).await;
         let (hold, start) = opened.inspect_err(tell)?;
+        let Terms { version, policies, facts, .. } = std::mem::take(terms);
         Ok(Box::new(Self { manager, place, hold, start, ttl, version, policies, facts }))
     }
 

@@ -123,7 +123,7 @@ impl Call {
 /// `None` where nothing is to be touched.
 fn open(source: Box<Source>) -> BoxFuture<'static, Result<Option<Box<OpenCall>>, Error>> {
     Box::pin(async move {
-        let Source { persist, key, terms } = *source;
+        let Source { persist, key, mut terms } = *source;
         let key = key?;
         if !is_enabled() {
             return Ok(None);
@@ -132,6 +132,6 @@ fn open(source: Box<Source>) -> BoxFuture<'static, Result<Option<Box<OpenCall>>,
         if !manager.is_enabled() {
             return Ok(None);
         }
-        OpenCall::open(manager, &key, terms).await.map(Some)
+        OpenCall::open(manager, &key, &mut terms).await.map(Some)
     })
 }

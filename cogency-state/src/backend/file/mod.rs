@@ -137,8 +137,8 @@ impl FileBackend {
 
     /// With so much of each history: by default at least the last 100 versions.
     ///
-    /// What need not stay goes with a save now and then, as soon as it takes more room than what
-    /// stays; with it [`Retention::Versions(1)`](Retention::Versions) keeps least.
+    /// What need not stay goes with a save now and then, when it takes at least half as much room as
+    /// what stays; with it [`Retention::Versions(1)`](Retention::Versions) keeps least.
     ///
     /// ```
     /// use cogency_state::{FileBackend, Retention};

@@ -22,8 +22,7 @@ impl Root {
         journal: &Journal,
         standing: Standing,
     ) -> Standing {
-        let begins = standing.head.weight.changes == 0;
-        if self.retention == Retention::All || !begins || standing.end < standing.compact_at {
+        if !self.may_prune(&standing) {
             return standing;
         }
         match self.compact(key, own, journal, &standing) {
@@ -33,6 +32,17 @@ impl Root {
                 self.known.remove(key);
                 Standing { is_named: false, ..standing }
             }
+        }
+    }
+
+    /// Whether more can go than before: behind a new keyframe, now and then, and as soon as all that
+    /// has to stay stands behind the newest one.
+    fn may_prune(&self, standing: &Standing) -> bool {
+        let changes = standing.head.weight.changes;
+        match self.retention {
+            Retention::All => false,
+            Retention::Versions(versions) if changes > 0 => changes.saturating_add(1) == versions,
+            _ => changes == 0 && standing.end >= standing.compact_at,
         }
     }
 

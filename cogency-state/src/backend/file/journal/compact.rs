@@ -90,12 +90,12 @@ impl Journal {
         Ok(Anchor { sequence: line.entry.sequence.saturating_sub(1), hash })
     }
 
-    /// Whether a cut that was put off is due, and when to look again if not. What goes is to be as
-    /// much as what stays, so that each byte is written anew about once.
+    /// Whether a cut that was put off is due, and when to look again if not. What goes is to be half as
+    /// much as what stays, so that each byte is written anew twice at most, more or less.
     pub(in crate::backend::file) fn is_due(cut: &Cut, end: u64) -> Result<(), u64> {
         let goes = cut.kept.first().map_or(0, |extent| extent.starts);
         let stays = end.saturating_sub(goes);
-        if goes >= stays.max(MIN_GAIN) { Ok(()) } else { Err(look_again(stays, end)) }
+        if goes >= (stays / 2).max(MIN_GAIN) { Ok(()) } else { Err(look_again(goes, stays, end)) }
     }
 
     /// Writes what stays into a new journal, with the entry of the pruning behind it. It appears
@@ -192,10 +192,9 @@ fn oldest_to_stay(extents: &[Extent], retention: Retention, now: u64) -> Option<
     }
 }
 
-/// The length from which another look is worth it. With a single new line all may be due that stands
-/// before a later keyframe; a look costs a little for each line.
-fn look_again(stays: u64, end: u64) -> u64 {
-    end + (stays / 4).max(MIN_GAIN)
+/// The length from which another look is worth it, which costs a little for each line.
+fn look_again(goes: u64, stays: u64, end: u64) -> u64 {
+    end + (stays / 2).saturating_sub(goes).max(stays / 4).max(MIN_GAIN)
 }
 
 fn micros(age: Duration) -> u64 {
