@@ -9,14 +9,21 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 /// How long a connection waits for another that writes. It is asked again after that.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Of a new file: a save writes whole pages, and little changes in each.
+const PAGE_BYTES: u32 = 1024;
+/// What is in the log goes to its places when it has so many pages, 4 MiB as by SQLite's defaults.
+pub(super) const PAGES_OF_LOG: u32 = 4096;
+
 /// How a file of ours is opened.
 pub(in crate::backend::database) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(without_links(path))
         .create_if_missing(true)
+        .page_size(PAGE_BYTES)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
+        .pragma("wal_autocheckpoint", PAGES_OF_LOG.to_string())
         .disable_statement_logging()
 }
 

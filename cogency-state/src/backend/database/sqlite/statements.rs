@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use sqlx::Sqlite;
 use sqlx::error::{DatabaseError, ErrorKind};
 
-use super::file::BUSY_TIMEOUT;
+use super::file::{BUSY_TIMEOUT, PAGES_OF_LOG};
 use crate::backend::database::connections;
 use crate::backend::database::dialect::Script;
 use crate::backend::database::problem::{Miss, Problem};
@@ -41,6 +41,7 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON")?;
+    connection.pragma_update(None, "wal_autocheckpoint", PAGES_OF_LOG)?;
     connection.set_prepared_statement_cache_capacity(KEPT_STATEMENTS);
     Ok(connection)
 }
