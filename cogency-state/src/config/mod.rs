@@ -216,7 +216,10 @@ fn from_url(url: &str) -> Result<StateManager, Error> {
     let Some((scheme, rest)) = url.split_once(':') else { return Err(no_backend(url)) };
     match scheme {
         "memory" if rest.is_empty() => Ok(StateManager::new(MemoryBackend::new())),
-        "memory" => Err(Error::Config { reason: "nothing can stand behind `memory:`".to_owned() }),
+        "memory" => {
+            let reason = format!("nothing can stand behind `memory:`: give {LEGAL}");
+            Err(Error::Config { reason })
+        }
         "file" => file::of_url(rest),
         #[cfg(feature = "redis")]
         _ if redis::is_url(url) => Ok(StateManager::new(RedisBackend::new(url)?)),
