@@ -39,14 +39,14 @@ impl<T> fmt::Debug for Loaded<T> {
 impl StateManager {
     /// Loads a state; `None` if there is none. Takes no lease and waits for nobody.
     ///
-    /// With an [`llm`](StateManagerBuilder::llm) it is the state that a call would begin with:
-    /// where another LLM wrote what is stored, [`OnLlmChange`] says which. What cannot be read is
-    /// an error, also where a call would set it aside.
+    /// With an [`llm`](crate::StateManagerBuilder::llm) it is the state that a call would begin with:
+    /// where another LLM wrote what is stored, [`OnLlmChange`](crate::OnLlmChange) says which. What
+    /// cannot be read is an error, also where a call would set it aside.
     ///
     /// # Errors
     /// [`Error::Corrupt`], [`Error::SchemaVersion`], [`Error::StateType`] or [`Error::Decode`] if
     /// what is stored cannot be read as a `T`; [`Error::StateVersion`], [`Error::NoMigration`] or
-    /// [`Error::Migration`] if it cannot be [brought up to date](Migrations);
+    /// [`Error::Migration`] if it cannot be [brought up to date](crate::Migrations);
     /// [`Error::OtherLlm`] or [`Error::LlmMigration`] if
     /// another LLM wrote it, [`Error::Backend`] if the backend fails.
     pub async fn load_state<T>(&self, key: &StateKey) -> Result<Option<Loaded<T>>, Error>

@@ -24,8 +24,8 @@ impl StateManager {
     /// [`Error::SchemaVersion`] if that cannot be read, [`Error::LeaseTimeout`] if the key was not
     /// free in time, [`Error::Reentrant`] inside a `#[robust]` function that holds the key,
     /// [`Error::Encode`] if the state cannot be kept, [`Error::Config`] if it cannot
-    /// [expire](StateManagerBuilder::ttl), [`Error::Backend`] if the backend fails: in all of these
-    /// nothing changed. [`Error::OutcomeUnknown`] if it may have.
+    /// [expire](crate::StateManagerBuilder::ttl), [`Error::Backend`] if the backend fails: in all
+    /// of these nothing changed. [`Error::OutcomeUnknown`] if it may have.
     ///
     /// A panic of the type's own `Serialize` or `Deserialize` goes on as that panic, on whatever
     /// thread it happened, and nothing changed.
