@@ -31,6 +31,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use crate::error::Error;
@@ -307,11 +308,12 @@ fn parse_fields(json: &[u8]) -> Result<Fields, Unreadable> {
         return Err(Unreadable::SchemaVersion(schema_version));
     }
     serde_json::from_slice(json).or_else(|error| {
-        damaged(format!(
-            "its fields are not those of a record, at line {} column {}",
-            error.line(),
-            error.column()
-        ))
+        let problem = match error.classify() {
+            Category::Eof => "it is cut off",
+            Category::Syntax | Category::Io => "it is no JSON",
+            Category::Data => "its fields are not those of a record",
+        };
+        damaged(format!("{problem}, at line {} column {}", error.line(), error.column()))
     })
 }
 

@@ -119,6 +119,10 @@ struct Outages;
 #[doc = include_str!("../../docs/media.md")]
 struct Media;
 
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/types.md")]
+struct Types;
+
 #[cfg(all(doctest, feature = "redis"))]
 #[doc = include_str!("../../docs/redis.md")]
 struct Redis;

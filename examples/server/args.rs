@@ -18,7 +18,7 @@ A chat server that remembers.
 
   POST   /chat/{user}/{session}          {\"question\": \"..\"}
   GET    /chat/{user}/{session}          the turns so far
-  GET    /chat/{user}/{session}/history  what was saved when, in files and databases
+  GET    /chat/{user}/{session}/history  what was saved when
   DELETE /chat/{user}/{session}
   GET    /health, /metrics
 

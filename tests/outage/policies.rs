@@ -57,6 +57,23 @@ async fn a_state_that_this_process_does_not_know_fails_at_once_and_its_body_does
 }
 
 #[tokio::test]
+async fn an_outage_does_not_tell_one_user_of_another() {
+    let place = Place::new();
+    let manager = place.manager();
+    place.server.switch(Mode::Away);
+    // The first call finds it out, the second is not asked for.
+    enter(&manager, "alice", 1).await.unwrap_err();
+    let error = enter(&manager, "bob", 1).await.unwrap_err();
+    let mut chain = Some(&error as &dyn std::error::Error);
+    while let Some(error) = chain {
+        assert!(!error.to_string().contains("alice"), "{error}");
+        chain = error.source();
+    }
+    assert!(error.to_string().contains("switched off"), "{error}");
+    assert!(!manager.health().await.last_error.unwrap().contains("alice"));
+}
+
+#[tokio::test]
 async fn what_others_saved_since_makes_the_own_state_unknown() {
     let place = Place::new();
     let manager = place.manager();

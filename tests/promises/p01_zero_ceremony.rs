@@ -94,6 +94,8 @@ async fn a_url_that_names_no_backend_gives_an_error_that_names_those_that_exist(
         let error = StateManager::connect(url).await.unwrap_err().to_string();
         assert!(error.contains("memory:") && error.contains("file:<folder>"), "{url}: {error}");
     }
+    let error = StateManager::connect("redsi").await.unwrap_err().to_string();
+    assert!(error.contains("`redis`") && error.contains("redis://<host>"), "{error}");
     let error = StateManager::connect("redis://:hunter2@host").await.unwrap_err().to_string();
     assert!(!error.contains("hunter2"), "{error}");
 }

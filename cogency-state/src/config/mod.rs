@@ -22,6 +22,9 @@ use crate::backend::RedisBackend;
 use crate::error::Error;
 use crate::manager::StateManager;
 
+/// What stands for a backend without a URL, for messages.
+const NAMES: &str = "`memory`, `file`, `redis`, `database`, `sqlite`, `postgres`, `mysql`";
+
 /// What a URL can begin with, for messages.
 const LEGAL: &str = "`memory:`, `file:<folder>` or `file:<folder>?process=<id>`; with the cargo \
                      features of cogency-state for them, `redis://<host>`, `sqlite:<path>`, \
@@ -210,21 +213,40 @@ fn from_name_or_url(name_or_url: &str) -> Result<StateManager, Error> {
 }
 
 fn from_url(url: &str) -> Result<StateManager, Error> {
-    let Some((scheme, rest)) = url.split_once(':') else {
-        return Err(Error::Config {
-            reason: format!("{url:?} is not the URL of a backend: give {LEGAL}"),
-        });
-    };
+    let Some((scheme, rest)) = url.split_once(':') else { return Err(no_backend(url)) };
     match scheme {
         "memory" if rest.is_empty() => Ok(StateManager::new(MemoryBackend::new())),
+        "memory" => {
+            let reason = format!("nothing can stand behind `memory:`: give {LEGAL}");
+            Err(Error::Config { reason })
+        }
         "file" => file::of_url(rest),
         #[cfg(feature = "redis")]
         _ if redis::is_url(url) => Ok(StateManager::new(RedisBackend::new(url)?)),
         #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
         _ if database::is_url(url) => Ok(StateManager::new(DatabaseBackend::new(url)?)),
         // Not the rest: it may hold a password.
-        _ => Err(Error::Config {
-            reason: format!("no backend is called {scheme:?} in this version: give {LEGAL}"),
-        }),
+        _ => Err(no_backend(scheme)),
+    }
+}
+
+/// That this build knows nothing by this name or scheme.
+fn no_backend(name: &str) -> Error {
+    let reason = match missing_feature(name) {
+        Some(feature) => format!("{name:?} needs the cargo feature {feature} of cogency-state"),
+        None => format!("no backend is called {name:?}: give one of {NAMES}, or {LEGAL}"),
+    };
+    Error::Config { reason }
+}
+
+/// The cargo feature that is off and that a name or scheme needs.
+fn missing_feature(name: &str) -> Option<&'static str> {
+    match name.split('+').next()? {
+        "redis" | "rediss" if !cfg!(feature = "redis") => Some("`redis`"),
+        "sqlite" if !cfg!(feature = "sqlite") => Some("`sqlite`"),
+        "postgres" | "postgresql" if !cfg!(feature = "postgres") => Some("`postgres`"),
+        "mysql" | "mariadb" if !cfg!(feature = "mysql") => Some("`mysql`"),
+        "database" => Some("`sqlite`, `postgres` or `mysql`"),
+        _ => None,
     }
 }

@@ -55,12 +55,12 @@ impl CheckReport {
         self.failures.is_empty()
     }
 
-    fn add(&mut self, key: StateKey, found: Result<Found, Error>) {
+    fn add(&mut self, key: StateKey, found: Result<Fit, Error>) {
         match found {
-            Ok(Found::Nothing) => {}
-            Ok(Found::Current) => self.current += 1,
-            Ok(Found::Migrated) => self.migrated += 1,
-            Ok(Found::OtherType) => self.of_other_types += 1,
+            Ok(Fit::Nothing) => {}
+            Ok(Fit::Current) => self.current += 1,
+            Ok(Fit::Migrated) => self.migrated += 1,
+            Ok(Fit::OtherType) => self.of_other_types += 1,
             Err(error) => {
                 if !self.failures.iter().any(|failure| failure.key == key) {
                     self.failures.push(CheckFailure { key, error });
@@ -85,8 +85,8 @@ impl fmt::Display for CheckReport {
     }
 }
 
-/// What is under a key.
-enum Found {
+/// How what is under a key fits the type.
+enum Fit {
     Nothing,
     Current,
     Migrated,
@@ -188,12 +188,12 @@ async fn check_one(
     key: &StateKey,
     codec: Untyped,
     versions: &Versions,
-) -> Result<Found, Error> {
-    let Some(record) = manager.backend().load_state(key).await? else { return Ok(Found::Nothing) };
+) -> Result<Fit, Error> {
+    let Some(record) = manager.backend().load_state(key).await? else { return Ok(Fit::Nothing) };
     if versions.is_other_type(&record, codec)? {
-        return Ok(Found::OtherType);
+        return Ok(Fit::OtherType);
     }
-    let found = if versions.is_current(&record) { Found::Current } else { Found::Migrated };
+    let found = if versions.is_current(&record) { Fit::Current } else { Fit::Migrated };
     let (location, versions) = (manager.backend().location().to_owned(), versions.clone());
     let reading =
         move || typed::read_as(&record, &location, codec, &versions, codec.read).map(drop);

@@ -144,11 +144,11 @@ impl StateManager {
         };
         let (in_default, in_own) = (self.look(&default, name).await?, self.look(&own, name).await?);
         let key = match (in_default, in_own) {
-            (Look::Imported, _) => return Ok(ImportOutcome::AlreadyThere(default)),
-            (_, Look::Imported) => return Ok(ImportOutcome::AlreadyThere(own)),
-            (Look::Free, _) if is_newest => default,
-            (_, Look::Free) => own,
-            (_, Look::Taken) => return Ok(ImportOutcome::Taken(own)),
+            (Occupancy::Imported, _) => return Ok(ImportOutcome::AlreadyThere(default)),
+            (_, Occupancy::Imported) => return Ok(ImportOutcome::AlreadyThere(own)),
+            (Occupancy::Free, _) if is_newest => default,
+            (_, Occupancy::Free) => own,
+            (_, Occupancy::Taken) => return Ok(ImportOutcome::Taken(own)),
         };
         let path = folder.join(name);
         match blocking(folder, move || Ok(folder::read(&path))).await? {
@@ -157,12 +157,12 @@ impl StateManager {
         }
     }
 
-    async fn look(&self, key: &StateKey, name: &str) -> Result<Look, Error> {
+    async fn look(&self, key: &StateKey, name: &str) -> Result<Occupancy, Error> {
         match self.backend().load_state(key).await {
-            Ok(None) => Ok(Look::Free),
-            Ok(Some(record)) if is_from(&record, name) => Ok(Look::Imported),
+            Ok(None) => Ok(Occupancy::Free),
+            Ok(Some(record)) if is_from(&record, name) => Ok(Occupancy::Imported),
             Ok(Some(_)) | Err(Error::Corrupt { .. } | Error::SchemaVersion { .. }) => {
-                Ok(Look::Taken)
+                Ok(Occupancy::Taken)
             }
             Err(error) => Err(error),
         }
@@ -202,7 +202,7 @@ impl StateManager {
 }
 
 /// What is under a key, to one who wants to import a file.
-enum Look {
+enum Occupancy {
     Free,
     /// What came from that file, whatever became of it since.
     Imported,

@@ -12,6 +12,7 @@ mod history;
 mod hold;
 mod import;
 mod llm;
+mod load;
 mod migrations;
 mod observed;
 mod open_call;
@@ -20,6 +21,7 @@ mod policies;
 mod query;
 mod queue;
 mod renewal;
+mod save;
 mod spool;
 mod start;
 mod switch;
@@ -39,11 +41,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::backend::StateBackend;
-use crate::codec::Codec;
 use crate::error::Error;
 use crate::key::StateKey;
-use crate::observe::Clock;
-use crate::record::{Metadata, Record, Revision, SavedAt};
 
 pub use builder::StateManagerBuilder;
 pub use call::Call;
@@ -55,6 +54,7 @@ pub use history::{Difference, History};
 use hold::Hold;
 pub use import::{ImportOutcome, ImportReport, ImportedFile};
 pub use llm::{Llm, LlmChange, LlmMatch, LlmMigration, LlmName, OnLlmChange};
+pub use load::Loaded;
 pub use migrations::Migrations;
 pub(crate) use open_call::{OpenCall, Terms};
 pub use outage::{Health, OnOutage, Outcome, Resolution, Spooled, SpooledKind};
@@ -70,10 +70,9 @@ pub use told::with_outcome;
 pub(crate) use versions::Counted;
 
 use self::blobs::Blobs;
-use self::outage::{Conduct, Listeners, Outage};
-use self::policies::{Facts, Policies};
+use self::outage::{Listeners, Outage};
+use self::policies::Policies;
 use self::renewal::Renewals;
-use self::start::Start;
 use self::versions::{OfTypes, Versions};
 use self::warm::WarmStates;
 
@@ -122,17 +121,6 @@ struct Inner {
     listeners: Listeners,
 }
 
-/// A state as it was loaded.
-#[non_exhaustive]
-pub struct Loaded<T> {
-    /// The state.
-    pub state: T,
-    /// Which save made it: what [`StateManager::save_state`] expects back.
-    pub revision: Revision,
-    /// What is known about it.
-    pub metadata: Metadata,
-}
-
 impl StateManager {
     /// A manager with the defaults.
     pub fn new(backend: impl StateBackend) -> Self {
@@ -142,129 +130,6 @@ impl StateManager {
     /// A manager with settings of its own.
     pub fn builder(backend: impl StateBackend) -> StateManagerBuilder {
         StateManagerBuilder::over(Arc::new(backend))
-    }
-
-    /// Loads a state; `None` if there is none. Takes no lease and waits for nobody.
-    ///
-    /// With an [`llm`](StateManagerBuilder::llm) it is the state that a call would begin with:
-    /// where another LLM wrote what is stored, [`OnLlmChange`] says which. What cannot be read is
-    /// an error, also where a call would set it aside.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`], [`Error::SchemaVersion`], [`Error::StateType`] or [`Error::Decode`] if
-    /// what is stored cannot be read as a `T`; [`Error::StateVersion`], [`Error::NoMigration`] or
-    /// [`Error::Migration`] if it cannot be [brought up to date](Migrations);
-    /// [`Error::OtherLlm`] or [`Error::LlmMigration`] if
-    /// another LLM wrote it, [`Error::Backend`] if the backend fails.
-    pub async fn load_state<T>(&self, key: &StateKey) -> Result<Option<Loaded<T>>, Error>
-    where
-        T: Serialize + DeserializeOwned + Send + 'static,
-    {
-        if !self.is_on() {
-            return Ok(None);
-        }
-        let policies = &self.inner.policies;
-        policies.check(&self.backend().capabilities(), self.location())?;
-        let stored = self.load_record(key).await?.map(Box::new);
-        let mut start = Start::choose(self, policies, key, stored).await?;
-        let versions = self.versions(None, TypeId::of::<T>());
-        start.migrate(self, Codec::<T>::new().untyped, &versions).await?;
-        let Some(record) = start.record else { return Ok(None) };
-        self.read(*record).await.map(Some)
-    }
-
-    async fn read<T>(&self, record: Record) -> Result<Loaded<T>, Error>
-    where
-        T: Serialize + DeserializeOwned + Send + 'static,
-    {
-        let versions = self.versions(None, TypeId::of::<T>());
-        let state = typed::read(self, &record, Codec::<T>::new(), &versions).await?;
-        Ok(Loaded { state, revision: record.revision, metadata: record.metadata })
-    }
-
-    /// What is known about a state, whatever its type; `None` if there is none.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] or [`Error::SchemaVersion`] if what is stored cannot be read,
-    /// [`Error::Backend`] if the backend fails.
-    pub async fn load_metadata(&self, key: &StateKey) -> Result<Option<Metadata>, Error> {
-        if !self.is_on() {
-            return Ok(None);
-        }
-        let record = self.load_record(key).await?;
-        Ok(record.map(|record| record.metadata))
-    }
-
-    /// What is stored, or what this process knows that is to be.
-    async fn load_record(&self, key: &StateKey) -> Result<Option<Record>, Error> {
-        let clock = Clock::start();
-        let loaded = self.find_record(key).await?;
-        observed::loaded(self.location(), key, clock, loaded.as_ref());
-        Ok(loaded)
-    }
-
-    async fn find_record(&self, key: &StateKey) -> Result<Option<Record>, Error> {
-        let Some(outage) = &self.inner.outage else { return self.backend().load_state(key).await };
-        if let Some(spooled) = outage.spooled(key).await? {
-            return Ok(Some(spooled));
-        }
-        let loaded = match outage.refusal(self, key) {
-            Some(refusal) => Err(refusal),
-            None => self.backend().load_state(key).await,
-        };
-        let error = match loaded {
-            Err(error) if error.is_outage() => error,
-            loaded => return loaded,
-        };
-        outage.went_away(self, key, &error);
-        let known = if outage.policy == OnOutage::Fail { None } else { outage.known(key) };
-        known.map(Some).ok_or(error)
-    }
-
-    /// Saves a state over the revision that it was made from; over nothing if `expected` is
-    /// `None`. Waits until no call holds the key.
-    ///
-    /// The state is taken by value because a large one is written on another thread.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] if something else is stored, [`Error::Corrupt`] or
-    /// [`Error::SchemaVersion`] if that cannot be read, [`Error::LeaseTimeout`] if the key was not
-    /// free in time, [`Error::Reentrant`] inside a `#[robust]` function that holds the key,
-    /// [`Error::Encode`] if the state cannot be kept, [`Error::Config`] if it cannot
-    /// [expire](StateManagerBuilder::ttl), [`Error::Backend`] if the backend fails: in all of these
-    /// nothing changed. [`Error::OutcomeUnknown`] if it may have.
-    ///
-    /// A panic of the type's own `Serialize` or `Deserialize` goes on as that panic, on whatever
-    /// thread it happened, and nothing changed.
-    ///
-    /// # Cancellation
-    /// Dropped before the save begins, nothing happens. A save that has begun runs to its end.
-    pub async fn save_state<T>(
-        &self,
-        key: &StateKey,
-        state: T,
-        expected: Option<Revision>,
-    ) -> Result<Revision, Error>
-    where
-        T: Serialize + DeserializeOwned + Send + 'static,
-    {
-        let conduct = Conduct::of_save(self.policy());
-        let (wait, ttl) = (self.inner.wait, self.ttl(None)?);
-        let mut prepared = typed::write(self, key, Box::new(state), expected, 0).await?;
-        if !self.is_on() {
-            return Ok(prepared.write.record.revision);
-        }
-        prepared.write.ttl = ttl;
-        prepared.version = self.versions(None, TypeId::of::<T>()).to_write();
-        let (hold, stored) = Hold::open(self, self.place(key), wait, conduct).await?;
-        // What was replaced is known only where it is what was expected.
-        let is_expected = stored.as_ref().map(|stored| stored.revision) == expected;
-        let (metadata, state) = stored.map(|stored| (stored.metadata, stored.state)).unzip();
-        prepared.write.replaced = state.filter(|_| is_expected);
-        let mut metadata = metadata.unwrap_or_default();
-        Facts::default().stamp(&mut metadata, self.inner.policies.llm.as_ref());
-        prepared.write.record.metadata = metadata;
-        self.save(hold, prepared).await.map(|outcome| outcome.revision())
     }
 
     /// Deletes a state, also one that cannot be read; `false` if there was none. Waits until no
@@ -374,24 +239,6 @@ impl StateManager {
         }
         Ok(Some(ttl))
     }
-
-    /// Saves what was prepared, now, and remembers what the next call would load.
-    async fn save(&self, hold: Box<Hold>, mut prepared: typed::Prepared) -> Result<Outcome, Error> {
-        let metadata = &mut prepared.write.record.metadata;
-        let before = metadata.blob_ids.take();
-        metadata.saved_at = Some(SavedAt::now());
-        metadata.state_version = prepared.version;
-        let key = prepared.write.record.key.clone();
-        let with_blobs = self.with_blobs(&mut prepared.write, prepared.blobs, before);
-        if let Err(error) = Box::pin(with_blobs).await {
-            self.inner.listeners.tell(&key, Err(&error));
-            Box::pin(hold.release()).await;
-            return Err(error);
-        }
-        let outcome = hold.save(prepared.write).await?;
-        self.inner.warm.put(key, prepared.warm);
-        Ok(outcome)
-    }
 }
 
 impl fmt::Debug for StateManager {
@@ -402,16 +249,6 @@ impl fmt::Debug for StateManager {
             .field("ttl", &self.inner.ttl)
             .field("is_enabled", &self.is_enabled())
             .field("policies", &self.inner.policies)
-            .finish_non_exhaustive()
-    }
-}
-
-/// States are private.
-impl<T> fmt::Debug for Loaded<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Loaded")
-            .field("revision", &self.revision)
-            .field("metadata", &self.metadata)
             .finish_non_exhaustive()
     }
 }

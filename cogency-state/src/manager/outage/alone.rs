@@ -150,7 +150,8 @@ impl Alone {
 /// The backend is away, and so is the state.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{0}; this process neither saved nor spooled the state last, so it does not know it: call again \
-     when the backend is back, or let such calls begin anew with `on_outage = fresh`"
+    "{}; this process neither saved nor spooled the state last, so it does not know it: call again \
+     when the backend is back, or let such calls begin anew with `on_outage = fresh`",
+    .0.cause()
 )]
 struct NotKnown(#[source] Error);

@@ -24,7 +24,7 @@ pub(crate) struct Breaker {
 #[derive(Clone, Debug)]
 pub(crate) struct Away {
     pub(crate) since: SystemTime,
-    /// What the backend, or the way to it, said last.
+    /// What the backend, or the way to it, said last; not about whose state, for others hear it.
     pub(crate) said: String,
     /// The key that could not be reached: to ask for it is the probe.
     pub(crate) key: StateKey,
@@ -55,7 +55,7 @@ impl Breaker {
         if self.period.is_zero() {
             return false;
         }
-        let mut said = error.to_string();
+        let mut said = error.cause();
         let mut away = self.lock();
         let is_new = away.is_none();
         let since = away.as_ref().map_or_else(SystemTime::now, |away| away.since);
@@ -81,7 +81,7 @@ impl Breaker {
     /// Why the backend is not asked now.
     pub(crate) fn refusal(&self, key: &StateKey, location: &str) -> Option<Error> {
         let away = self.away()?;
-        Some(Error::out_of_reach(Some(key), location, "be asked for", NotAsked(away)))
+        Some(Error::out_of_reach(Some(key), location, "answer for", NotAsked(away)))
     }
 
     /// No code that can panic runs under the lock, so a poisoned one is whole.
@@ -105,8 +105,8 @@ impl fmt::Display for NotAsked {
         let away = self.0.since.elapsed().unwrap_or_default().as_secs();
         write!(
             f,
-            "it was found out of reach {away} s ago, is probed in the background and will be used \
-             again when it answers; what was said last: {}",
+            "{}; it has been out of reach for {away} s, is probed in the background, and is used \
+             again as soon as it answers",
             self.0.said
         )
     }

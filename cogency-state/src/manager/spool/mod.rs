@@ -24,7 +24,7 @@ pub(crate) use self::entry::Entry;
 use self::locked::Locked;
 pub(crate) use self::name::EntryName;
 pub(crate) use self::place::{Appended, Kind};
-use self::place::{Found, Place};
+use self::place::{Place, SpoolFile};
 use crate::backend::Write;
 use crate::blob::BlobId;
 use crate::error::stopped;
@@ -183,7 +183,7 @@ impl Spool {
                     None => Err("it does not say whose it is".to_owned()),
                 };
                 let path = found.path();
-                let Found { kind, name, bytes, since, .. } = found;
+                let SpoolFile { kind, name, bytes, since, .. } = found;
                 listed.push(Listed { key, kind, name, bytes, since, path, entry });
             }
             Ok(listed)
@@ -257,7 +257,7 @@ pub(crate) fn is_over(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|deadline| Instant::now() >= deadline)
 }
 
-fn total(found: &[Found]) -> Totals {
+fn total(found: &[SpoolFile]) -> Totals {
     let mut totals = Totals::default();
     for found in found {
         totals.bytes += found.bytes;
@@ -274,7 +274,7 @@ fn total(found: &[Found]) -> Totals {
     totals
 }
 
-fn key_of(place: &Place, found: &Found) -> io::Result<Option<StateKey>> {
+fn key_of(place: &Place, found: &SpoolFile) -> io::Result<Option<StateKey>> {
     if let Some(key) = &found.key {
         return Ok(Some(key.clone()));
     }

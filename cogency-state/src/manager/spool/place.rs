@@ -77,7 +77,7 @@ pub(super) struct KeyFolder {
 
 /// A file as a listing shows it.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct SpoolFile {
     pub(super) kind: Kind,
     pub(super) name: EntryName,
     pub(super) bytes: u64,
@@ -88,7 +88,7 @@ pub(super) struct Found {
     folders: (String, String),
 }
 
-impl Found {
+impl SpoolFile {
     /// Below the folder of the location.
     pub(super) fn path(&self) -> PathBuf {
         let (user, own) = &self.folders;
@@ -205,7 +205,7 @@ impl Place {
     }
 
     /// All that is in the spool, in order.
-    pub(super) fn list(&self) -> io::Result<Vec<Found>> {
+    pub(super) fn list(&self) -> io::Result<Vec<SpoolFile>> {
         let mut found = Vec::new();
         let Some(location) = self.open()? else { return Ok(found) };
         for user_name in location.names()? {
@@ -220,7 +220,7 @@ impl Place {
     }
 
     /// All of one key.
-    pub(super) fn list_of(&self, key: &StateKey) -> io::Result<Vec<Found>> {
+    pub(super) fn list_of(&self, key: &StateKey) -> io::Result<Vec<SpoolFile>> {
         let mut found = Vec::new();
         let [user_name, own_name] = folder_names(key);
         let Some(location) = self.open()? else { return Ok(found) };
@@ -231,7 +231,7 @@ impl Place {
     }
 
     /// The text of a file that was listed; `None` if it is gone since.
-    pub(super) fn read(&self, found: &Found) -> io::Result<Option<Bytes>> {
+    pub(super) fn read(&self, found: &SpoolFile) -> io::Result<Option<Bytes>> {
         let (user, own) = &found.folders;
         let names = [user.as_str(), own.as_str(), found.kind.folder()];
         let mut folder = self.open()?;
@@ -270,7 +270,11 @@ fn last(own: &Folder) -> io::Result<u64> {
     Ok(last)
 }
 
-fn list_key(own: &Folder, folders: &(String, String), found: &mut Vec<Found>) -> io::Result<()> {
+fn list_key(
+    own: &Folder,
+    folders: &(String, String),
+    found: &mut Vec<SpoolFile>,
+) -> io::Result<()> {
     let ids = (names::id_of(&folders.0), names::id_of(&folders.1));
     let key = match ids {
         (Some(user), Some(session)) => StateKey::new(user, session).ok(),
@@ -284,7 +288,7 @@ fn list_key(own: &Folder, folders: &(String, String), found: &mut Vec<Found>) ->
             let bytes = u64::try_from(stat.st_size).unwrap_or(0);
             let since = std::time::Duration::from_secs(u64::try_from(stat.st_mtime).unwrap_or(0));
             let (since, key, folders) = (UNIX_EPOCH + since, key.clone(), folders.clone());
-            found.push(Found { kind, name, bytes, since, key, folders });
+            found.push(SpoolFile { kind, name, bytes, since, key, folders });
         }
     }
     Ok(())
