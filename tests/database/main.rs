@@ -20,7 +20,6 @@ mod ledgers;
 mod meetings;
 mod migrations;
 mod outages;
-#[expect(dead_code, reason = "other tests need more of it")]
 mod places;
 mod plans;
 mod pools;
@@ -32,6 +31,7 @@ mod texts;
 mod tls;
 mod together;
 mod upgrades;
+mod waiting;
 
 use cogency_state::{
     DatabaseBackend, Holder, Lease, LeaseAttempt, Metadata, Opened, Record, Revision,

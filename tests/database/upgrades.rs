@@ -5,41 +5,65 @@ use cogency_state::{
     WriteId,
 };
 
-use crate::migrations::MIGRATIONS;
+use crate::migrations::migrations;
 use crate::places::Database;
 use crate::{key, lease, save, write};
 
-/// The migrations of a database's folder, in their order, but for the last.
+/// The migrations of a database's folder with these names, in their order, but for the last.
 macro_rules! earlier {
-    ($folder:literal) => {
-        [
-            earlier!($folder, "0001_states_and_leases.sql"),
-            earlier!($folder, "0002_history.sql"),
-            earlier!($folder, "0003_aside.sql"),
-            earlier!($folder, "0004_query_indexes.sql"),
-            earlier!($folder, "0005_apart.sql"),
-        ]
-    };
-    ($folder:literal, $file:literal) => {
-        include_str!(concat!("../../cogency-state/src/backend/database/", $folder, "/", $file))
+    ($folder:literal, $($file:literal),+) => {
+        &[$(include_str!(concat!(
+            "../../cogency-state/src/backend/database/", $folder, "/", $file, ".sql"
+        ))),+]
     };
 }
 
-const SQLITE: [&str; 5] = earlier!("sqlite");
-const POSTGRES: [&str; 5] = earlier!("postgres");
-const MARIADB: [&str; 5] = earlier!("mysql");
+const SQLITE: &[&str] = earlier!(
+    "sqlite",
+    "0001_states_and_leases",
+    "0002_history",
+    "0003_aside",
+    "0004_query_indexes",
+    "0005_apart"
+);
+const POSTGRES: &[&str] = earlier!(
+    "postgres",
+    "0001_states_and_leases",
+    "0002_history",
+    "0003_aside",
+    "0004_query_indexes",
+    "0005_apart",
+    "0006_blobs"
+);
+const MARIADB: &[&str] = earlier!(
+    "mysql",
+    "0001_states_and_leases",
+    "0002_history",
+    "0003_aside",
+    "0004_query_indexes",
+    "0005_apart"
+);
+
+/// All of a database's but for the last.
+pub(crate) fn earlier(database: &Database) -> &'static [&'static str] {
+    match database.name {
+        "sqlite" => SQLITE,
+        "postgres" => POSTGRES,
+        _ => MARIADB,
+    }
+}
 
 /// What puts together a state that is apart, on SQLite, where it stands in the view.
-const WHOLE: &str = earlier!("sqlite", "whole.sql");
+const WHOLE: &str = include_str!("../../cogency-state/src/backend/database/sqlite/whole.sql");
 /// The last version whose states all stood in their rows.
 const ALL_WHOLE: usize = 4;
 
 /// A database as its first migrations made it, with a state of each of these users.
 pub(crate) fn of_version(version: usize, database: &Database, users: &[&str]) {
-    let (migrations, at) = match database.name {
-        "sqlite" => (SQLITE, "TEXT"),
-        "postgres" => (POSTGRES, "timestamptz"),
-        _ => (MARIADB, "DATETIME(6)"),
+    let at = match database.name {
+        "sqlite" => "TEXT",
+        "postgres" => "timestamptz",
+        _ => "DATETIME(6)",
     };
     if let Some(path) = database.url.strip_prefix("sqlite:") {
         std::fs::File::create(path).unwrap();
@@ -47,7 +71,7 @@ pub(crate) fn of_version(version: usize, database: &Database, users: &[&str]) {
     database.run(&format!(
         "CREATE TABLE {{p}}migrations (version BIGINT PRIMARY KEY, applied_at {at})"
     ));
-    for (nth, migration) in migrations.into_iter().take(version).enumerate() {
+    for (nth, migration) in earlier(database).iter().take(version).enumerate() {
         database.run(&migration.replace("{whole}", WHOLE.trim_end()));
         database.run(&format!("INSERT INTO {{p}}migrations (version) VALUES ({})", nth + 1));
     }
@@ -63,9 +87,9 @@ pub(crate) fn of_version(version: usize, database: &Database, users: &[&str]) {
 
 #[tokio::test]
 async fn states_of_each_earlier_version_are_kept_and_saved_over() {
-    assert_eq!(i64::try_from(SQLITE.len()).unwrap() + 1, MIGRATIONS);
-    for version in 1..=SQLITE.len() {
-        for database in Database::each() {
+    for kind in Database::each() {
+        for version in 1..=earlier(&kind).len() {
+            let database = kind.afresh();
             of_version(version, &database, &["alice"]);
             let backend = database.connect().await;
             let record = backend.load_state(&key("alice")).await.unwrap().unwrap();
@@ -83,7 +107,10 @@ async fn states_without_a_history_are_kept_and_get_one_with_their_next_save() {
     for database in Database::each() {
         of_version(1, &database, &["alice", "bob"]);
         let backend = database.connect().await;
-        assert_eq!(database.number("SELECT MAX(version) FROM {p}migrations"), MIGRATIONS);
+        assert_eq!(
+            database.number("SELECT MAX(version) FROM {p}migrations"),
+            migrations(&database)
+        );
         let alice = key("alice");
         let opened = backend.acquire_and_load(&alice, &Holder::current()).await.unwrap();
         let Opened::Acquired { lease, record: Some(record) } = opened else { panic!("{opened:?}") };
@@ -112,8 +139,9 @@ async fn states_without_a_history_are_kept_and_get_one_with_their_next_save() {
 /// An operator applies what stands behind the last migration that there is.
 #[tokio::test]
 async fn an_earlier_version_is_upgraded_by_hand() {
-    for version in 1..=SQLITE.len() {
-        for database in Database::each() {
+    for kind in Database::each() {
+        for version in 1..=earlier(&kind).len() {
+            let database = kind.afresh();
             of_version(version, &database, &["alice"]);
             let refused = database.builder().never_migrate().connect().await.unwrap_err();
             assert!(refused.to_string().contains(&format!("at version {version}")), "{refused}");
@@ -142,8 +170,8 @@ async fn ten_backends_that_meet_an_earlier_version_upgrade_it_once() {
         for backend in backends {
             assert!(backend.await.unwrap().load_state(&key("alice")).await.unwrap().is_some());
         }
-        let migrations = database.number("SELECT COUNT(*) FROM {p}migrations");
-        assert_eq!(migrations, MIGRATIONS, "{}", database.name);
+        let applied = database.number("SELECT COUNT(*) FROM {p}migrations");
+        assert_eq!(applied, migrations(&database), "{}", database.name);
     }
 }
 
@@ -219,8 +247,9 @@ async fn fill(backend: &DatabaseBackend) -> Aside {
 
 #[tokio::test]
 async fn histories_and_what_is_aside_of_each_earlier_version_are_kept_and_gone_on_from() {
-    for version in 2..=SQLITE.len() {
-        for database in Database::each() {
+    for kind in Database::each() {
+        for version in 2..=earlier(&kind).len() {
+            let database = kind.afresh();
             of_version(version, &database, &[]);
             let now = format!("now_{}", database.prefix);
             let filled = DatabaseBackend::builder(&database.url).prefix(&now);
