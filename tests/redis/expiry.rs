@@ -233,6 +233,7 @@ async fn a_time_that_another_program_gave_a_state_holds_until_the_next_save() {
     // What another program writes under a lease, or keeps for ever, does not expire with it.
     shared().run::<()>(&["PEXPIRE", &place.record(), "60000"]);
     let (lease, _) = place.open().await;
+    assert!(place.is_kept());
     shared().run::<()>(&["PERSIST", &place.record()]);
     place.backend.release_lease(&lease).await.unwrap();
     assert_eq!(place.expires(), -1);

@@ -347,3 +347,34 @@ async fn a_look_without_a_lease_sees_one_version_or_another_and_no_mixture() {
     }
     writing.await.unwrap();
 }
+
+#[tokio::test]
+async fn who_wrote_a_history_prunes_it_without_reading_it() {
+    let server = RedisServer::start();
+    let stays = Retention::Versions(20);
+    let open = || RedisBackend::builder(&server.url()).history(stays).build().unwrap();
+    let rewrite = async |backend: &RedisBackend| {
+        let manager = crate::strict(backend.clone());
+        for number in 0..100 {
+            let mut call = manager.begin::<String>(&key("alice")).await.unwrap();
+            call.state = number.to_string().repeat(50);
+            call.commit().await.unwrap();
+        }
+    };
+    let is_pruned = async |backend: &RedisBackend| {
+        let there = versions(backend).await;
+        assert!((20..=40).contains(&there.len()), "{there:?}");
+        assert!(there.is_sorted_by(|newer, older| *newer == older + 1), "{there:?}");
+        assert!(backend.verify_history(&key("alice")).await.unwrap().is_current);
+    };
+    let (first, second) = (open(), open());
+    rewrite(&first).await;
+    let asked: String = server.run(&["INFO", "commandstats"]);
+    assert!(asked.contains("cmdstat_xtrim:") && !asked.contains("cmdstat_xrange:"), "{asked}");
+    is_pruned(&first).await;
+    // Who did not write all of it reads it.
+    for backend in [&second, &first, &second] {
+        rewrite(backend).await;
+        is_pruned(backend).await;
+    }
+}

@@ -70,7 +70,7 @@ fn one_round(url: &str, kills: usize) {
 /// An agent that goes on until it is killed.
 fn agent(url: &str, number: u64) -> Watched {
     // Some keep each state whole, some in its history: the same ones, in turn.
-    let url = format!("{url}&whole_up_to={}", number % 2 * 65536);
+    let url = format!("{url}&whole={}", number % 2 * 65536);
     let (number, calls) = (number.to_string(), u64::MAX.to_string());
     let arguments = [&[number.as_str(), &calls], &USERS[..]].concat();
     Watched::new(start("enter", &url, &arguments))

@@ -47,7 +47,7 @@ fn one_round(server: &RedisServer, users: &[&str]) -> Duration {
     let agents: Vec<_> = (0..AGENTS)
         .map(|agent| {
             // Some keep each state whole, some in its history: the same ones, in turn.
-            let url = format!("{}?whole_up_to={}", server.url(), agent % 2 * WHOLE_UP_TO);
+            let url = format!("{}?whole={}", server.url(), agent % 2 * WHOLE_UP_TO);
             let agent = agent.to_string();
             let arguments = [&[agent.as_str(), &calls], users].concat();
             Watched::new(start("enter", &url, &arguments))

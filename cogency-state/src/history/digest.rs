@@ -26,16 +26,24 @@ impl HistoryHash {
             *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
         }
         let hash = Self(bytes);
-        (hash.to_string() == text).then_some(hash)
+        (hash.digits() == text.as_bytes()).then_some(hash)
+    }
+
+    /// Its text, without an allocation: each entry has several.
+    fn digits(self) -> [u8; 64] {
+        let digit = |value: u8| value + if value < 10 { b'0' } else { b'a' - 10 };
+        let mut text = [0; 64];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        }
+        text
     }
 }
 
 impl fmt::Display for HistoryHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default();
-        let pairs = self.0.iter().map(|byte| [digit(byte >> 4), digit(byte & 15)]);
-        // At once: each entry has two of them.
-        f.write_str(&pairs.flatten().collect::<String>())
+        // Digits are text in any case.
+        f.write_str(std::str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }
 
@@ -54,6 +62,7 @@ impl<'de> serde::Deserialize<'de> for HistoryHash {
 
 impl serde::Serialize for HistoryHash {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        // Digits are text in any case.
+        serializer.serialize_str(std::str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }

@@ -72,6 +72,11 @@ impl Head {
         }
     }
 
+    /// Its newest entry.
+    pub(crate) fn place(&self) -> Anchor {
+        Anchor { sequence: self.sequence, hash: self.hash }
+    }
+
     /// Where it stands behind one more entry.
     pub(crate) fn after(&self, entry: &Entry, hash: HistoryHash) -> Self {
         let newest = match entry.kind {

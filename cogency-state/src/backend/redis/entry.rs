@@ -71,6 +71,9 @@ fn is_false(flag: &bool) -> bool {
 /// An entry on its way to the server.
 pub(super) struct Written {
     pub(super) sequence: u64,
+    pub(super) kind: Kind,
+    /// The entry before it.
+    pub(super) previous: Anchor,
     /// How many there are before it.
     pub(super) before: u64,
     pub(super) json: Vec<u8>,
@@ -87,14 +90,15 @@ impl Written {
         let Next { mut entry, head } = next;
         let apart = entry.content.len() > INLINE_CONTENT;
         let content = if apart { std::mem::take(&mut entry.content) } else { Bytes::new() };
-        let previous = before.map_or(HistoryHash::ZERO, |before| before.head.hash);
-        let sequence = entry.sequence;
-        let stands = Stands::of(&standing, entry.kind).sealed(head.hash)?;
-        let stored = Stored { row: HistoryRow { previous, hash: head.hash, entry }, apart, stands };
+        let previous = before.map_or(Anchor::NONE, |before| before.head.place());
+        let (sequence, kind) = (entry.sequence, entry.kind);
+        let stands = Stands::of(&standing, kind).sealed(head.hash)?;
+        let row = HistoryRow { previous: previous.hash, hash: head.hash, entry };
+        let stored = Stored { row, apart, stands };
         let mut json = Vec::with_capacity(2 * INLINE_CONTENT);
         serde_json::to_writer(&mut json, &stored)?;
         let entries = before.map_or(0, |before| before.entries);
-        Ok(Self { sequence, before: entries, json, content, standing })
+        Ok(Self { sequence, kind, previous, before: entries, json, content, standing })
     }
 
     /// How many bytes go out.

@@ -8,10 +8,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use lru::LruCache;
 
+use super::entry::Written;
 use super::request::INLINE_BYTES;
-use super::standing::{Standing, Stands};
+use super::standing::Stands;
+use super::trail::Trail;
 use crate::envelope::in_history::Place;
-use crate::history::{Entry, Event, Kind, Origin};
+use crate::history::{Anchor, Entry, Event, Kind, Origin, Retention};
 use crate::key::StateKey;
 use crate::record::{Record, Revision};
 
@@ -53,6 +55,7 @@ pub(super) struct KnownRecord {
     /// The value of a small one: it is sent again, so that all of it can be compared.
     value: Option<Bytes>,
     more: More,
+    trail: Trail,
 }
 
 impl KnownRecord {
@@ -64,12 +67,18 @@ impl KnownRecord {
             length: value.len(),
             value: is_small.then(|| value.clone()),
             more: More::default(),
+            trail: Trail::default(),
         }
     }
 
     /// The same, where more is known.
     pub(super) fn with(self, more: More) -> Self {
         Self { more, ..self }
+    }
+
+    /// The same, at the end of a trail.
+    pub(super) fn behind(self, trail: Trail) -> Self {
+        Self { trail, ..self }
     }
 
     pub(super) fn more(&self) -> &More {
@@ -152,15 +161,37 @@ impl Known {
         }
     }
 
-    /// The history of a record stands elsewhere now.
-    pub(super) fn stands(&self, key: &StateKey, standing: &Standing) {
+    /// The trail of what was written to a key's history. It is not known any more then.
+    pub(super) fn take_trail(&self, key: &StateKey) -> Trail {
+        let mut inner = self.lock();
+        inner
+            .records
+            .peek_mut(key)
+            .map(|known| std::mem::take(&mut known.trail))
+            .unwrap_or_default()
+    }
+
+    /// The last entry of a history that need not stay, if that is known of one that ends so.
+    pub(super) fn last_to_go(
+        &self,
+        key: &StateKey,
+        end: Anchor,
+        stays: Retention,
+        now: u64,
+    ) -> Option<Anchor> {
+        self.lock().records.peek(key)?.trail.last_to_go(end, stays, now)
+    }
+
+    /// What was written to the history of a record, which it left as it was.
+    pub(super) fn noted(&self, key: &StateKey, written: &Written) {
         let mut inner = self.lock();
         let known = inner.records.peek_mut(key);
         let is_its = |known: &&mut KnownRecord| {
-            known.record.revision.write_id.to_string() == standing.head.write_id
+            known.record.revision.write_id.to_string() == written.standing.head.write_id
         };
         if let Some(known) = known.filter(is_its) {
-            known.more.stands = Stands::At(standing.clone());
+            known.more.stands = Stands::At(written.standing.clone());
+            known.trail.follow(written);
         }
     }
 

@@ -121,14 +121,14 @@ impl Records {
     ) -> Result<Option<Record>, Error> {
         let (key, Looked { beginning, more, expires, .. }) = (lease.key(), looked);
         let was_large = known.as_ref().is_some_and(KnownRecord::is_large);
+        let attempt = self.attempt(lease)?;
+        if expires.is_some() && known.as_ref().is_some_and(|known| known.more().is_immortal) {
+            self.keep(key, &attempt).await?;
+        }
         match &known {
             None if more == Some(ONLY_THE_LEASE) => return Ok(None),
             Some(known) if known.is(&beginning, more) => return Ok(Some(known.record.clone())),
             _ => {}
-        }
-        let attempt = self.attempt(lease)?;
-        if expires.is_some() && known.as_ref().is_some_and(|known| known.more().is_immortal) {
-            self.keep_history(key, &attempt).await?;
         }
         if let Some(known) = &known {
             attempt.found_another(known.more().stands.is_known() && !known.more().is_shared);
@@ -148,13 +148,15 @@ impl Records {
         Ok(record)
     }
 
-    /// Keeps a history with its record, which is not the one that was known never to expire.
-    async fn keep_history(&self, key: &StateKey, attempt: &Attempt) -> Result<(), Error> {
+    /// Keeps a record with its history, which is not the one that was known never to expire, or was
+    /// given a time by another program.
+    async fn keep(&self, key: &StateKey, attempt: &Attempt) -> Result<(), Error> {
         let lasts = millis(self.lease_ttl);
         let keep = |name: &str| command(&[b"PEXPIRE", name.as_bytes(), lasts.as_bytes(), b"GT"]);
-        let request = Request::one(keep(attempt.history())).then(keep(attempt.contents()));
+        let names = [attempt.record(), attempt.history(), attempt.contents()];
+        let request = names.iter().fold(Request::new(), |all, name| all.then(keep(name)));
         let kept = self.value(&request).await;
-        kept.map(drop).map_err(|failure| self.failed(Some(key), "keep the history of", failure))
+        kept.map(drop).map_err(|failure| self.failed(Some(key), "keep", failure))
     }
 
     /// How many milliseconds the key of a lease lives.

@@ -37,6 +37,7 @@ mod scripts;
 mod slot;
 mod standing;
 mod taking;
+mod trail;
 mod url;
 mod waiting;
 
@@ -75,7 +76,7 @@ const TRIES: usize = 5;
 /// | `rediss+sentinel://…`, `rediss+cluster://…` | the same with TLS everywhere |
 ///
 /// Behind a `?` may stand `prefix=name`, `lease_ttl=5s`, `history=100` (also `90d`, `all`, `off`),
-/// `whole_up_to=64KB` and `require=always`, as in [`RedisBackendBuilder`]. The user and the password are those of the servers; sentinels that want
+/// `whole=64KB` and `require=always`, as in [`RedisBackendBuilder`]. The user and the password are those of the servers; sentinels that want
 /// one have `sentinel_user` and `sentinel_password` behind the `?`. By TLS the certificates have to
 /// be those of the hosts that sentinels and clusters announce, which are IP addresses unless they
 /// are told otherwise.

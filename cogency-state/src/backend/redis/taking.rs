@@ -46,7 +46,7 @@ pub(super) const ONLY_THE_LEASE: i64 = 1;
 
 impl Look<'_> {
     /// A request that takes the lease, whose key lives for so many milliseconds, and looks at the
-    /// record, which lives for as many as the lease lasts.
+    /// record, which lives for as many as the lease lasts unless it is known to stay anyway.
     ///
     /// Who does not get the lease keeps the record too, for no longer than whoever has it could.
     /// Its history is kept with it, and goes a moment later: never before it.
@@ -64,11 +64,10 @@ impl Look<'_> {
         let keep = |name: &[u8]| command(&[b"PEXPIRE", name, lasts.as_bytes(), b"GT"]);
         let mut request = Request::one(take)
             .then_without_key(command(&[b"TIME"]))
-            .then(command(&[b"PEXPIRETIME", record]))
-            .then(keep(record));
+            .then(command(&[b"PEXPIRETIME", record]));
         if self.may_expire() {
-            request = request.then(keep(attempt.history().as_bytes()));
-            request = request.then(keep(attempt.contents().as_bytes()));
+            let names = [attempt.record(), attempt.history(), attempt.contents()];
+            request = names.iter().fold(request, |all, name| all.then(keep(name.as_bytes())));
         }
         if with_standing {
             let commands = Records::look_at_history(attempt.history());
@@ -125,7 +124,7 @@ impl Looked {
             redis::from_redis_value(next()?).map_err(|_| STRANGE)?;
         let Value::Int(expires) = next()? else { return Err(STRANGE) };
         // Whether that was changed is of no interest.
-        for _ in 0..if look.may_expire() { 3 } else { 1 } {
+        for _ in 0..if look.may_expire() { 3 } else { 0 } {
             next()?;
         }
         let stands = if with_standing {

@@ -28,6 +28,12 @@ enum Pruned {
     Moved,
 }
 
+impl Pruned {
+    fn is_done(&self) -> bool {
+        matches!(self, Self::Removed(_))
+    }
+}
+
 impl Records {
     pub(super) async fn prune_history(
         &self,
@@ -99,7 +105,7 @@ impl Records {
         let removed = Pruned::Removed(last.sequence - standing.head.pruned.sequence);
         if said.word == "done" {
             said.replicated.map_err(|problem| self.pruning_in_doubt(key, problem.into()))?;
-            self.known.stands(key, &written.standing);
+            self.known.noted(key, &written);
             return Ok(removed);
         }
         if said.word == "cut" {
@@ -144,9 +150,27 @@ impl Records {
             return;
         };
         attempt.found_moved();
-        if let Err(error) = self.prune_history(key, retention).await {
+        let now = attempt.origin().at;
+        if let Err(error) = self.let_go(key, standing, retention, now).await {
             tracing::warn!(%key, %error, "a history was not pruned");
         }
+    }
+
+    /// Who wrote it all need not read it.
+    async fn let_go(
+        &self,
+        key: &StateKey,
+        standing: &Standing,
+        retention: Retention,
+        now: u64,
+    ) -> Result<(), Error> {
+        if let Some(last) = self.known.last_to_go(key, standing.head.place(), retention, now) {
+            let is_gone = last.sequence <= standing.head.pruned.sequence;
+            if is_gone || self.prune_to(key, standing, last, now).await?.is_done() {
+                return Ok(());
+            }
+        }
+        self.prune_history(key, retention).await.map(drop)
     }
 
     pub(super) async fn prune_history_through(

@@ -137,8 +137,12 @@ impl Records {
             is_immortal: save.write.ttl.is_none(),
             is_shared: save.attempt.is_shared(),
         };
+        let mut trail = self.known.take_trail(&record.key);
+        if let Some(entry) = &entry {
+            trail.follow(entry);
+        }
         let known = KnownRecord::new(record, save.beginning.clone(), &save.document);
-        self.known.put(known.with(more));
+        self.known.put(known.with(more).behind(trail));
         if let Some(standing) = standing {
             // In a box, so that who prunes nothing does not carry it along.
             Box::pin(self.prune_behind(save.lease.key(), save.attempt, &standing)).await;

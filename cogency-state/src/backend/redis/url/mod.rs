@@ -14,7 +14,7 @@ const LEGAL: &str = "`redis://<host>`, `redis://<user>:<password>@<host>:<port>/
                      sentinels, `redis+cluster://<host>,<host>`, the same with `rediss` for TLS, \
                      or `redis+unix:///<path>?db=<database>`; behind a `?` also `prefix=<name>`, \
                      `lease_ttl=<duration>`, `history=<off, all, versions or duration>`, \
-                     `whole_up_to=<bytes>` and `require=<always, everysec, sometimes or replicas(<number>)>`";
+                     `whole=<bytes>` and `require=<always, everysec, sometimes or replicas(<number>)>`";
 
 /// The port of a sentinel whose URL names none.
 const SENTINEL_PORT: u16 = 26379;
@@ -261,7 +261,7 @@ mod tests {
             assert_eq!(options.lease_ttl, Some(Duration::from_secs(2)));
             assert_eq!(options.durability, Some(RedisDurability::EverySecond));
             assert_eq!(options.replicas, Some(2));
-            let options = parse(&format!("{begin}?history=7&whole_up_to=2KB")).unwrap().options;
+            let options = parse(&format!("{begin}?history=7&whole=2KB")).unwrap().options;
             assert_eq!(options.history, Some(Keeps::History(Retention::Versions(7))));
             assert_eq!(options.whole_up_to, Some(2048));
         }
@@ -281,7 +281,7 @@ mod tests {
             "redis://:hunter2@host?lease_ttl=hunter2",
             "redis://:hunter2@host?history=hunter2",
             "redis://:hunter2@host?history=0",
-            "redis://:hunter2@host?whole_up_to=hunter2KB",
+            "redis://:hunter2@host?whole=hunter2KB",
             "redis://:hunter2@host?sentinel_password=hunter2",
             "redis://:hunter2@0.0.0.0",
             "redis+sentinel://:hunter2@host",

@@ -36,7 +36,7 @@ impl Options {
                 let legal = "`off`, `all`, a number of versions or a duration such as `90d`";
                 self.history = Some(Keeps::parse(value).ok_or_else(|| unreadable(name, legal))?);
             }
-            "whole_up_to" => {
+            "whole" => {
                 let legal = "a number of bytes such as `65536`, or of KB such as `64KB`";
                 self.whole_up_to = Some(bytes(value).ok_or_else(|| unreadable(name, legal))?);
             }
