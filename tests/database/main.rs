@@ -20,7 +20,6 @@ mod ledgers;
 mod meetings;
 mod migrations;
 mod outages;
-#[expect(dead_code, reason = "other tests need more of it")]
 mod places;
 mod plans;
 mod pools;
