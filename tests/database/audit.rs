@@ -174,6 +174,48 @@ async fn a_beginning_that_was_removed_without_a_pruning_is_found() {
 }
 
 /// A head that cannot be read is no history to go on from.
+
+/// The chain alone cannot tell: what is stored does, and a hash that was kept elsewhere.
+#[tokio::test]
+async fn a_newest_entry_that_was_dropped_with_the_head_set_back_shows_beside_what_is_stored() {
+    for database in Database::each() {
+        let backend = history(&database).await;
+        let before = backend.verify_history(&key("alice")).await.unwrap();
+        let _kept = Kept::of(&database);
+        save(&backend, &key("alice"), "\"to be dropped\"").await;
+        let whole = backend.verify_history(&key("alice")).await.unwrap();
+        assert!(whole.is_current, "{}", database.name);
+        database.run(
+            "DELETE FROM {p}history WHERE seq = 8; \
+             DELETE FROM {p}heads; INSERT INTO {p}heads SELECT * FROM {p}kept_heads",
+        );
+        let found = backend.verify_history(&key("alice")).await.unwrap();
+        assert!(!found.is_current, "{}", database.name);
+        assert_eq!(found.hash, before.hash, "{}", database.name);
+        assert_ne!(found.hash, whole.hash, "{}", database.name);
+    }
+}
+
+#[tokio::test]
+async fn histories_that_were_swapped_between_keys_are_found() {
+    for database in Database::each() {
+        let backend = history(&database).await;
+        for number in 1..=3 {
+            save(&backend, &key("bob"), &number.to_string()).await;
+        }
+        for table in ["history", "heads"] {
+            for (from, to) in [("alice", "nobody"), ("bob", "alice"), ("nobody", "bob")] {
+                database.run(&format!(
+                    "UPDATE {{p}}{table} SET user_id = '{to}' WHERE user_id = '{from}'"
+                ));
+            }
+        }
+        assert_eq!(broken_at(&backend).await, Some(1), "{}", database.name);
+        let other = backend.verify_history(&key("bob")).await;
+        assert!(matches!(other, Err(Error::HistoryBroken { sequence: 1, .. })), "{other:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_state_whose_history_cannot_be_read_is_refused_with_a_clear_error() {
     for database in Database::each() {

@@ -94,9 +94,17 @@ impl Switched {
         self.flip(key, true).await
     }
 
-    /// Flips that bit back.
-    pub async fn mend(&self, key: &StateKey) -> Option<Record> {
-        self.flip(key, false).await
+    /// Flips that bit back, as soon as nobody is at work on it.
+    pub async fn mend(&self, key: &StateKey) {
+        while self.is_damaged(key).await {
+            self.flip(key, false).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn is_damaged(&self, key: &StateKey) -> bool {
+        let found = self.records.load_state(key).await.unwrap();
+        found.is_some_and(|record| !record.is_intact())
     }
 
     async fn flip(&self, key: &StateKey, if_intact: bool) -> Option<Record> {
