@@ -90,13 +90,14 @@ taking: BEGIN
   WHERE b.free_at <= v_now
   -- From left to right: the last one decides for those before it.
   ON DUPLICATE KEY UPDATE
-    token = IF({p}leases.expires_at <= v_now OR {p}leases.attempt = p_attempt,
-               GREATEST({p}leases.token + 1, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', v_now)), {p}leases.token),
-    holder = IF({p}leases.expires_at <= v_now OR {p}leases.attempt = p_attempt, v_holder, {p}leases.holder),
-    taken_at = IF({p}leases.expires_at <= v_now OR {p}leases.attempt = p_attempt, v_now, {p}leases.taken_at),
-    deletion = IF({p}leases.expires_at <= v_now OR {p}leases.attempt = p_attempt, NULL, {p}leases.deletion),
-    attempt = IF({p}leases.expires_at <= v_now, p_attempt, {p}leases.attempt),
-    expires_at = IF({p}leases.attempt = p_attempt, v_now + INTERVAL p_micros MICROSECOND, {p}leases.expires_at);
+    token = IF(expires_at <= v_now OR attempt = p_attempt,
+               GREATEST(token + 1, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', v_now)), token),
+    holder = IF(expires_at <= v_now OR attempt = p_attempt, v_holder, holder),
+    taken_at = IF(expires_at <= v_now OR attempt = p_attempt, v_now, taken_at),
+    deletion = IF(expires_at <= v_now OR attempt = p_attempt, NULL, deletion),
+    attempt = IF(expires_at <= v_now, p_attempt, attempt),
+    expires_at = IF(attempt = p_attempt, v_now + INTERVAL p_micros MICROSECOND, expires_at);
+  -- The server was started: whoever had a lease before gets it back first.
   IF ROW_COUNT() = 0 AND NOT EXISTS (SELECT 1 FROM {p}leases_began WHERE free_at <= v_now) THEN
     INSERT IGNORE INTO {p}leases_began (one, free_at)
     VALUES (1, v_now + INTERVAL p_micros MICROSECOND);
@@ -217,6 +218,7 @@ BEGIN
   LEFT JOIN {p}heads h ON h.user_id = p_user AND h.session_id = p_session
   WHERE l.user_id = p_user AND l.session_id = p_session AND l.attempt = p_attempt
   FOR UPDATE;
+  -- Nobody's, or one that the server lost.
   IF v_taken IS NULL THEN
     CALL {p}hold(p_user, p_session, p_attempt, v_taken);
     SELECT hash INTO v_head FROM {p}heads
@@ -224,7 +226,7 @@ BEGIN
     FOR UPDATE;
   END IF;
   SET v_now = UTC_TIMESTAMP(6);
-  IF v_taken IS NOT NULL AND p_seq IS NOT NULL AND NOT v_head <=> p_previous THEN
+  IF v_taken IS NOT NULL AND p_seq IS NOT NULL AND NOT (v_head <=> p_previous) THEN
     SET v_entered = 2;
   END IF;
   IF v_taken IS NULL OR v_entered = 2 THEN
