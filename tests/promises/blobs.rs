@@ -224,6 +224,10 @@ on_every_backend! {
         put(&by("a/1"), &key, Album::of([&image(1)])).await;
         put(&by("b/1"), &key, Album::of([&image(2)])).await;
         let manager = place.manager();
+        // No version names the first one any more.
+        if manager.backend().history().is_some() {
+            manager.history(&key).prune(Retention::Versions(1)).await.unwrap();
+        }
         saves(&by("b/1"), &key, &Album::of([&image(2)]), 16).await;
         assert_eq!(stored(&manager, &key).await, ids([&image(1), &image(2)]));
         // The first one is back, and with it what it showed.
