@@ -173,8 +173,6 @@ async fn a_beginning_that_was_removed_without_a_pruning_is_found() {
     }
 }
 
-/// A head that cannot be read is no history to go on from.
-
 /// The chain alone cannot tell: what is stored does, and a hash that was kept elsewhere.
 #[tokio::test]
 async fn a_newest_entry_that_was_dropped_with_the_head_set_back_shows_beside_what_is_stored() {
@@ -216,6 +214,7 @@ async fn histories_that_were_swapped_between_keys_are_found() {
     }
 }
 
+/// A head that cannot be read is no history to go on from.
 #[tokio::test]
 async fn a_state_whose_history_cannot_be_read_is_refused_with_a_clear_error() {
     for database in Database::each() {
