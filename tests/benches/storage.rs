@@ -9,7 +9,8 @@
 //!
 //! Written: on files and on SQLite, what was given to write calls (as the kernel counts it); else what
 //! went to the write-ahead log of a server, on Redis to its append-only file. On the disk: the tables
-//! with their indexes; on PostgreSQL after `VACUUM FULL`. In memory: what Redis says of all keys.
+//! with their indexes; on PostgreSQL after `VACUUM FULL`; grown by: without
+//! what they take before the first turn. In memory: what Redis says of all keys.
 
 use cogency_state::{DatabaseBackend, FileBackend, RedisBackend, StateKey, StateManager, robust};
 use cogency_state_tests::database::{DatabaseServer, SqliteFile};
@@ -179,7 +180,20 @@ fn postgres(runtime: &Runtime) {
     let used = [true, false].map(|is_by_calls| {
         let server = DatabaseServer::postgres();
         let written = || server.number("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint");
+        let tables = || {
+            server.run("VACUUM FULL");
+            server.number(
+                "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class \
+                 WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
+            )
+        };
         let before = written();
+        if is_by_calls {
+            // Makes the tables.
+            runtime.block_on(DatabaseBackend::connect(&server.url())).expect("connected");
+        }
+        let made = written() - before;
+        let (empty, before) = (tables(), written());
         runtime.block_on(async {
             if is_by_calls {
                 return by_calls(&server.url()).await;
@@ -190,16 +204,11 @@ fn postgres(runtime: &Runtime) {
                 "INSERT INTO versions VALUES ($1, $2)"
             );
         });
-        let written = written() - before;
-        server.run("VACUUM FULL");
-        let tables = server.number(
-            "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class \
-             WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
-        );
-        (written, tables)
+        (made + written() - before, tables(), empty)
     });
-    report("postgres", "written", used.map(|(written, _)| written));
-    report("postgres", "on the disk", used.map(|(_, tables)| tables));
+    report("postgres", "written", used.map(|(written, ..)| written));
+    report("postgres", "on the disk", used.map(|(_, tables, _)| tables));
+    report("postgres", "grown by", used.map(|(_, tables, empty)| tables - empty));
 }
 
 fn mariadb(runtime: &Runtime) {

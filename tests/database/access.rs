@@ -234,5 +234,5 @@ async fn behind_a_pooler_that_keeps_no_sessions_everything_works_without_prepare
     let record = database.connect().await.load_state(&key("alice")).await.unwrap().unwrap();
     assert_eq!(record.revision.version, 80);
     let migrations = database.number("SELECT COUNT(*) FROM {p}migrations");
-    assert_eq!(migrations, crate::migrations::migrations_of(&database));
+    assert_eq!(migrations, crate::migrations::migrations(&database));
 }

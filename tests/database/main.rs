@@ -31,6 +31,7 @@ mod texts;
 mod tls;
 mod together;
 mod upgrades;
+mod waiting;
 
 use cogency_state::{
     DatabaseBackend, Holder, Lease, LeaseAttempt, Metadata, Opened, Record, Revision,

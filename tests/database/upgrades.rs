@@ -5,43 +5,59 @@ use cogency_state::{
     WriteId,
 };
 
-use crate::migrations::migrations_of;
+use crate::migrations::migrations;
 use crate::places::Database;
 use crate::{key, lease, save, write};
 
-/// The migrations of a database's folder, in their order, but for the last.
+/// The migrations of a database's folder with these names, in their order, but for the last.
 macro_rules! earlier {
-    ($folder:literal, [$($more:literal)*]) => {
-        [
-            earlier!($folder, "0001_states_and_leases.sql"),
-            earlier!($folder, "0002_history.sql"),
-            earlier!($folder, "0003_aside.sql"),
-            earlier!($folder, "0004_query_indexes.sql"),
-            earlier!($folder, "0005_apart.sql"),
-            $(earlier!($folder, $more),)*
-        ]
-    };
-    ($folder:literal, $file:literal) => {
-        include_str!(concat!("../../cogency-state/src/backend/database/", $folder, "/", $file))
+    ($folder:literal, $($file:literal),+) => {
+        &[$(include_str!(concat!(
+            "../../cogency-state/src/backend/database/", $folder, "/", $file, ".sql"
+        ))),+]
     };
 }
 
-const SQLITE: &[&str] = &earlier!("sqlite", []);
-const POSTGRES: &[&str] = &earlier!("postgres", []);
-const MARIADB: &[&str] = &earlier!("mysql", ["0006_blobs.sql"]);
+const SQLITE: &[&str] = earlier!(
+    "sqlite",
+    "0001_states_and_leases",
+    "0002_history",
+    "0003_aside",
+    "0004_query_indexes",
+    "0005_apart"
+);
+const POSTGRES: &[&str] = earlier!(
+    "postgres",
+    "0001_states_and_leases",
+    "0002_history",
+    "0003_aside",
+    "0004_query_indexes",
+    "0005_apart",
+    "0006_blobs"
+);
+const MARIADB: &[&str] = earlier!(
+    "mysql",
+    "0001_states_and_leases",
+    "0002_history",
+    "0003_aside",
+    "0004_query_indexes",
+    "0005_apart",
+    "0006_blobs"
+);
 
-/// What puts together a state that is apart, on SQLite, where it stands in the view.
-const WHOLE: &str = earlier!("sqlite", "whole.sql");
-/// The last version whose states all stood in their rows.
-const ALL_WHOLE: usize = 4;
-
-fn earlier_of(database: &Database) -> &'static [&'static str] {
+/// All of a database's but for the last.
+pub(crate) fn earlier(database: &Database) -> &'static [&'static str] {
     match database.name {
         "sqlite" => SQLITE,
         "postgres" => POSTGRES,
         _ => MARIADB,
     }
 }
+
+/// What puts together a state that is apart, on SQLite, where it stands in the view.
+const WHOLE: &str = include_str!("../../cogency-state/src/backend/database/sqlite/whole.sql");
+/// The last version whose states all stood in their rows.
+const ALL_WHOLE: usize = 4;
 
 /// A database as its first migrations made it, with a state of each of these users.
 pub(crate) fn of_version(version: usize, database: &Database, users: &[&str]) {
@@ -56,7 +72,7 @@ pub(crate) fn of_version(version: usize, database: &Database, users: &[&str]) {
     database.run(&format!(
         "CREATE TABLE {{p}}migrations (version BIGINT PRIMARY KEY, applied_at {at})"
     ));
-    for (nth, migration) in earlier_of(database).iter().take(version).enumerate() {
+    for (nth, migration) in earlier(database).iter().take(version).enumerate() {
         database.run(&migration.replace("{whole}", WHOLE.trim_end()));
         database.run(&format!("INSERT INTO {{p}}migrations (version) VALUES ({})", nth + 1));
     }
@@ -70,27 +86,20 @@ pub(crate) fn of_version(version: usize, database: &Database, users: &[&str]) {
     }
 }
 
-/// A new database for each of the earlier versions, from one on.
-fn each_earlier(first: usize) -> Vec<(usize, Database)> {
-    let versions = |database: Database| {
-        let last = earlier_of(&database).len();
-        assert_eq!(i64::try_from(last).unwrap() + 1, migrations_of(&database), "{}", database.name);
-        (first..=last).map(move |version| (version, database.afresh())).collect::<Vec<_>>()
-    };
-    Database::each().into_iter().flat_map(versions).collect()
-}
-
 #[tokio::test]
 async fn states_of_each_earlier_version_are_kept_and_saved_over() {
-    for (version, database) in each_earlier(1) {
-        of_version(version, &database, &["alice"]);
-        let backend = database.connect().await;
-        let record = backend.load_state(&key("alice")).await.unwrap().unwrap();
-        assert_eq!(record.revision.version, 7, "{} {version}", database.name);
-        save(&backend, &key("alice"), "[]").await;
-        let record = backend.load_state(&key("alice")).await.unwrap().unwrap();
-        assert_eq!(record.revision.version, 8, "{} {version}", database.name);
-        backend.verify_history(&key("alice")).await.unwrap();
+    for kind in Database::each() {
+        for version in 1..=earlier(&kind).len() {
+            let database = kind.afresh();
+            of_version(version, &database, &["alice"]);
+            let backend = database.connect().await;
+            let record = backend.load_state(&key("alice")).await.unwrap().unwrap();
+            assert_eq!(record.revision.version, 7, "{} {version}", database.name);
+            save(&backend, &key("alice"), "[]").await;
+            let record = backend.load_state(&key("alice")).await.unwrap().unwrap();
+            assert_eq!(record.revision.version, 8, "{} {version}", database.name);
+            backend.verify_history(&key("alice")).await.unwrap();
+        }
     }
 }
 
@@ -101,7 +110,7 @@ async fn states_without_a_history_are_kept_and_get_one_with_their_next_save() {
         let backend = database.connect().await;
         assert_eq!(
             database.number("SELECT MAX(version) FROM {p}migrations"),
-            migrations_of(&database)
+            migrations(&database)
         );
         let alice = key("alice");
         let opened = backend.acquire_and_load(&alice, &Holder::current()).await.unwrap();
@@ -131,18 +140,21 @@ async fn states_without_a_history_are_kept_and_get_one_with_their_next_save() {
 /// An operator applies what stands behind the last migration that there is.
 #[tokio::test]
 async fn an_earlier_version_is_upgraded_by_hand() {
-    for (version, database) in each_earlier(1) {
-        of_version(version, &database, &["alice"]);
-        let refused = database.builder().never_migrate().connect().await.unwrap_err();
-        assert!(refused.to_string().contains(&format!("at version {version}")), "{refused}");
-        let sql = database.builder().migrations().unwrap();
-        let (_, missing) = sql.split_once(&format!("\n-- {}: ", version + 1)).unwrap();
-        let begin = if database.name == "mariadb" { "DELIMITER //\n" } else { "" };
-        database.run_by_client(&format!("{begin}-- {missing}"));
-        let backend = database.builder().never_migrate().connect().await.unwrap();
-        assert!(backend.load_state(&key("alice")).await.unwrap().is_some());
-        save(&backend, &key("alice"), "[]").await;
-        backend.verify_history(&key("alice")).await.unwrap();
+    for kind in Database::each() {
+        for version in 1..=earlier(&kind).len() {
+            let database = kind.afresh();
+            of_version(version, &database, &["alice"]);
+            let refused = database.builder().never_migrate().connect().await.unwrap_err();
+            assert!(refused.to_string().contains(&format!("at version {version}")), "{refused}");
+            let sql = database.builder().migrations().unwrap();
+            let (_, missing) = sql.split_once(&format!("\n-- {}: ", version + 1)).unwrap();
+            let begin = if database.name == "mariadb" { "DELIMITER //\n" } else { "" };
+            database.run_by_client(&format!("{begin}-- {missing}"));
+            let backend = database.builder().never_migrate().connect().await.unwrap();
+            assert!(backend.load_state(&key("alice")).await.unwrap().is_some());
+            save(&backend, &key("alice"), "[]").await;
+            backend.verify_history(&key("alice")).await.unwrap();
+        }
     }
 }
 
@@ -159,8 +171,8 @@ async fn ten_backends_that_meet_an_earlier_version_upgrade_it_once() {
         for backend in backends {
             assert!(backend.await.unwrap().load_state(&key("alice")).await.unwrap().is_some());
         }
-        let migrations = database.number("SELECT COUNT(*) FROM {p}migrations");
-        assert_eq!(migrations, migrations_of(&database), "{}", database.name);
+        let applied = database.number("SELECT COUNT(*) FROM {p}migrations");
+        assert_eq!(applied, migrations(&database), "{}", database.name);
     }
 }
 
@@ -236,29 +248,32 @@ async fn fill(backend: &DatabaseBackend) -> Aside {
 
 #[tokio::test]
 async fn histories_and_what_is_aside_of_each_earlier_version_are_kept_and_gone_on_from() {
-    for (version, database) in each_earlier(2) {
-        of_version(version, &database, &[]);
-        let now = format!("now_{}", database.prefix);
-        let filled = DatabaseBackend::builder(&database.url).prefix(&now);
-        let filled = filled.connect().await.unwrap();
-        let aside = fill(&filled).await;
-        for (table, _, columns) in KEPT.iter().filter(|(_, since, _)| *since <= version) {
-            database.run(&format!(
-                "INSERT INTO {{p}}{table} ({columns}) SELECT {columns} FROM {now}{table}"
-            ));
-        }
-        let backend = database.connect().await;
-        let told = format!("{} {version}", database.name);
-        are_alike(&backend, &filled, &told).await;
-        for user in ["alice", "bob", "carol"] {
-            if user == "bob" && version > 2 {
-                let held = lease(&backend, &key(user)).await;
-                assert!(backend.restore_aside(&held, aside.id).await.unwrap(), "{told}");
-                backend.release_lease(&held).await.unwrap();
+    for kind in Database::each() {
+        for version in 2..=earlier(&kind).len() {
+            let database = kind.afresh();
+            of_version(version, &database, &[]);
+            let now = format!("now_{}", database.prefix);
+            let filled = DatabaseBackend::builder(&database.url).prefix(&now);
+            let filled = filled.connect().await.unwrap();
+            let aside = fill(&filled).await;
+            for (table, _, columns) in KEPT.iter().filter(|(_, since, _)| *since <= version) {
+                database.run(&format!(
+                    "INSERT INTO {{p}}{table} ({columns}) SELECT {columns} FROM {now}{table}"
+                ));
             }
-            save(&backend, &key(user), "\"next\"").await;
-            let verified = backend.verify_history(&key(user)).await.unwrap();
-            assert!(verified.is_current, "{told} {user}");
+            let backend = database.connect().await;
+            let told = format!("{} {version}", database.name);
+            are_alike(&backend, &filled, &told).await;
+            for user in ["alice", "bob", "carol"] {
+                if user == "bob" && version > 2 {
+                    let held = lease(&backend, &key(user)).await;
+                    assert!(backend.restore_aside(&held, aside.id).await.unwrap(), "{told}");
+                    backend.release_lease(&held).await.unwrap();
+                }
+                save(&backend, &key(user), "\"next\"").await;
+                let verified = backend.verify_history(&key(user)).await.unwrap();
+                assert!(verified.is_current, "{told} {user}");
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The state of a chat, and one turn of it.
 
+use std::fmt::Display;
+
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -16,22 +18,21 @@ struct Message {
 
 impl Chat {
     pub(crate) fn of_bytes(bytes: usize) -> Self {
-        let messages = (0..bytes / 232).map(|_| Message::new()).collect();
+        let messages = (0..bytes / 232).map(Message::new).collect();
         Self { messages, turns: 0 }
     }
 
     pub(crate) fn turn(&mut self) {
         self.turns += 1;
         self.messages.remove(0);
-        self.messages.push(Message::new());
+        self.messages.push(Message::new(self.turns + 1_000_000));
     }
 }
 
 impl Message {
-    fn new() -> Self {
-        Self {
-            role: "user".into(),
-            content: "All happy families are alike. ".repeat(7)[..200].into(),
-        }
+    /// No two are alike: a server that logs only where a row changed would log next to nothing.
+    fn new(nth: impl Display) -> Self {
+        let content = format!("{nth:<10}{}", &"All happy families are alike. ".repeat(7)[..190]);
+        Self { role: "user".into(), content }
     }
 }

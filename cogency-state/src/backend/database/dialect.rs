@@ -31,6 +31,8 @@ pub(super) enum Script {
     Release,
     /// Replaces a record under a lease.
     Save,
+    /// The same with the first record of a key.
+    Create,
     /// Removes a record under a lease.
     Delete,
     /// A record.
@@ -88,11 +90,12 @@ pub(super) enum Script {
 }
 
 impl Script {
-    pub(super) const ALL: [Self; 31] = [
+    pub(super) const ALL: [Self; 32] = [
         Self::Take,
         Self::Renew,
         Self::Release,
         Self::Save,
+        Self::Create,
         Self::Delete,
         Self::Load,
         Self::List,
@@ -129,6 +132,7 @@ impl Script {
                 | Self::Renew
                 | Self::Release
                 | Self::Save
+                | Self::Create
                 | Self::Delete
                 | Self::RemoveExpired
                 | Self::HistoryPrune

@@ -163,7 +163,8 @@ impl Records {
         ];
         let keyframe = is_apart.then_some(values.state);
         arguments.extend(of_entry(next.zip(columns.as_ref()), keyframe));
-        let answer = self.ask(Script::Save, &arguments, values.state.len()).await;
+        let script = if write.expected.is_some() { Script::Save } else { Script::Create };
+        let answer = self.ask(script, &arguments, values.state.len()).await;
         let answer = match answer {
             Ok(answer) => answer,
             Err(failure) if failure.is_doubtful => {

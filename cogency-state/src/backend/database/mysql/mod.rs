@@ -59,7 +59,7 @@ impl Dialect for MySql {
             Script::Take => include_str!("take.sql"),
             Script::Renew => include_str!("renew.sql"),
             Script::Release => include_str!("release.sql"),
-            Script::Save => include_str!("save.sql"),
+            Script::Save | Script::Create => include_str!("save.sql"),
             Script::Delete => include_str!("delete.sql"),
             Script::Load => include_str!("load.sql"),
             Script::List => include_str!("list.sql"),
