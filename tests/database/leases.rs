@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use cogency_state::{DatabaseBackend, Error, Holder, Opened, StateBackend as _};
+use cogency_state::{DatabaseBackend, Error, Holder, LeaseAttempt, Opened, StateBackend as _};
 use cogency_state_tests::database::DatabaseServer;
 use sqlx::{
     AssertSqlSafe, ColumnIndex, Connection, Decode, Executor, MySqlConnection, PgConnection,
@@ -104,14 +104,19 @@ pub(crate) async fn take_and_save(backend: DatabaseBackend, is_over: Arc<AtomicB
 }
 
 const CALLS: i64 = 100;
+/// How often a server has waited for the disk under its log.
+const OF_POSTGRES: &str = "SELECT wal_sync FROM pg_stat_wal";
+const OF_MARIADB: &str = "SELECT CAST(VARIABLE_VALUE AS SIGNED) \
+    FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'INNODB_DATA_FSYNCS'";
 
 /// How often a server waited for its disk while this many leases or saves came, more or less.
 async fn synced<W: Future<Output = ()>>(
     server: &DatabaseServer,
+    counter: &str,
     work: impl Fn(DatabaseBackend) -> W,
 ) -> i64 {
     // A session that ends says what it did.
-    let synced = || server.number("SELECT wal_sync FROM pg_stat_wal");
+    let synced = || server.number(counter);
     let before = synced();
     let backend = DatabaseBackend::connect(&server.url()).await.unwrap();
     for _ in 0..CALLS {
@@ -135,18 +140,85 @@ async fn call(backend: DatabaseBackend) {
 #[tokio::test]
 async fn on_postgres_a_lease_does_not_wait_for_the_disk_and_a_save_does() {
     let server = DatabaseServer::postgres();
-    let of_leases = synced(&server, take_and_give_back).await;
+    let of_leases = synced(&server, OF_POSTGRES, take_and_give_back).await;
     assert!(of_leases < CALLS, "{CALLS} leases were synced {of_leases} times");
-    let of_saves = synced(&server, call).await;
+    let of_saves = synced(&server, OF_POSTGRES, call).await;
     assert!(of_saves >= CALLS, "{CALLS} saves were synced {of_saves} times");
     assert!(of_saves < 2 * CALLS, "{CALLS} calls were synced {of_saves} times");
+}
+
+#[tokio::test]
+async fn on_mariadb_a_lease_does_not_wait_for_the_disk_and_a_save_does_once() {
+    let server = DatabaseServer::mariadb();
+    server.restart_with(&["--innodb-flush-log-at-trx-commit=1"]);
+    drop(DatabaseBackend::connect(&server.url()).await.unwrap());
+    let of_leases = synced(&server, OF_MARIADB, take_and_give_back).await;
+    assert!(of_leases < CALLS / 2, "{CALLS} leases were synced {of_leases} times");
+    let of_saves = synced(&server, OF_MARIADB, call).await;
+    assert!(of_saves >= CALLS, "{CALLS} saves were synced {of_saves} times");
+    assert!(of_saves < CALLS * 3 / 2, "{CALLS} calls were synced {of_saves} times");
+}
+
+/// All leases are gone with the memory of the server. Until those who had one could renew it nobody
+/// takes one.
+#[tokio::test]
+async fn on_mariadb_a_lease_outlives_the_server_wherever_it_stands() {
+    for engine in ["MEMORY", "InnoDB"] {
+        let server = DatabaseServer::mariadb();
+        let builder = || DatabaseBackend::builder(&server.url()).lease_ttl(Duration::from_secs(3));
+        let (ours, theirs) =
+            (builder().connect().await.unwrap(), builder().connect().await.unwrap());
+        server.run(format!(
+            "ALTER TABLE cogency_leases_began ENGINE = {engine}; \
+             ALTER TABLE cogency_leases ENGINE = {engine}"
+        ));
+        let (renewed, saved) = (lease(&ours, &key("alice")).await, lease(&ours, &key("bob")).await);
+        let forgotten = lease(&ours, &key("carol")).await;
+        server.kill();
+        server.start();
+        for user in ["alice", "bob", "carol"] {
+            let held = theirs.acquire_lease(&key(user), &Holder::current()).await.unwrap();
+            assert!(matches!(held, LeaseAttempt::Held(_)), "{engine}, {user}: {held:?}");
+        }
+        ours.renew_lease(&renewed).await.unwrap();
+        ours.save_and_release(&saved, &write(&key("bob"), None, "1")).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        ours.renew_lease(&renewed).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let held = theirs.acquire_lease(&key("alice"), &Holder::current()).await.unwrap();
+        assert!(matches!(held, LeaseAttempt::Held(_)), "{engine}: {held:?}");
+        for user in ["bob", "carol"] {
+            let taken = lease(&theirs, &key(user)).await;
+            theirs.release_lease(&taken).await.unwrap();
+        }
+        let lost = ours.save_state(&forgotten, &write(&key("carol"), None, "1")).await;
+        assert!(matches!(lost, Err(Error::LeaseLost { .. })), "{engine}: {lost:?}");
+        ours.save_and_release(&renewed, &write(&key("alice"), None, "1")).await.unwrap();
+    }
+}
+
+/// Rows in memory that a replica has lost would stop it.
+#[tokio::test]
+async fn on_mariadb_leases_stay_on_the_disk_where_there_may_be_replicas() {
+    for (settings, engine) in [(&[][..], "MEMORY"), (&["--log-bin", "--server-id=1"][..], "InnoDB")]
+    {
+        let server = DatabaseServer::mariadb();
+        server.restart_with(settings);
+        let backend = DatabaseBackend::connect(&server.url()).await.unwrap();
+        save(&backend, &key("alice"), "1").await;
+        let of_engine = format!(
+            "SELECT COUNT(*) FROM information_schema.TABLES \
+             WHERE TABLE_NAME LIKE 'cogency_leases%' AND ENGINE = '{engine}'"
+        );
+        assert_eq!(server.number(&of_engine), 2, "{settings:?}");
+    }
 }
 
 #[tokio::test]
 async fn a_postgres_that_does_not_wait_for_its_disk_does_so_for_a_save() {
     let server = DatabaseServer::postgres();
     server.run("ALTER ROLE root SET synchronous_commit = off");
-    let of_saves = synced(&server, call).await;
+    let of_saves = synced(&server, OF_POSTGRES, call).await;
     assert!(of_saves >= CALLS, "{CALLS} saves were synced {of_saves} times");
 }
 

@@ -234,11 +234,14 @@ async fn mariadbs_documented_rights_are_enough() {
     refused(backend.load_state(&key("alice")).await, rights);
     let holder = cogency_state::Holder::current();
     refused(backend.acquire_lease(&key("alice"), &holder).await, rights);
-    let tables = ["states", "leases", "history", "heads", "aside", "blobs"].map(|table| {
+    let tables = ["states", "leases", "leases_began", "history", "heads", "aside", "blobs"];
+    let tables = tables.map(|table| {
         let prefix = &database.prefix;
         format!("GRANT SELECT, INSERT, UPDATE, DELETE ON cogency.{prefix}{table} TO plain@'%'")
     });
     let procedures = [
+        "busy",
+        "hold",
         "take",
         "renew",
         "save",

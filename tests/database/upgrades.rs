@@ -41,7 +41,8 @@ const MARIADB: &[&str] = earlier!(
     "0002_history",
     "0003_aside",
     "0004_query_indexes",
-    "0005_apart"
+    "0005_apart",
+    "0006_blobs"
 );
 
 /// All of a database's but for the last.

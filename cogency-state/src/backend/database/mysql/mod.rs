@@ -36,6 +36,11 @@ impl Dialect for MySql {
                 sql: include_str!("0005_apart.sql"),
             },
             Migration { version: 6, about: "blobs", sql: include_str!("0006_blobs.sql") },
+            Migration {
+                version: 7,
+                about: "leases in memory",
+                sql: include_str!("0007_leases_in_memory.sql"),
+            },
         ],
         begin: include_str!("migrations_begin.sql"),
         table: include_str!("migrations_table.sql"),
@@ -111,7 +116,10 @@ impl Dialect for MySql {
                  who has SUPER apply the migrations",
             ),
             1153 => Meaning::Refused("raise its `max_allowed_packet` above the largest state"),
-            1021 | 1114 => Meaning::Refused("its disk is full"),
+            1021 => Meaning::Refused("its disk is full"),
+            1114 => Meaning::Refused(
+                "its disk is full, or its `max_heap_table_size` is too small for the leases",
+            ),
             _ => Meaning::Refused("look at its log"),
         }
     }
