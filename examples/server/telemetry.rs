@@ -13,7 +13,7 @@ use tracing_subscriber::prelude::*;
 const BUCKETS: [f64; 9] = [0.000_1, 0.000_3, 0.001, 0.003, 0.01, 0.1, 1.0, 10.0, 60.0];
 /// What spans say that they come from.
 #[cfg(feature = "otel")]
-const NAME: &str = "chat-server";
+const SERVICE_NAME: &str = "chat-server";
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 pub(crate) struct Telemetry {
@@ -64,7 +64,7 @@ fn metrics() -> Result<PrometheusHandle> {
 /// (`with_batch_exporter`) instead: nothing else changes.
 #[cfg(feature = "otel")]
 fn spans() -> opentelemetry_sdk::trace::SdkTracerProvider {
-    let server = opentelemetry_sdk::Resource::builder().with_service_name(NAME).build();
+    let server = opentelemetry_sdk::Resource::builder().with_service_name(SERVICE_NAME).build();
     opentelemetry_sdk::trace::SdkTracerProvider::builder()
         .with_resource(server)
         .with_simple_exporter(opentelemetry_stdout::SpanExporter::default())
@@ -82,7 +82,7 @@ where
     use opentelemetry::trace::TracerProvider;
 
     let wanted = Targets::new().with_target("cogency_state", tracing::Level::DEBUG);
-    tracing_opentelemetry::layer().with_tracer(provider.tracer(NAME)).with_filter(wanted)
+    tracing_opentelemetry::layer().with_tracer(provider.tracer(SERVICE_NAME)).with_filter(wanted)
 }
 
 impl Telemetry {

@@ -16,9 +16,13 @@ async fn until_one_waits(database: &Database, word: &str) {
         "SELECT count(*) FROM pg_stat_activity \
          WHERE wait_event_type = 'Lock' AND query LIKE '%{{p}}{word}%'"
     );
-    while database.number(&waiting) == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let waits = async {
+        while database.number(&waiting) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let waits = tokio::time::timeout(Duration::from_secs(30), waits).await;
+    assert!(waits.is_ok(), "nobody waits for a lock with {word}");
 }
 
 /// The save has looked at the history, and finds another one when its turn comes.

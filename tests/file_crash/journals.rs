@@ -198,6 +198,34 @@ fn a_journal_is_cut_down_to_what_stays_and_its_chain_still_verifies() {
     assert_eq!(names_but_copy(&place.folder("alice")), ["journal.jsonl", "lock"]);
 }
 
+/// Not only at the next keyframe, which may be far.
+#[test]
+fn a_journal_is_cut_down_with_the_save_behind_which_all_that_stays_has_one_keyframe() {
+    const STAY: u64 = 20;
+    const KEYFRAMES: u64 = 5;
+    let place = Place::new();
+    let backend = FileBackend::new(&place.root).with_history(Retention::Versions(STAY));
+    let manager = StateManager::new(backend);
+    let key = key("alice");
+    let random = || (0..20_000).map(|_| fastrand::lowercase()).collect::<String>();
+    block_on(async {
+        let mut texts = Vec::new();
+        for version in 1..KEYFRAMES + STAY {
+            if version <= KEYFRAMES {
+                texts = vec![random()];
+            } else {
+                texts.push(version.to_string());
+            }
+            manager.save_state(&key, texts.clone(), None).await.unwrap();
+            let pruned = manager.history(&key).verify().await.unwrap().pruned;
+            let is_last = version == KEYFRAMES + STAY - 1;
+            assert_eq!(pruned.is_some(), is_last, "version {version}: {pruned:?}");
+        }
+        let pruned = manager.history(&key).verify().await.unwrap().pruned.unwrap();
+        assert_eq!(pruned.sequence, KEYFRAMES - 1);
+    });
+}
+
 #[test]
 fn pruning_needs_no_lease_and_disturbs_no_call() {
     let place = Place::new();

@@ -67,6 +67,7 @@ async fn an_outage_does_not_tell_one_user_of_another() {
     let mut chain = Some(&error as &dyn std::error::Error);
     while let Some(error) = chain {
         assert!(!error.to_string().contains("alice"), "{error}");
+        assert!(!format!("{error:?}").contains("alice"), "{error:?}");
         chain = error.source();
     }
     assert!(error.to_string().contains("switched off"), "{error}");

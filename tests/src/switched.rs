@@ -96,10 +96,14 @@ impl Switched {
 
     /// Flips that bit back, as soon as nobody is at work on it.
     pub async fn mend(&self, key: &StateKey) {
-        while self.is_damaged(key).await {
-            self.flip(key, false).await;
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let mending = async {
+            while self.is_damaged(key).await {
+                self.flip(key, false).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let mended = tokio::time::timeout(Duration::from_secs(60), mending).await;
+        assert!(mended.is_ok(), "somebody is at work on {key} and does not end");
     }
 
     async fn is_damaged(&self, key: &StateKey) -> bool {

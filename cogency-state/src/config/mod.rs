@@ -246,7 +246,9 @@ fn missing_feature(name: &str) -> Option<&'static str> {
         "sqlite" if !cfg!(feature = "sqlite") => Some("`sqlite`"),
         "postgres" | "postgresql" if !cfg!(feature = "postgres") => Some("`postgres`"),
         "mysql" | "mariadb" if !cfg!(feature = "mysql") => Some("`mysql`"),
-        "database" => Some("`sqlite`, `postgres` or `mysql`"),
+        "database" if !cfg!(any(feature = "sqlite", feature = "postgres", feature = "mysql")) => {
+            Some("`sqlite`, `postgres` or `mysql`")
+        }
         _ => None,
     }
 }

@@ -19,7 +19,7 @@ use crate::record::WriteId;
 
 pub(crate) const LOCK_FILE: &str = "lock";
 
-/// As long as its line can be. What follows that is the rest of an older one.
+/// The longest line that is read. Behind its end may stand the rest of an older, longer one.
 const LENGTH: usize = 512;
 
 /// This run of the program. A process that was forked from it is another.

@@ -1,4 +1,5 @@
-//! How errors are made: most variants are open to new fields, so nobody else can write them down.
+//! How backends, ours and third parties', make errors: the variants are open to new fields, so
+//! nobody else can write them down.
 
 use super::{BoxError, Error};
 use crate::blob::BlobId;
@@ -6,7 +7,6 @@ use crate::history::Moment;
 use crate::key::StateKey;
 use crate::record::WriteId;
 
-/// How backends, ours and third parties', make errors: the variants are open to new fields.
 impl Error {
     /// An [`Error::Conflict`] between the version that a save was made from and the one there;
     /// 0 stands for no record.

@@ -1,6 +1,7 @@
 //! What can go wrong, and what to do about it.
 
 mod making;
+mod outage;
 mod stopped;
 
 use std::time::Duration;
@@ -327,8 +328,8 @@ pub enum Error {
 
     /// No history is kept there.
     #[error(
-        "no history is kept in {backend}: keep the states where one is, such as in a database, or \
-         leave out `history=off`"
+        "no history is kept in {backend}: leave out `history=off` or `without_history()`, or \
+         keep the states where one is"
     )]
     #[non_exhaustive]
     NoHistory {
@@ -442,36 +443,4 @@ pub enum Error {
 
 fn about(key: Option<&StateKey>) -> String {
     key.map_or_else(String::new, |key| format!(" {key}"))
-}
-
-impl Error {
-    /// Whether the backend is out of reach: nothing was done, and the same may go well later
-    /// without a change to the program, its configuration or the states.
-    ///
-    /// So are servers that refuse connections or lose them, give no answer in time, are starting,
-    /// shutting down or electing a master, have no connection left, or are replicas that only
-    /// read. Not so what the server or the state itself refuses: passwords, access rights, a full
-    /// disk or memory, damaged records, conflicts, lost leases.
-    ///
-    /// [`OutcomeUnknown`](Self::OutcomeUnknown) is no outage by this: something may have been
-    /// done.
-    #[must_use]
-    pub fn is_outage(&self) -> bool {
-        match self {
-            Self::Backend { is_outage, .. } => *is_outage,
-            Self::NotSpooled { source, .. } => source.is_outage(),
-            _ => false,
-        }
-    }
-
-    /// What went wrong, without where and with whose state.
-    pub(crate) fn cause(&self) -> String {
-        match self {
-            Self::Backend { source, .. } | Self::OutcomeUnknown { source, .. } => {
-                source.to_string()
-            }
-            Self::NotSpooled { source, .. } => source.cause(),
-            other => other.to_string(),
-        }
-    }
 }

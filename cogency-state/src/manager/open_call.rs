@@ -44,7 +44,8 @@ pub(crate) struct Terms {
 }
 
 impl OpenCall {
-    /// Waits for the key, takes it, and loads what is stored. It takes what it needs of the terms.
+    /// Waits for the key, takes it, and loads what is stored. The terms come by
+    /// reference, so that the future holds them once; afterwards they are empty.
     pub(crate) async fn open(
         manager: StateManager,
         key: &StateKey,

@@ -15,6 +15,8 @@ use tempfile::TempDir;
 use super::process::{NOBODY, Process, is_root, not_as_root};
 use super::{mariadb, postgres};
 
+/// What PostgreSQL says, and ends, while processes of a killed one before have not ended yet.
+const STILL_IN_USE: &str = "pre-existing shared memory block";
 /// How long a server may take to start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -132,12 +134,18 @@ impl DatabaseServer {
 
     /// Starts it, and waits until it takes connections.
     pub fn start(&self) {
+        let log = || std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        let refusals = || log().matches(STILL_IN_USE).count();
+        let mut refused = refusals();
         self.start_without_waiting();
         let begun = Instant::now();
         while !self.is_ready() {
-            let log = || std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
             assert!(begun.elapsed() < PATIENCE, "{:?} does not start: {}", self.kind, log());
             std::thread::sleep(Duration::from_millis(20));
+            if refusals() > refused {
+                refused = refusals();
+                self.start_without_waiting();
+            }
         }
     }
 

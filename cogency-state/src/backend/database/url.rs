@@ -10,7 +10,7 @@ use sqlx::ConnectOptions as _;
 use super::migrations::Migrate;
 use super::place::Place;
 use super::pools::Source;
-use crate::backend::keeps::Keeps;
+use crate::backend::keeps::{self, Keeps, LEGAL_BYTES};
 use crate::error::Error;
 
 /// What a URL can be, for messages.
@@ -142,12 +142,12 @@ impl Options {
                 });
             }
             "history" => {
-                const LEGAL: &str = "`off`, `all`, a number of versions or a duration, as `90d`";
-                self.history = Some(Keeps::parse(value).ok_or_else(|| unreadable(name, LEGAL))?);
+                let keeps = Keeps::parse(value);
+                self.history = Some(keeps.ok_or_else(|| unreadable(name, Keeps::LEGAL))?);
             }
             "whole" => {
-                const LEGAL: &str = "a number of bytes, as `65536` or `64KB`";
-                self.whole_up_to = Some(bytes(value).ok_or_else(|| unreadable(name, LEGAL))?);
+                let whole = keeps::bytes(value);
+                self.whole_up_to = Some(whole.ok_or_else(|| unreadable(name, LEGAL_BYTES))?);
             }
             "statement_cache" => {
                 self.keeps_statements = Some(match value {
@@ -160,14 +160,6 @@ impl Options {
         }
         Ok(true)
     }
-}
-
-/// A number of bytes, of KB or of MB.
-fn bytes(value: &str) -> Option<usize> {
-    let units = [("KB", 1 << 10), ("MB", 1 << 20)];
-    let found = units.iter().find_map(|(unit, size)| Some((value.strip_suffix(unit)?, *size)));
-    let (number, size) = found.unwrap_or((value, 1));
-    number.parse::<usize>().ok()?.checked_mul(size)
 }
 
 fn unreadable(name: &str, what: &str) -> Error {

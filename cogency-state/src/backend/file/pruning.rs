@@ -35,8 +35,8 @@ impl Root {
         }
     }
 
-    /// Whether more can go than before: behind a new keyframe, now and then, and as soon as all that
-    /// has to stay stands behind the newest one.
+    /// Whether more can go than before: with a new keyframe, now and then, and with the save that
+    /// makes the newest keyframe and the changes behind it all that has to stay.
     fn may_prune(&self, standing: &Standing) -> bool {
         let changes = standing.head.weight.changes;
         match self.retention {

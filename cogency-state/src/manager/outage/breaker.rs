@@ -80,8 +80,8 @@ impl Breaker {
 
     /// Why the backend is not asked now.
     pub(crate) fn refusal(&self, key: &StateKey, location: &str) -> Option<Error> {
-        let away = self.away()?;
-        Some(Error::out_of_reach(Some(key), location, "answer for", NotAsked(away)))
+        let Away { since, said, .. } = self.away()?;
+        Some(Error::out_of_reach(Some(key), location, "serve", NotAsked { since, said }))
     }
 
     /// No code that can panic runs under the lock, so a poisoned one is whole.
@@ -96,18 +96,22 @@ fn is_refusal(error: &Error) -> bool {
     source.and_then(|source| source.downcast_ref::<NotAsked>()).is_some()
 }
 
-/// The backend was found to be away, and was not asked again.
+/// The backend was found to be away, and was not asked again. It says nothing of whose call found
+/// that out.
 #[derive(Debug)]
-struct NotAsked(Away);
+struct NotAsked {
+    since: SystemTime,
+    said: String,
+}
 
 impl fmt::Display for NotAsked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let away = self.0.since.elapsed().unwrap_or_default().as_secs();
+        let away = self.since.elapsed().unwrap_or_default().as_secs();
         write!(
             f,
-            "{}; it has been out of reach for {away} s, is probed in the background, and is used \
-             again as soon as it answers",
-            self.0.said
+            "{}; the backend has been out of reach for {away} s, is probed in the background, and \
+             is used again as soon as it answers",
+            self.said
         )
     }
 }

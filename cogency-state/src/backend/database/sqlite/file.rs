@@ -11,8 +11,8 @@ pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Of a new file: a save writes whole pages, and little changes in each.
 const PAGE_BYTES: u32 = 1024;
-/// What is in the log goes to its places when it has so many pages, 4 MiB as by SQLite's defaults.
-pub(super) const PAGES_OF_LOG: u32 = 4096;
+/// What is in the log goes to its places when that has grown to so much, as by SQLite's defaults.
+pub(super) const LOG_BYTES: i64 = 4 << 20;
 
 /// How a file of ours is opened.
 pub(in crate::backend::database) fn options(path: &Path) -> SqliteConnectOptions {
@@ -23,7 +23,6 @@ pub(in crate::backend::database) fn options(path: &Path) -> SqliteConnectOptions
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
-        .pragma("wal_autocheckpoint", PAGES_OF_LOG.to_string())
         .disable_statement_logging()
 }
 

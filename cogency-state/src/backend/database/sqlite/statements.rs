@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use sqlx::Sqlite;
 use sqlx::error::{DatabaseError, ErrorKind};
 
-use super::file::{BUSY_TIMEOUT, PAGES_OF_LOG};
+use super::file::{BUSY_TIMEOUT, LOG_BYTES};
 use crate::backend::database::connections;
 use crate::backend::database::dialect::Script;
 use crate::backend::database::problem::{Miss, Problem};
@@ -41,7 +41,9 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON")?;
-    connection.pragma_update(None, "wal_autocheckpoint", PAGES_OF_LOG)?;
+    // A file that was made by others has pages of its own size.
+    let page_bytes: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_BYTES / page_bytes.max(1))?;
     connection.set_prepared_statement_cache_capacity(KEPT_STATEMENTS);
     Ok(connection)
 }

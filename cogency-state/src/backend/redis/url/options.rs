@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Kind, wrong};
-use crate::backend::keeps::Keeps;
+use crate::backend::keeps::{self, Keeps, LEGAL_BYTES};
 use crate::backend::redis::RedisDurability;
 use crate::error::Error;
 
@@ -33,12 +33,12 @@ impl Options {
                     Some(ttl.map_err(|_| unreadable(name, "a duration such as `5s`"))?);
             }
             "history" => {
-                let legal = "`off`, `all`, a number of versions or a duration such as `90d`";
-                self.history = Some(Keeps::parse(value).ok_or_else(|| unreadable(name, legal))?);
+                let keeps = Keeps::parse(value);
+                self.history = Some(keeps.ok_or_else(|| unreadable(name, Keeps::LEGAL))?);
             }
             "whole" => {
-                let legal = "a number of bytes such as `65536`, or of KB such as `64KB`";
-                self.whole_up_to = Some(bytes(value).ok_or_else(|| unreadable(name, legal))?);
+                let whole = keeps::bytes(value);
+                self.whole_up_to = Some(whole.ok_or_else(|| unreadable(name, LEGAL_BYTES))?);
             }
             "require" => {
                 for word in value.split(',') {
@@ -70,14 +70,6 @@ impl Options {
                      a comma";
         self.replicas = Some(replicas.ok_or_else(|| unreadable("require", legal))?);
         Ok(())
-    }
-}
-
-// Input: 65536, or 64KB
-fn bytes(text: &str) -> Option<usize> {
-    match text.strip_suffix("KB") {
-        Some(kilobytes) => kilobytes.parse::<usize>().ok()?.checked_mul(1 << 10),
-        None => text.parse().ok(),
     }
 }
 
