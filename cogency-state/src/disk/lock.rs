@@ -134,3 +134,18 @@ fn now_in_micros() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_without_what_an_older_longer_one_left_behind_it() {
+        let file = tempfile::tempfile().unwrap();
+        for host in ["a-host-with-a-long-name", "a"] {
+            let holder = Holder { host: host.into(), ..Holder::unknown() };
+            write(&file, &Text { token: 1, holder, run: None }).unwrap();
+            assert_eq!(read(&file).unwrap().holder.host, host);
+        }
+    }
+}
