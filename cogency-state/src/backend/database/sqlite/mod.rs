@@ -119,17 +119,21 @@ impl Dialect for Sqlite {
         const BUSY: i32 = 5;
         const LOCKED: i32 = 6;
         const IO: i32 = 10;
+        const FULL: i32 = 13;
+        // What all processes share of the log, `-shm`, could not be made longer.
+        const IO_SHMSIZE: i32 = IO | (19 << 8);
         let code = error.code().and_then(|code| code.parse().ok()).unwrap_or(0);
         // The lower byte is the kind, what is above tells more.
         match code & 0xff {
             BUSY | LOCKED => Meaning::Passing,
+            FULL => Meaning::Refused("its disk is full"),
+            IO if code == IO_SHMSIZE => Meaning::Refused("its disk is full"),
             IO => Meaning::Ending,
             1 if error.message().contains("no such table") => Meaning::NoTable,
             8 => {
                 Meaning::Refused("its file is read-only: look at its permissions and its folder's")
             }
             11 => Meaning::Refused("its file is damaged: restore it from a backup"),
-            13 => Meaning::Refused("its disk is full"),
             14 => Meaning::Refused(
                 "its file, or the log that has to stand beside it, cannot be opened for writing: \
                  look at the path, the permissions and the disk",
