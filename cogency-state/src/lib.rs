@@ -125,7 +125,7 @@ struct Types;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/history.md")]
-struct HistoryGuide;
+struct Histories;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/queries.md")]
