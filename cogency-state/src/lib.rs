@@ -123,6 +123,18 @@ struct Media;
 #[doc = include_str!("../../docs/types.md")]
 struct Types;
 
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/history.md")]
+struct Histories;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/queries.md")]
+struct Queries;
+
+#[cfg(all(doctest, feature = "archive"))]
+#[doc = include_str!("../../docs/archive.md")]
+struct Archives;
+
 #[cfg(all(doctest, feature = "redis"))]
 #[doc = include_str!("../../docs/redis.md")]
 struct Redis;
