@@ -62,7 +62,7 @@ pub use durability::RedisDurability;
 /// How often something is begun anew because a history went on meanwhile.
 const TRIES: usize = 5;
 
-/// Keeps records on a Redis server (7 or newer, or Valkey), the one that sentinels name, or a
+/// Keeps records on a Redis server (7 or newer), the one that sentinels name, or a
 /// cluster, for all processes and hosts that reach it. Needs the cargo feature `redis`.
 ///
 /// | URL | |
