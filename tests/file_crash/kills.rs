@@ -51,8 +51,10 @@ fn promise_03_and_04_a_killed_writer_leaves_a_whole_record_no_litter_and_a_free_
          file, {unacknowledged:?} left a save that nobody was told of",
         started.elapsed()
     );
-    // On a busy machine more of them come before the first save is done.
-    assert!(saves.into_inner() > kills / 4 && with_litter.into_inner() > 0, "kills came too early");
+    // On a busy machine more of them come before the first save is done. What half-written files
+    // leave behind is also tried one system call after the other, in `journal_kills`.
+    assert!(saves.into_inner() > kills / 4, "kills came too early");
+    assert!(unacknowledged.into_inner() > 0, "no kill came in the middle of a save");
 }
 
 fn kill_writers(place: &Place, thread: u64, kills: u64, figures: &Figures) {
