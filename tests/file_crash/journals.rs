@@ -209,14 +209,14 @@ fn a_journal_is_cut_down_with_the_save_behind_which_all_that_stays_has_one_keyfr
     let key = key("alice");
     let random = || (0..20_000).map(|_| fastrand::lowercase()).collect::<String>();
     block_on(async {
-        let mut texts = Vec::new();
         for version in 1..KEYFRAMES + STAY {
+            let mut call = manager.begin::<Vec<String>>(&key).await.unwrap();
             if version <= KEYFRAMES {
-                texts = vec![random()];
+                call.state = vec![random()];
             } else {
-                texts.push(version.to_string());
+                call.state.push(version.to_string());
             }
-            manager.save_state(&key, texts.clone(), None).await.unwrap();
+            call.commit().await.unwrap();
             let pruned = manager.history(&key).verify().await.unwrap().pruned;
             let is_last = version == KEYFRAMES + STAY - 1;
             assert_eq!(pruned.is_some(), is_last, "version {version}: {pruned:?}");
