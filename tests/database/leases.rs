@@ -79,7 +79,10 @@ async fn on_postgres_whoever_waits_for_a_lease_looks_at_the_clock_after_that() {
 #[tokio::test]
 async fn on_mariadb_whoever_waits_for_a_lease_looks_at_the_clock_after_that() {
     let database = Database::mariadb();
-    let name = format!("CONCAT('{}', MD5(CONCAT('alice', CHAR(0), 'default')))", database.prefix);
+    let name = format!(
+        "CONCAT('{}', MD5(CONCAT(DATABASE(), CHAR(0), 'alice', CHAR(0), 'default')))",
+        database.prefix
+    );
     assert_a_wait_comes_before_the_token::<MySqlConnection>(
         &database,
         format!("SELECT GET_LOCK({name}, 5)"),
@@ -194,6 +197,77 @@ async fn on_mariadb_a_lease_outlives_the_server_wherever_it_stands() {
         let lost = ours.save_state(&forgotten, &write(&key("carol"), None, "1")).await;
         assert!(matches!(lost, Err(Error::LeaseLost { .. })), "{engine}: {lost:?}");
         ours.save_and_release(&renewed, &write(&key("alice"), None, "1")).await.unwrap();
+    }
+}
+
+/// The lease has run out, and its holder came in time all the same. Who comes then is told to wait,
+/// also if that takes long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_mariadb_nobody_takes_a_lease_while_a_save_under_it_is_on_its_way() {
+    let (database, alice) = (Database::mariadb(), key("alice"));
+    let ours = database.connect().await;
+    save(&ours, &alice, "1").await;
+    let opened = ours.acquire_and_load(&alice, &Holder::current()).await.unwrap();
+    let Opened::Acquired { lease: held, record: Some(found) } = opened else {
+        panic!("{opened:?}")
+    };
+    database.run("UPDATE {p}leases SET expires_at = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND");
+
+    let mut other = MySqlConnection::connect(&database.url).await.unwrap();
+    let lock = format!("BEGIN; SELECT version FROM {}states FOR UPDATE", database.prefix);
+    other.execute(sqlx::raw_sql(AssertSqlSafe(lock))).await.unwrap();
+    let write = write(&alice, Some(found.revision), "2");
+    let saving = tokio::spawn({
+        let (ours, write) = (ours.clone(), write.clone());
+        async move { ours.save_and_release(&held, &write).await }
+    });
+    let waiting = "SELECT COUNT(*) FROM information_schema.INNODB_TRX \
+        WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%{p}states%'";
+    while database.number(waiting) == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let theirs = database.connect().await;
+    let early = theirs.acquire_lease(&alice, &Holder::current()).await.unwrap();
+    assert!(matches!(early, LeaseAttempt::Held(_)), "{early:?}");
+    other.execute(sqlx::raw_sql("COMMIT")).await.unwrap();
+    saving.await.unwrap().unwrap();
+
+    let opened = theirs.acquire_and_load(&alice, &Holder::current()).await.unwrap();
+    let Opened::Acquired { record: Some(found), .. } = opened else { panic!("{opened:?}") };
+    assert_eq!(found, write.record);
+}
+
+/// A server that starts with a clock that is ahead, until somebody tells it the time.
+#[tokio::test]
+async fn on_mariadb_a_clock_that_is_set_back_after_a_start_keeps_nobody_waiting() {
+    let database = Database::mariadb();
+    let builder = database.builder().lease_ttl(Duration::from_millis(500));
+    let backend = builder.connect().await.unwrap();
+    database.run("UPDATE {p}leases_began SET free_at = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR");
+    let begun = Instant::now();
+    let holder = Holder::current();
+    while let LeaseAttempt::Held(_) = backend.acquire_lease(&key("alice"), &holder).await.unwrap() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "nobody gets a lease");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_save_that_is_refused_leaves_its_lease_as_it_is() {
+    for database in Database::each() {
+        let (backend, alice) = (database.connect().await, key("alice"));
+        save(&backend, &alice, "1").await;
+        let held = lease(&backend, &alice).await;
+        let row = "SELECT COUNT(*) FROM {p}leases";
+        let stale = backend.save_and_release(&held, &write(&alice, None, "2")).await;
+        assert!(matches!(stale, Err(Error::Conflict { .. })), "{}: {stale:?}", database.name);
+        assert_eq!(database.number(row), 1, "{}", database.name);
+        let other = backend.acquire_lease(&alice, &Holder::current()).await.unwrap();
+        let LeaseAttempt::Held(holder) = other else { panic!("{}: {other:?}", database.name) };
+        assert_eq!(holder.process, std::process::id(), "{}", database.name);
+        backend.renew_lease(&held).await.unwrap();
+        backend.release_lease(&held).await.unwrap();
+        assert_eq!(database.number(row), 0, "{}", database.name);
     }
 }
 

@@ -43,7 +43,6 @@ fn rounds(server: &DatabaseServer) {
 }
 
 fn one_round(server: &DatabaseServer, users: &[&str]) {
-    // They begin in their rows, and are apart when they have grown.
     // They begin in their rows, and are apart when they have grown. MariaDB lets nobody take a lease
     // until those of before it was started could be renewed.
     let url = format!("{}?whole=2KB&lease_ttl=500ms", server.url());

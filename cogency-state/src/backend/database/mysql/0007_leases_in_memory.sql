@@ -11,29 +11,14 @@ CREATE TABLE IF NOT EXISTS {p}leases_began (
 ) ENGINE = InnoDB;
 INSERT IGNORE INTO {p}leases_began (one, free_at) VALUES (1, '1970-01-01');
 
--- The nodes of a Galera cluster would each have leases of their own, and a replica that was started
--- anew would not find the rows that it is to change: there they stay in InnoDB. Either is right for
--- all that follows.
-BEGIN NOT ATOMIC
-  -- A server may allow no other engine than one.
-  DECLARE CONTINUE HANDLER FOR 1286 BEGIN END;
-  IF @@log_bin = 0 AND NOT EXISTS (
-    SELECT 1 FROM information_schema.GLOBAL_VARIABLES
-    WHERE VARIABLE_NAME = 'WSREP_ON' AND VARIABLE_VALUE = 'ON'
-  ) THEN
-    ALTER TABLE {p}leases_began ENGINE = MEMORY;
-    ALTER TABLE {p}leases ENGINE = MEMORY;
-  END IF;
-END;
+-- Procedures are replaced, so that there is always one, which keeps its rights.
 
-DROP PROCEDURE IF EXISTS {p}busy;
 -- Others have a key's lock for long. Whoever wants it tries again.
-CREATE PROCEDURE {p}busy() SQL SECURITY INVOKER
+CREATE OR REPLACE PROCEDURE {p}busy() SQL SECURITY INVOKER
   SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1205, MESSAGE_TEXT = 'others are at work on the key';
 
-DROP PROCEDURE IF EXISTS {p}hold;
 -- When a lease was taken, null if somebody else has it or nobody. Whoever asks has the key's lock.
-CREATE PROCEDURE {p}hold(
+CREATE OR REPLACE PROCEDURE {p}hold(
   IN p_user VARBINARY(1024), IN p_session VARBINARY(1024),
   IN p_attempt CHAR(36) CHARACTER SET ascii COLLATE ascii_bin, OUT p_taken DATETIME(6)
 ) MODIFIES SQL DATA SQL SECURITY INVOKER
@@ -59,9 +44,8 @@ BEGIN
   END IF;
 END;
 
-DROP PROCEDURE IF EXISTS {p}take;
 -- As before; but where all leases were lost nobody takes one until those who had them could renew.
-CREATE PROCEDURE {p}take(
+CREATE OR REPLACE PROCEDURE {p}take(
   IN p_user VARBINARY(1024), IN p_session VARBINARY(1024),
   IN p_attempt CHAR(36) CHARACTER SET ascii COLLATE ascii_bin,
   IN p_holder TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, IN p_micros BIGINT, IN p_look BIGINT,
@@ -71,15 +55,17 @@ taking: BEGIN
   DECLARE v_now DATETIME(6);
   DECLARE v_holder VARBINARY(512) DEFAULT LEFT(p_holder, 512);
   DECLARE v_one_at_a_time VARCHAR(64)
-    DEFAULT CONCAT('{p}', MD5(CONCAT(p_user, CHAR(0), p_session)));
+    DEFAULT CONCAT('{p}', MD5(CONCAT(DATABASE(), CHAR(0), p_user, CHAR(0), p_session)));
   DECLARE EXIT HANDLER FOR SQLEXCEPTION
   BEGIN
     DO RELEASE_LOCK(v_one_at_a_time);
     RESIGNAL;
   END;
   -- From the look at the clock until the lease is there nobody else takes one, so that tokens grow.
-  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 5), 0) THEN
-    CALL {p}busy();
+  -- Whoever has the key's lock for long is at work on it.
+  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 2), 0) THEN
+    SELECT CAST(0 AS SIGNED), CAST(0 AS SIGNED), '';
+    LEAVE taking;
   END IF;
   SET v_now = UTC_TIMESTAMP(6);
   INSERT INTO {p}leases (user_id, session_id, attempt, token, holder, taken_at, expires_at)
@@ -99,8 +85,10 @@ taking: BEGIN
     expires_at = IF(attempt = p_attempt, v_now + INTERVAL p_micros MICROSECOND, expires_at);
   -- The server was started: whoever had a lease before gets it back first.
   IF ROW_COUNT() = 0 AND NOT EXISTS (SELECT 1 FROM {p}leases_began WHERE free_at <= v_now) THEN
-    INSERT IGNORE INTO {p}leases_began (one, free_at)
-    VALUES (1, v_now + INTERVAL p_micros MICROSECOND);
+    -- Never longer than that from now, also if the server's clock was set back since.
+    INSERT INTO {p}leases_began (one, free_at)
+    VALUES (1, v_now + INTERVAL p_micros MICROSECOND)
+    ON DUPLICATE KEY UPDATE free_at = LEAST(free_at, VALUES(free_at));
     DO RELEASE_LOCK(v_one_at_a_time);
     SELECT CAST(0 AS SIGNED), CAST(0 AS SIGNED), '';
     LEAVE taking;
@@ -137,21 +125,20 @@ taking: BEGIN
   ORDER BY t.seq;
 END;
 
-DROP PROCEDURE IF EXISTS {p}renew;
-CREATE PROCEDURE {p}renew(
+CREATE OR REPLACE PROCEDURE {p}renew(
   IN p_user VARBINARY(1024), IN p_session VARBINARY(1024),
   IN p_attempt CHAR(36) CHARACTER SET ascii COLLATE ascii_bin, IN p_micros BIGINT
 ) MODIFIES SQL DATA SQL SECURITY INVOKER
 BEGIN
   DECLARE v_one_at_a_time VARCHAR(64)
-    DEFAULT CONCAT('{p}', MD5(CONCAT(p_user, CHAR(0), p_session)));
+    DEFAULT CONCAT('{p}', MD5(CONCAT(DATABASE(), CHAR(0), p_user, CHAR(0), p_session)));
   DECLARE v_taken DATETIME(6) DEFAULT NULL;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION
   BEGIN
     DO RELEASE_LOCK(v_one_at_a_time);
     RESIGNAL;
   END;
-  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 5), 0) THEN
+  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 2), 0) THEN
     CALL {p}busy();
   END IF;
   CALL {p}hold(p_user, p_session, p_attempt, v_taken);
@@ -162,9 +149,8 @@ BEGIN
   SELECT CAST(1 AS SIGNED) FROM DUAL WHERE v_taken IS NOT NULL;
 END;
 
-DROP PROCEDURE IF EXISTS {p}save;
 -- As before, in fewer statements.
-CREATE PROCEDURE {p}save(
+CREATE OR REPLACE PROCEDURE {p}save(
   IN p_user VARBINARY(1024), IN p_session VARBINARY(1024),
   IN p_attempt CHAR(36) CHARACTER SET ascii COLLATE ascii_bin, IN p_release BIGINT,
   IN p_expected_version BIGINT,
@@ -191,7 +177,7 @@ CREATE PROCEDURE {p}save(
 ) MODIFIES SQL DATA SQL SECURITY INVOKER
 BEGIN
   DECLARE v_one_at_a_time VARCHAR(64)
-    DEFAULT CONCAT('{p}', MD5(CONCAT(p_user, CHAR(0), p_session)));
+    DEFAULT CONCAT('{p}', MD5(CONCAT(DATABASE(), CHAR(0), p_user, CHAR(0), p_session)));
   DECLARE v_taken, v_now DATETIME(6) DEFAULT NULL;
   DECLARE v_at DATETIME(6) DEFAULT TIMESTAMP'1970-01-01 00:00:00' + INTERVAL p_at MICROSECOND;
   DECLARE v_head CHAR(64) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL;
@@ -207,7 +193,7 @@ BEGIN
     SET @cogency_state = NULL;
     RESIGNAL;
   END;
-  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 5), 0) THEN
+  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 2), 0) THEN
     CALL {p}busy();
   END IF;
   -- No gaps are locked: what happens to other keys goes on.
@@ -311,8 +297,7 @@ BEGIN
   DO RELEASE_LOCK(v_one_at_a_time);
 END;
 
-DROP PROCEDURE IF EXISTS {p}delete;
-CREATE PROCEDURE {p}delete(
+CREATE OR REPLACE PROCEDURE {p}delete(
   IN p_user VARBINARY(1024), IN p_session VARBINARY(1024),
   IN p_attempt CHAR(36) CHARACTER SET ascii COLLATE ascii_bin,
   IN p_deletion CHAR(36) CHARACTER SET ascii COLLATE ascii_bin,
@@ -323,7 +308,7 @@ CREATE PROCEDURE {p}delete(
 ) MODIFIES SQL DATA SQL SECURITY INVOKER
 BEGIN
   DECLARE v_one_at_a_time VARCHAR(64)
-    DEFAULT CONCAT('{p}', MD5(CONCAT(p_user, CHAR(0), p_session)));
+    DEFAULT CONCAT('{p}', MD5(CONCAT(DATABASE(), CHAR(0), p_user, CHAR(0), p_session)));
   DECLARE v_taken DATETIME(6) DEFAULT NULL;
   DECLARE v_head CHAR(64) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL;
   DECLARE v_entered BIGINT DEFAULT 0;
@@ -333,7 +318,7 @@ BEGIN
     DO RELEASE_LOCK(v_one_at_a_time);
     RESIGNAL;
   END;
-  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 5), 0) THEN
+  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 2), 0) THEN
     CALL {p}busy();
   END IF;
   -- No gaps are locked: what happens to other keys goes on.
@@ -371,8 +356,7 @@ BEGIN
   DO RELEASE_LOCK(v_one_at_a_time);
 END;
 
-DROP PROCEDURE IF EXISTS {p}set_aside;
-CREATE PROCEDURE {p}set_aside(
+CREATE OR REPLACE PROCEDURE {p}set_aside(
   IN p_user VARBINARY(1024), IN p_session VARBINARY(1024),
   IN p_attempt CHAR(36) CHARACTER SET ascii COLLATE ascii_bin,
   IN p_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin,
@@ -384,7 +368,7 @@ CREATE PROCEDURE {p}set_aside(
 ) MODIFIES SQL DATA SQL SECURITY INVOKER
 BEGIN
   DECLARE v_one_at_a_time VARCHAR(64)
-    DEFAULT CONCAT('{p}', MD5(CONCAT(p_user, CHAR(0), p_session)));
+    DEFAULT CONCAT('{p}', MD5(CONCAT(DATABASE(), CHAR(0), p_user, CHAR(0), p_session)));
   DECLARE v_taken DATETIME(6) DEFAULT NULL;
   DECLARE v_head CHAR(64) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL;
   DECLARE v_entered BIGINT DEFAULT 0;
@@ -395,7 +379,7 @@ BEGIN
     DO RELEASE_LOCK(v_one_at_a_time);
     RESIGNAL;
   END;
-  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 5), 0) THEN
+  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 2), 0) THEN
     CALL {p}busy();
   END IF;
   -- No gaps are locked: what happens to other keys goes on.
@@ -438,8 +422,7 @@ BEGIN
   DO RELEASE_LOCK(v_one_at_a_time);
 END;
 
-DROP PROCEDURE IF EXISTS {p}restore_aside;
-CREATE PROCEDURE {p}restore_aside(
+CREATE OR REPLACE PROCEDURE {p}restore_aside(
   IN p_user VARBINARY(1024), IN p_session VARBINARY(1024),
   IN p_attempt CHAR(36) CHARACTER SET ascii COLLATE ascii_bin,
   IN p_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin,
@@ -453,7 +436,7 @@ CREATE PROCEDURE {p}restore_aside(
 ) MODIFIES SQL DATA SQL SECURITY INVOKER
 BEGIN
   DECLARE v_one_at_a_time VARCHAR(64)
-    DEFAULT CONCAT('{p}', MD5(CONCAT(p_user, CHAR(0), p_session)));
+    DEFAULT CONCAT('{p}', MD5(CONCAT(DATABASE(), CHAR(0), p_user, CHAR(0), p_session)));
   DECLARE v_taken DATETIME(6) DEFAULT NULL;
   DECLARE v_head CHAR(64) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL;
   DECLARE v_entered BIGINT DEFAULT 0;
@@ -469,7 +452,7 @@ BEGIN
     DO RELEASE_LOCK(v_one_at_a_time);
     RESIGNAL;
   END;
-  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 5), 0) THEN
+  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 2), 0) THEN
     CALL {p}busy();
   END IF;
   -- No gaps are locked: what happens to other keys goes on.
@@ -525,15 +508,14 @@ BEGIN
   DO RELEASE_LOCK(v_one_at_a_time);
 END;
 
-DROP PROCEDURE IF EXISTS {p}save_blob;
-CREATE PROCEDURE {p}save_blob(
+CREATE OR REPLACE PROCEDURE {p}save_blob(
   IN p_user VARBINARY(1024), IN p_session VARBINARY(1024),
   IN p_attempt CHAR(36) CHARACTER SET ascii COLLATE ascii_bin,
   IN p_sha256 CHAR(64) CHARACTER SET ascii COLLATE ascii_bin, IN p_content LONGBLOB
 ) MODIFIES SQL DATA SQL SECURITY INVOKER
 BEGIN
   DECLARE v_one_at_a_time VARCHAR(64)
-    DEFAULT CONCAT('{p}', MD5(CONCAT(p_user, CHAR(0), p_session)));
+    DEFAULT CONCAT('{p}', MD5(CONCAT(DATABASE(), CHAR(0), p_user, CHAR(0), p_session)));
   DECLARE v_taken DATETIME(6) DEFAULT NULL;
   -- What is not found stays null.
   DECLARE CONTINUE HANDLER FOR NOT FOUND BEGIN END;
@@ -542,7 +524,7 @@ BEGIN
     DO RELEASE_LOCK(v_one_at_a_time);
     RESIGNAL;
   END;
-  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 5), 0) THEN
+  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 2), 0) THEN
     CALL {p}busy();
   END IF;
   -- No gaps are locked: what happens to other keys goes on.
@@ -561,15 +543,14 @@ BEGIN
   DO RELEASE_LOCK(v_one_at_a_time);
 END;
 
-DROP PROCEDURE IF EXISTS {p}remove_blob;
-CREATE PROCEDURE {p}remove_blob(
+CREATE OR REPLACE PROCEDURE {p}remove_blob(
   IN p_user VARBINARY(1024), IN p_session VARBINARY(1024),
   IN p_attempt CHAR(36) CHARACTER SET ascii COLLATE ascii_bin,
   IN p_sha256 CHAR(64) CHARACTER SET ascii COLLATE ascii_bin
 ) MODIFIES SQL DATA SQL SECURITY INVOKER
 BEGIN
   DECLARE v_one_at_a_time VARCHAR(64)
-    DEFAULT CONCAT('{p}', MD5(CONCAT(p_user, CHAR(0), p_session)));
+    DEFAULT CONCAT('{p}', MD5(CONCAT(DATABASE(), CHAR(0), p_user, CHAR(0), p_session)));
   DECLARE v_taken DATETIME(6) DEFAULT NULL;
   -- What is not found stays null.
   DECLARE CONTINUE HANDLER FOR NOT FOUND BEGIN END;
@@ -578,7 +559,7 @@ BEGIN
     DO RELEASE_LOCK(v_one_at_a_time);
     RESIGNAL;
   END;
-  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 5), 0) THEN
+  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 2), 0) THEN
     CALL {p}busy();
   END IF;
   -- No gaps are locked: what happens to other keys goes on.
@@ -592,4 +573,21 @@ BEGIN
   SELECT CAST(1 AS SIGNED) FROM DUAL WHERE v_taken IS NOT NULL;
   COMMIT;
   DO RELEASE_LOCK(v_one_at_a_time);
+END;
+
+-- Now that nobody runs the procedures of before, which relied on locks of rows.
+--
+-- The nodes of a Galera cluster would each have leases of their own, and a replica that was started
+-- anew would not find the rows that it is to change: there they stay in InnoDB. Either is right for
+-- the procedures.
+BEGIN NOT ATOMIC
+  -- A server may allow no other engine than one.
+  DECLARE CONTINUE HANDLER FOR 1286 BEGIN END;
+  IF @@log_bin = 0 AND NOT EXISTS (
+    SELECT 1 FROM information_schema.GLOBAL_VARIABLES
+    WHERE VARIABLE_NAME = 'WSREP_ON' AND VARIABLE_VALUE = 'ON'
+  ) THEN
+    ALTER TABLE {p}leases_began ENGINE = MEMORY;
+    ALTER TABLE {p}leases ENGINE = MEMORY;
+  END IF;
 END
