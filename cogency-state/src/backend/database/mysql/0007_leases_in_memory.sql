@@ -349,7 +349,10 @@ BEGIN
     END IF;
     DELETE FROM {p}states WHERE user_id = p_user AND session_id = p_session;
   END IF;
-  SELECT COUNT(*), COUNT(IF(deletion = p_deletion, 1, NULL)), v_entered
+  -- What was noted in memory stays where the deletion itself was undone.
+  SELECT COUNT(*), COUNT(IF(deletion = p_deletion AND NOT EXISTS (
+    SELECT 1 FROM {p}states s WHERE s.user_id = p_user AND s.session_id = p_session
+  ), 1, NULL)), v_entered
   FROM {p}leases
   WHERE user_id = p_user AND session_id = p_session AND attempt = p_attempt;
   COMMIT;
