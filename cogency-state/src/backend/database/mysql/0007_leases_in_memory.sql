@@ -54,12 +54,24 @@ CREATE OR REPLACE PROCEDURE {p}take(
 taking: BEGIN
   DECLARE v_now DATETIME(6);
   DECLARE v_holder VARBINARY(512) DEFAULT LEFT(p_holder, 512);
+  DECLARE v_is_room BOOLEAN DEFAULT FALSE;
   DECLARE v_one_at_a_time VARCHAR(64)
     DEFAULT CONCAT('{p}', MD5(CONCAT(DATABASE(), CHAR(0), p_user, CHAR(0), p_session)));
   DECLARE EXIT HANDLER FOR SQLEXCEPTION
   BEGIN
     DO RELEASE_LOCK(v_one_at_a_time);
     RESIGNAL;
+  END;
+  -- There is no more room in memory: those leases go whose holders died a day ago.
+  DECLARE EXIT HANDLER FOR 1114
+  BEGIN
+    DELETE FROM {p}leases WHERE expires_at < UTC_TIMESTAMP(6) - INTERVAL 1 DAY;
+    SET v_is_room = ROW_COUNT() > 0;
+    DO RELEASE_LOCK(v_one_at_a_time);
+    IF NOT v_is_room THEN
+      RESIGNAL;
+    END IF;
+    CALL {p}busy();
   END;
   -- From the look at the clock until the lease is there nobody else takes one, so that tokens grow.
   -- Whoever has the key's lock for long is at work on it.
