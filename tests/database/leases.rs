@@ -79,7 +79,10 @@ async fn on_postgres_whoever_waits_for_a_lease_looks_at_the_clock_after_that() {
 #[tokio::test]
 async fn on_mariadb_whoever_waits_for_a_lease_looks_at_the_clock_after_that() {
     let database = Database::mariadb();
-    let name = format!("CONCAT('{}', MD5(CONCAT('alice', CHAR(0), 'default')))", database.prefix);
+    let name = format!(
+        "CONCAT('{}', MD5(CONCAT(DATABASE(), CHAR(0), 'alice', CHAR(0), 'default')))",
+        database.prefix
+    );
     assert_a_wait_comes_before_the_token::<MySqlConnection>(
         &database,
         format!("SELECT GET_LOCK({name}, 5)"),
@@ -195,6 +198,99 @@ async fn on_mariadb_a_lease_outlives_the_server_wherever_it_stands() {
         assert!(matches!(lost, Err(Error::LeaseLost { .. })), "{engine}: {lost:?}");
         ours.save_and_release(&renewed, &write(&key("alice"), None, "1")).await.unwrap();
     }
+}
+
+/// It stood still for longer than its lease. What a start of the server forgets is on the disk.
+#[tokio::test]
+async fn on_mariadb_who_lost_a_lease_does_not_get_it_back_by_a_start_of_the_server() {
+    let server = DatabaseServer::mariadb();
+    let builder = || DatabaseBackend::builder(&server.url()).lease_ttl(Duration::from_secs(3));
+    let (paused, other) = (builder().connect().await.unwrap(), builder().connect().await.unwrap());
+    let lost = lease(&paused, &key("alice")).await;
+    server.run("UPDATE cogency_leases SET expires_at = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND");
+    let taken = lease(&other, &key("alice")).await;
+    server.kill();
+    server.start();
+    let saved = paused.save_state(&lost, &write(&key("alice"), None, "1")).await;
+    assert!(matches!(saved, Err(Error::LeaseLost { .. })), "{saved:?}");
+    other.save_and_release(&taken, &write(&key("alice"), None, "2")).await.unwrap();
+}
+
+/// The lease has run out, and its holder came in time all the same. Who comes then is told to wait,
+/// also if that takes long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_mariadb_nobody_takes_a_lease_while_a_save_under_it_is_on_its_way() {
+    let (database, alice) = (Database::mariadb(), key("alice"));
+    let ours = database.connect().await;
+    save(&ours, &alice, "1").await;
+    let opened = ours.acquire_and_load(&alice, &Holder::current()).await.unwrap();
+    let Opened::Acquired { lease: held, record: Some(found) } = opened else {
+        panic!("{opened:?}")
+    };
+    database.run("UPDATE {p}leases SET expires_at = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND");
+
+    let mut other = MySqlConnection::connect(&database.url).await.unwrap();
+    let lock = format!("BEGIN; SELECT version FROM {}states FOR UPDATE", database.prefix);
+    other.execute(sqlx::raw_sql(AssertSqlSafe(lock))).await.unwrap();
+    let write = write(&alice, Some(found.revision), "2");
+    let saving = tokio::spawn({
+        let (ours, write) = (ours.clone(), write.clone());
+        async move { ours.save_and_release(&held, &write).await }
+    });
+    let waiting = "SELECT COUNT(*) FROM information_schema.INNODB_TRX \
+        WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%{p}states%'";
+    while database.number(waiting) == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let theirs = database.connect().await;
+    let early = theirs.acquire_lease(&alice, &Holder::current()).await.unwrap();
+    assert!(matches!(early, LeaseAttempt::Held(_)), "{early:?}");
+    other.execute(sqlx::raw_sql("COMMIT")).await.unwrap();
+    saving.await.unwrap().unwrap();
+
+    let opened = theirs.acquire_and_load(&alice, &Holder::current()).await.unwrap();
+    let Opened::Acquired { record: Some(found), .. } = opened else { panic!("{opened:?}") };
+    assert_eq!(found, write.record);
+}
+
+/// A server that starts with a clock that is ahead, until somebody tells it the time.
+#[tokio::test]
+async fn on_mariadb_a_clock_that_is_set_back_after_a_start_keeps_nobody_waiting() {
+    let database = Database::mariadb();
+    let builder = database.builder().lease_ttl(Duration::from_millis(500));
+    let backend = builder.connect().await.unwrap();
+    database.run("UPDATE {p}leases_began SET free_at = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR");
+    let begun = Instant::now();
+    let holder = Holder::current();
+    while let LeaseAttempt::Held(_) = backend.acquire_lease(&key("alice"), &holder).await.unwrap() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "nobody gets a lease");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// As on Redis, a day after its holder died; in memory they would fill up their table.
+#[tokio::test]
+async fn on_mariadb_leases_of_those_who_died_long_ago_make_room_for_others() {
+    let server = DatabaseServer::mariadb();
+    server.restart_with(&["--max-heap-table-size=65536"]);
+    let backend = DatabaseBackend::connect(&server.url()).await.unwrap();
+    let holder = Holder::current();
+    let mut taken = 0;
+    let full = loop {
+        match backend.acquire_lease(&key(&format!("user-{taken}")), &holder).await {
+            Ok(LeaseAttempt::Acquired(_)) => taken += 1,
+            Ok(held) => panic!("{held:?}"),
+            Err(full) => break full,
+        }
+        assert!(taken < 10_000, "there is room for more");
+    };
+    assert!(full.to_string().contains("max_heap_table_size"), "{full}");
+    server.run(
+        "UPDATE cogency_leases SET expires_at = UTC_TIMESTAMP(6) - INTERVAL 25 HOUR \
+         WHERE user_id = 'user-1'",
+    );
+    lease(&backend, &key("alice")).await;
+    assert_eq!(server.number("SELECT COUNT(*) FROM cogency_leases"), taken);
 }
 
 /// Rows in memory that a replica has lost would stop it.

@@ -17,6 +17,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Executor as _};
 
 use crate::places::Database;
+use crate::upgrades::{earlier, of_version};
 use crate::{all_of, key, lease, save, write};
 
 /// A user's own text in an error is a state's content.
@@ -234,7 +235,8 @@ async fn mariadbs_documented_rights_are_enough() {
     refused(backend.load_state(&key("alice")).await, rights);
     let holder = cogency_state::Holder::current();
     refused(backend.acquire_lease(&key("alice"), &holder).await, rights);
-    let tables = ["states", "leases", "leases_began", "history", "heads", "aside", "blobs"];
+    let tables =
+        ["states", "leases", "leases_began", "leases_lost", "history", "heads", "aside", "blobs"];
     let tables = tables.map(|table| {
         let prefix = &database.prefix;
         format!("GRANT SELECT, INSERT, UPDATE, DELETE ON cogency.{prefix}{table} TO plain@'%'")
@@ -265,6 +267,30 @@ async fn mariadbs_documented_rights_are_enough() {
     server.run(tables.into_iter().chain(procedures).collect::<Vec<_>>().join("; "));
     let backend = builder().connect().await.unwrap();
     works_with_all_tables(&backend).await;
+}
+
+/// An operator who upgrades the tables grants what is new, and nothing anew.
+#[tokio::test]
+async fn an_upgrade_takes_nobody_a_right_to_mariadbs_procedures() {
+    let database = Database::mariadb();
+    of_version(earlier(&database).len(), &database, &[]);
+    let rights = format!(
+        "SELECT COUNT(*) FROM mysql.procs_priv \
+         WHERE User = 'upgraded' AND Routine_name LIKE '{}%'",
+        database.prefix
+    );
+    let procedures = ["take", "renew", "save", "delete", "set_aside", "restore_aside"];
+    let procedures = procedures.iter().chain(&["save_blob", "remove_blob"]);
+    let grants = procedures.map(|procedure| {
+        let prefix = &database.prefix;
+        format!("GRANT EXECUTE ON PROCEDURE cogency.{prefix}{procedure} TO upgraded@'%'")
+    });
+    let grants = grants.collect::<Vec<_>>().join("; ");
+    shared_mariadb().run(format!("CREATE OR REPLACE USER upgraded@'%'; {grants}"));
+    let before = database.number(&rights);
+    assert_eq!(before, 8);
+    drop(database.connect().await);
+    assert_eq!(database.number(&rights), before);
 }
 
 /// Does what needs each table and each right.

@@ -11,29 +11,21 @@ CREATE TABLE IF NOT EXISTS {p}leases_began (
 ) ENGINE = InnoDB;
 INSERT IGNORE INTO {p}leases_began (one, free_at) VALUES (1, '1970-01-01');
 
--- The nodes of a Galera cluster would each have leases of their own, and a replica that was started
--- anew would not find the rows that it is to change: there they stay in InnoDB. Either is right for
--- all that follows.
-BEGIN NOT ATOMIC
-  -- A server may allow no other engine than one.
-  DECLARE CONTINUE HANDLER FOR 1286 BEGIN END;
-  IF @@log_bin = 0 AND NOT EXISTS (
-    SELECT 1 FROM information_schema.GLOBAL_VARIABLES
-    WHERE VARIABLE_NAME = 'WSREP_ON' AND VARIABLE_VALUE = 'ON'
-  ) THEN
-    ALTER TABLE {p}leases_began ENGINE = MEMORY;
-    ALTER TABLE {p}leases ENGINE = MEMORY;
-  END IF;
-END;
+-- Who lost a lease to another, which a start of the server must not forget. That is rare, so this may
+-- wait for the disk. Nobody works on one call for a day.
+CREATE TABLE IF NOT EXISTS {p}leases_lost (
+  attempt CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,
+  at      DATETIME(6) NOT NULL
+) ENGINE = InnoDB;
 
-DROP PROCEDURE IF EXISTS {p}busy;
+-- Procedures are replaced, so that there is always one, which keeps its rights.
+
 -- Others have a key's lock for long. Whoever wants it tries again.
-CREATE PROCEDURE {p}busy() SQL SECURITY INVOKER
+CREATE OR REPLACE PROCEDURE {p}busy() SQL SECURITY INVOKER
   SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1205, MESSAGE_TEXT = 'others are at work on the key';
 
-DROP PROCEDURE IF EXISTS {p}hold;
 -- When a lease was taken, null if somebody else has it or nobody. Whoever asks has the key's lock.
-CREATE PROCEDURE {p}hold(
+CREATE OR REPLACE PROCEDURE {p}hold(
   IN p_user VARBINARY(1024), IN p_session VARBINARY(1024),
   IN p_attempt CHAR(36) CHARACTER SET ascii COLLATE ascii_bin, OUT p_taken DATETIME(6)
 ) MODIFIES SQL DATA SQL SECURITY INVOKER
@@ -49,6 +41,7 @@ BEGIN
   IF p_taken IS NULL
     AND NOT EXISTS (SELECT 1 FROM {p}leases_began WHERE free_at <= v_now)
     AND NOT EXISTS (SELECT 1 FROM {p}leases WHERE user_id = p_user AND session_id = p_session)
+    AND NOT EXISTS (SELECT 1 FROM {p}leases_lost WHERE attempt = p_attempt)
   THEN
     INSERT INTO {p}leases (user_id, session_id, attempt, token, holder, taken_at, expires_at)
     VALUES (
@@ -59,9 +52,8 @@ BEGIN
   END IF;
 END;
 
-DROP PROCEDURE IF EXISTS {p}take;
 -- As before; but where all leases were lost nobody takes one until those who had them could renew.
-CREATE PROCEDURE {p}take(
+CREATE OR REPLACE PROCEDURE {p}take(
   IN p_user VARBINARY(1024), IN p_session VARBINARY(1024),
   IN p_attempt CHAR(36) CHARACTER SET ascii COLLATE ascii_bin,
   IN p_holder TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, IN p_micros BIGINT, IN p_look BIGINT,
@@ -70,18 +62,42 @@ CREATE PROCEDURE {p}take(
 taking: BEGIN
   DECLARE v_now DATETIME(6);
   DECLARE v_holder VARBINARY(512) DEFAULT LEFT(p_holder, 512);
+  DECLARE v_is_room BOOLEAN DEFAULT FALSE;
   DECLARE v_one_at_a_time VARCHAR(64)
-    DEFAULT CONCAT('{p}', MD5(CONCAT(p_user, CHAR(0), p_session)));
+    DEFAULT CONCAT('{p}', MD5(CONCAT(DATABASE(), CHAR(0), p_user, CHAR(0), p_session)));
   DECLARE EXIT HANDLER FOR SQLEXCEPTION
   BEGIN
     DO RELEASE_LOCK(v_one_at_a_time);
     RESIGNAL;
   END;
-  -- From the look at the clock until the lease is there nobody else takes one, so that tokens grow.
-  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 5), 0) THEN
+  -- There is no more room in memory: those leases go whose holders died a day ago.
+  DECLARE EXIT HANDLER FOR 1114
+  BEGIN
+    DELETE FROM {p}leases WHERE expires_at < UTC_TIMESTAMP(6) - INTERVAL 1 DAY;
+    SET v_is_room = ROW_COUNT() > 0;
+    DO RELEASE_LOCK(v_one_at_a_time);
+    IF NOT v_is_room THEN
+      RESIGNAL;
+    END IF;
     CALL {p}busy();
+  END;
+  -- From the look at the clock until the lease is there nobody else takes one, so that tokens grow.
+  -- Whoever has the key's lock for long is at work on it.
+  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 2), 0) THEN
+    SELECT CAST(0 AS SIGNED), CAST(0 AS SIGNED), '';
+    LEAVE taking;
   END IF;
   SET v_now = UTC_TIMESTAMP(6);
+  IF EXISTS (
+    SELECT 1 FROM {p}leases
+    WHERE user_id = p_user AND session_id = p_session AND expires_at <= v_now
+      AND attempt <> p_attempt
+  ) THEN
+    INSERT IGNORE INTO {p}leases_lost (attempt, at)
+    SELECT attempt, v_now FROM {p}leases
+    WHERE user_id = p_user AND session_id = p_session;
+    DELETE FROM {p}leases_lost WHERE at < v_now - INTERVAL 1 DAY;
+  END IF;
   INSERT INTO {p}leases (user_id, session_id, attempt, token, holder, taken_at, expires_at)
   SELECT
     p_user, p_session, p_attempt, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', v_now), v_holder, v_now,
@@ -99,8 +115,10 @@ taking: BEGIN
     expires_at = IF(attempt = p_attempt, v_now + INTERVAL p_micros MICROSECOND, expires_at);
   -- The server was started: whoever had a lease before gets it back first.
   IF ROW_COUNT() = 0 AND NOT EXISTS (SELECT 1 FROM {p}leases_began WHERE free_at <= v_now) THEN
-    INSERT IGNORE INTO {p}leases_began (one, free_at)
-    VALUES (1, v_now + INTERVAL p_micros MICROSECOND);
+    -- Never longer than that from now, also if the server's clock was set back since.
+    INSERT INTO {p}leases_began (one, free_at)
+    VALUES (1, v_now + INTERVAL p_micros MICROSECOND)
+    ON DUPLICATE KEY UPDATE free_at = LEAST(free_at, VALUES(free_at));
     DO RELEASE_LOCK(v_one_at_a_time);
     SELECT CAST(0 AS SIGNED), CAST(0 AS SIGNED), '';
     LEAVE taking;
@@ -137,21 +155,20 @@ taking: BEGIN
   ORDER BY t.seq;
 END;
 
-DROP PROCEDURE IF EXISTS {p}renew;
-CREATE PROCEDURE {p}renew(
+CREATE OR REPLACE PROCEDURE {p}renew(
   IN p_user VARBINARY(1024), IN p_session VARBINARY(1024),
   IN p_attempt CHAR(36) CHARACTER SET ascii COLLATE ascii_bin, IN p_micros BIGINT
 ) MODIFIES SQL DATA SQL SECURITY INVOKER
 BEGIN
   DECLARE v_one_at_a_time VARCHAR(64)
-    DEFAULT CONCAT('{p}', MD5(CONCAT(p_user, CHAR(0), p_session)));
+    DEFAULT CONCAT('{p}', MD5(CONCAT(DATABASE(), CHAR(0), p_user, CHAR(0), p_session)));
   DECLARE v_taken DATETIME(6) DEFAULT NULL;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION
   BEGIN
     DO RELEASE_LOCK(v_one_at_a_time);
     RESIGNAL;
   END;
-  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 5), 0) THEN
+  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 2), 0) THEN
     CALL {p}busy();
   END IF;
   CALL {p}hold(p_user, p_session, p_attempt, v_taken);
@@ -162,9 +179,8 @@ BEGIN
   SELECT CAST(1 AS SIGNED) FROM DUAL WHERE v_taken IS NOT NULL;
 END;
 
-DROP PROCEDURE IF EXISTS {p}save;
 -- As before, in fewer statements.
-CREATE PROCEDURE {p}save(
+CREATE OR REPLACE PROCEDURE {p}save(
   IN p_user VARBINARY(1024), IN p_session VARBINARY(1024),
   IN p_attempt CHAR(36) CHARACTER SET ascii COLLATE ascii_bin, IN p_release BIGINT,
   IN p_expected_version BIGINT,
@@ -191,7 +207,7 @@ CREATE PROCEDURE {p}save(
 ) MODIFIES SQL DATA SQL SECURITY INVOKER
 BEGIN
   DECLARE v_one_at_a_time VARCHAR(64)
-    DEFAULT CONCAT('{p}', MD5(CONCAT(p_user, CHAR(0), p_session)));
+    DEFAULT CONCAT('{p}', MD5(CONCAT(DATABASE(), CHAR(0), p_user, CHAR(0), p_session)));
   DECLARE v_taken, v_now DATETIME(6) DEFAULT NULL;
   DECLARE v_at DATETIME(6) DEFAULT TIMESTAMP'1970-01-01 00:00:00' + INTERVAL p_at MICROSECOND;
   DECLARE v_head CHAR(64) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL;
@@ -207,7 +223,7 @@ BEGIN
     SET @cogency_state = NULL;
     RESIGNAL;
   END;
-  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 5), 0) THEN
+  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 2), 0) THEN
     CALL {p}busy();
   END IF;
   -- No gaps are locked: what happens to other keys goes on.
@@ -311,8 +327,7 @@ BEGIN
   DO RELEASE_LOCK(v_one_at_a_time);
 END;
 
-DROP PROCEDURE IF EXISTS {p}delete;
-CREATE PROCEDURE {p}delete(
+CREATE OR REPLACE PROCEDURE {p}delete(
   IN p_user VARBINARY(1024), IN p_session VARBINARY(1024),
   IN p_attempt CHAR(36) CHARACTER SET ascii COLLATE ascii_bin,
   IN p_deletion CHAR(36) CHARACTER SET ascii COLLATE ascii_bin,
@@ -323,7 +338,7 @@ CREATE PROCEDURE {p}delete(
 ) MODIFIES SQL DATA SQL SECURITY INVOKER
 BEGIN
   DECLARE v_one_at_a_time VARCHAR(64)
-    DEFAULT CONCAT('{p}', MD5(CONCAT(p_user, CHAR(0), p_session)));
+    DEFAULT CONCAT('{p}', MD5(CONCAT(DATABASE(), CHAR(0), p_user, CHAR(0), p_session)));
   DECLARE v_taken DATETIME(6) DEFAULT NULL;
   DECLARE v_head CHAR(64) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL;
   DECLARE v_entered BIGINT DEFAULT 0;
@@ -333,7 +348,7 @@ BEGIN
     DO RELEASE_LOCK(v_one_at_a_time);
     RESIGNAL;
   END;
-  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 5), 0) THEN
+  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 2), 0) THEN
     CALL {p}busy();
   END IF;
   -- No gaps are locked: what happens to other keys goes on.
@@ -364,15 +379,17 @@ BEGIN
     END IF;
     DELETE FROM {p}states WHERE user_id = p_user AND session_id = p_session;
   END IF;
-  SELECT COUNT(*), COUNT(IF(deletion = p_deletion, 1, NULL)), v_entered
+  -- What was noted in memory stays where the deletion itself was undone.
+  SELECT COUNT(*), COUNT(IF(deletion = p_deletion AND NOT EXISTS (
+    SELECT 1 FROM {p}states s WHERE s.user_id = p_user AND s.session_id = p_session
+  ), 1, NULL)), v_entered
   FROM {p}leases
   WHERE user_id = p_user AND session_id = p_session AND attempt = p_attempt;
   COMMIT;
   DO RELEASE_LOCK(v_one_at_a_time);
 END;
 
-DROP PROCEDURE IF EXISTS {p}set_aside;
-CREATE PROCEDURE {p}set_aside(
+CREATE OR REPLACE PROCEDURE {p}set_aside(
   IN p_user VARBINARY(1024), IN p_session VARBINARY(1024),
   IN p_attempt CHAR(36) CHARACTER SET ascii COLLATE ascii_bin,
   IN p_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin,
@@ -384,7 +401,7 @@ CREATE PROCEDURE {p}set_aside(
 ) MODIFIES SQL DATA SQL SECURITY INVOKER
 BEGIN
   DECLARE v_one_at_a_time VARCHAR(64)
-    DEFAULT CONCAT('{p}', MD5(CONCAT(p_user, CHAR(0), p_session)));
+    DEFAULT CONCAT('{p}', MD5(CONCAT(DATABASE(), CHAR(0), p_user, CHAR(0), p_session)));
   DECLARE v_taken DATETIME(6) DEFAULT NULL;
   DECLARE v_head CHAR(64) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL;
   DECLARE v_entered BIGINT DEFAULT 0;
@@ -395,7 +412,7 @@ BEGIN
     DO RELEASE_LOCK(v_one_at_a_time);
     RESIGNAL;
   END;
-  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 5), 0) THEN
+  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 2), 0) THEN
     CALL {p}busy();
   END IF;
   -- No gaps are locked: what happens to other keys goes on.
@@ -438,8 +455,7 @@ BEGIN
   DO RELEASE_LOCK(v_one_at_a_time);
 END;
 
-DROP PROCEDURE IF EXISTS {p}restore_aside;
-CREATE PROCEDURE {p}restore_aside(
+CREATE OR REPLACE PROCEDURE {p}restore_aside(
   IN p_user VARBINARY(1024), IN p_session VARBINARY(1024),
   IN p_attempt CHAR(36) CHARACTER SET ascii COLLATE ascii_bin,
   IN p_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin,
@@ -453,7 +469,7 @@ CREATE PROCEDURE {p}restore_aside(
 ) MODIFIES SQL DATA SQL SECURITY INVOKER
 BEGIN
   DECLARE v_one_at_a_time VARCHAR(64)
-    DEFAULT CONCAT('{p}', MD5(CONCAT(p_user, CHAR(0), p_session)));
+    DEFAULT CONCAT('{p}', MD5(CONCAT(DATABASE(), CHAR(0), p_user, CHAR(0), p_session)));
   DECLARE v_taken DATETIME(6) DEFAULT NULL;
   DECLARE v_head CHAR(64) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL;
   DECLARE v_entered BIGINT DEFAULT 0;
@@ -469,7 +485,7 @@ BEGIN
     DO RELEASE_LOCK(v_one_at_a_time);
     RESIGNAL;
   END;
-  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 5), 0) THEN
+  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 2), 0) THEN
     CALL {p}busy();
   END IF;
   -- No gaps are locked: what happens to other keys goes on.
@@ -525,15 +541,14 @@ BEGIN
   DO RELEASE_LOCK(v_one_at_a_time);
 END;
 
-DROP PROCEDURE IF EXISTS {p}save_blob;
-CREATE PROCEDURE {p}save_blob(
+CREATE OR REPLACE PROCEDURE {p}save_blob(
   IN p_user VARBINARY(1024), IN p_session VARBINARY(1024),
   IN p_attempt CHAR(36) CHARACTER SET ascii COLLATE ascii_bin,
   IN p_sha256 CHAR(64) CHARACTER SET ascii COLLATE ascii_bin, IN p_content LONGBLOB
 ) MODIFIES SQL DATA SQL SECURITY INVOKER
 BEGIN
   DECLARE v_one_at_a_time VARCHAR(64)
-    DEFAULT CONCAT('{p}', MD5(CONCAT(p_user, CHAR(0), p_session)));
+    DEFAULT CONCAT('{p}', MD5(CONCAT(DATABASE(), CHAR(0), p_user, CHAR(0), p_session)));
   DECLARE v_taken DATETIME(6) DEFAULT NULL;
   -- What is not found stays null.
   DECLARE CONTINUE HANDLER FOR NOT FOUND BEGIN END;
@@ -542,7 +557,7 @@ BEGIN
     DO RELEASE_LOCK(v_one_at_a_time);
     RESIGNAL;
   END;
-  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 5), 0) THEN
+  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 2), 0) THEN
     CALL {p}busy();
   END IF;
   -- No gaps are locked: what happens to other keys goes on.
@@ -561,15 +576,14 @@ BEGIN
   DO RELEASE_LOCK(v_one_at_a_time);
 END;
 
-DROP PROCEDURE IF EXISTS {p}remove_blob;
-CREATE PROCEDURE {p}remove_blob(
+CREATE OR REPLACE PROCEDURE {p}remove_blob(
   IN p_user VARBINARY(1024), IN p_session VARBINARY(1024),
   IN p_attempt CHAR(36) CHARACTER SET ascii COLLATE ascii_bin,
   IN p_sha256 CHAR(64) CHARACTER SET ascii COLLATE ascii_bin
 ) MODIFIES SQL DATA SQL SECURITY INVOKER
 BEGIN
   DECLARE v_one_at_a_time VARCHAR(64)
-    DEFAULT CONCAT('{p}', MD5(CONCAT(p_user, CHAR(0), p_session)));
+    DEFAULT CONCAT('{p}', MD5(CONCAT(DATABASE(), CHAR(0), p_user, CHAR(0), p_session)));
   DECLARE v_taken DATETIME(6) DEFAULT NULL;
   -- What is not found stays null.
   DECLARE CONTINUE HANDLER FOR NOT FOUND BEGIN END;
@@ -578,7 +592,7 @@ BEGIN
     DO RELEASE_LOCK(v_one_at_a_time);
     RESIGNAL;
   END;
-  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 5), 0) THEN
+  IF NOT IFNULL(GET_LOCK(v_one_at_a_time, 2), 0) THEN
     CALL {p}busy();
   END IF;
   -- No gaps are locked: what happens to other keys goes on.
@@ -592,4 +606,21 @@ BEGIN
   SELECT CAST(1 AS SIGNED) FROM DUAL WHERE v_taken IS NOT NULL;
   COMMIT;
   DO RELEASE_LOCK(v_one_at_a_time);
+END;
+
+-- Now that nobody runs the procedures of before, which relied on locks of rows.
+--
+-- The nodes of a Galera cluster would each have leases of their own, and a replica that was started
+-- anew would not find the rows that it is to change: there they stay in InnoDB. Either is right for
+-- the procedures.
+BEGIN NOT ATOMIC
+  -- A server may allow no other engine than one.
+  DECLARE CONTINUE HANDLER FOR 1286 BEGIN END;
+  IF @@log_bin = 0 AND NOT EXISTS (
+    SELECT 1 FROM information_schema.GLOBAL_VARIABLES
+    WHERE VARIABLE_NAME = 'WSREP_ON' AND VARIABLE_VALUE = 'ON'
+  ) THEN
+    ALTER TABLE {p}leases_began ENGINE = MEMORY;
+    ALTER TABLE {p}leases ENGINE = MEMORY;
+  END IF;
 END
