@@ -95,6 +95,10 @@ impl Switched {
     }
 
     /// Flips that bit back, as soon as nobody is at work on it.
+    ///
+    /// # Panics
+    ///
+    /// Where somebody still is after a minute.
     pub async fn mend(&self, key: &StateKey) {
         let mending = async {
             while self.is_damaged(key).await {
