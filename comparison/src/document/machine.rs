@@ -15,10 +15,11 @@ pub(crate) fn machine() -> String {
     let memory = field(&file("/proc/meminfo"), "MemTotal");
     let memory = memory.trim_end_matches(" kB").parse::<u64>().unwrap_or_default() >> 20;
     let kernel = file("/proc/sys/kernel/osrelease");
+    let kernel: Vec<_> = kernel.trim().split('.').take(2).collect();
     let load = file("/proc/loadavg");
     let load = load.split(' ').next().unwrap_or_default();
     format!(
         "{cores} cores of {processor}, {memory} GB of memory, Linux {}; load before the run: {load}",
-        kernel.trim()
+        kernel.join(".")
     )
 }

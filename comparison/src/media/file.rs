@@ -85,7 +85,8 @@ fn open() -> Place {
 
 /// The file system that a folder is on.
 fn about(folder: PathBuf) -> String {
-    let told = std::process::Command::new("stat").args(["-f", "-c", "%T"]).arg(folder).output();
+    let findmnt = ["--noheadings", "--output", "FSTYPE", "--target"];
+    let told = std::process::Command::new("findmnt").args(findmnt).arg(folder).output();
     let told = told.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     told.unwrap_or_default()
 }
