@@ -73,6 +73,7 @@ impl Head {
     }
 
     /// Its newest entry.
+    #[cfg(feature = "redis")]
     pub(crate) fn place(&self) -> Anchor {
         Anchor { sequence: self.sequence, hash: self.hash }
     }
