@@ -241,7 +241,9 @@ async fn on_mariadb_nobody_takes_a_lease_while_a_save_under_it_is_on_its_way() {
     });
     let waiting = "SELECT COUNT(*) FROM information_schema.INNODB_TRX \
         WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%{p}states%'";
+    let begun = Instant::now();
     while database.number(waiting) == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the save does not wait");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let theirs = database.connect().await;

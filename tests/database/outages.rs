@@ -121,8 +121,9 @@ async fn a_server_that_is_away_is_said_to_be_and_is_found_again_without_help() {
         // PostgreSQL's processes answer for a moment after the one that started them was killed.
         let refused = async {
             loop {
-                if let Err(error) = backend.load_state(&key("alice")).await {
-                    break error;
+                match backend.load_state(&key("alice")).await {
+                    Ok(found) => assert_eq!(&*found.unwrap().state, b"1"),
+                    Err(error) => break error,
                 }
             }
         };

@@ -19,7 +19,7 @@ const THREADS: u64 = 4;
 const KILLS: u64 = 600;
 /// After so many kills of its writer a key is left for a new one, so that first saves are killed
 /// too.
-const KILLS_OF_A_KEY: u64 = 10;
+const KILLS_OF_A_KEY: u64 = 3;
 /// A writer lives until it said up to so many lines, and then up to so long.
 const MOST_LINES: usize = 4;
 const LONGEST_LIFE: Duration = Duration::from_millis(15);
@@ -51,9 +51,8 @@ fn promise_03_and_04_a_killed_writer_leaves_a_whole_record_no_litter_and_a_free_
          file, {unacknowledged:?} left a save that nobody was told of",
         started.elapsed()
     );
-    // On a busy machine more of them come before the first save is done. What half-written files
-    // leave behind is also tried one system call after the other, in `journal_kills`.
-    assert!(saves.into_inner() > kills / 4, "kills came too early");
+    // On a busy machine more of them come before the first save is done.
+    assert!(saves.into_inner() > kills / 4 && with_litter.into_inner() > 0, "kills came too early");
     assert!(unacknowledged.into_inner() > 0, "no kill came in the middle of a save");
 }
 

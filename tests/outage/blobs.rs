@@ -122,24 +122,35 @@ async fn an_entry_that_is_removed_leaves_its_blobs_to_those_that_name_them() {
     }
 }
 
-#[tokio::test]
-async fn sweeps_spare_what_a_spooled_state_names() {
-    let place = Place::new();
+/// A spooled state that is in conflict and names images that what is stored does not; and somebody
+/// whom the outage did not concern.
+async fn conflict(place: &Place) -> StateManager {
     let manager = place.manager();
     show(&manager, &image(1)).await.unwrap();
     place.server.switch(Mode::Away);
     show(&manager, &image(2)).await.unwrap();
-    // Somebody whom the outage does not concern goes on without the image.
     let beside = StateManager::builder(place.server.beside()).spool_dir(place.spool()).build();
     let foreign = place.foreign();
     let latest = revision(&foreign).await;
     foreign.save_state(&key("alice"), Album::default(), Some(latest)).await.unwrap();
     place.server.switch(Mode::Up);
     settled(&beside).await;
+    beside
+}
+
+/// Enough saves for what nothing names to be swept.
+async fn save_without_images(manager: &StateManager) {
     for _ in 0..40 {
-        let latest = revision(&beside).await;
-        beside.save_state(&key("alice"), Album::default(), Some(latest)).await.unwrap();
+        let latest = revision(manager).await;
+        manager.save_state(&key("alice"), Album::default(), Some(latest)).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn sweeps_spare_what_a_spooled_state_names() {
+    let place = Place::new();
+    let beside = conflict(&place).await;
+    save_without_images(&beside).await;
     let ours = beside.spool().await.unwrap().remove(0);
     let branch = beside.load_spooled::<Album>(&ours).await.unwrap().state;
     assert_eq!(branch.images[0].load().await.unwrap()[..], bytes([1])[0]);
@@ -148,23 +159,11 @@ async fn sweeps_spare_what_a_spooled_state_names() {
 #[tokio::test]
 async fn sweeps_spare_what_a_damaged_entry_of_the_spool_may_name() {
     let place = Place::new();
-    let manager = place.manager();
-    show(&manager, &image(1)).await.unwrap();
-    place.server.switch(Mode::Away);
-    show(&manager, &image(2)).await.unwrap();
-    let beside = StateManager::builder(place.server.beside()).spool_dir(place.spool()).build();
-    let foreign = place.foreign();
-    let latest = revision(&foreign).await;
-    foreign.save_state(&key("alice"), Album::default(), Some(latest)).await.unwrap();
-    place.server.switch(Mode::Up);
-    settled(&beside).await;
+    let beside = conflict(&place).await;
     let is_entry = |path: &PathBuf| path.extension().is_some_and(|end| end == "json");
     let entry = files(&place.spool()).into_iter().find(is_entry).unwrap();
     std::fs::write(entry, "?").unwrap();
-    for _ in 0..40 {
-        let latest = revision(&beside).await;
-        beside.save_state(&key("alice"), Album::default(), Some(latest)).await.unwrap();
-    }
+    save_without_images(&beside).await;
     let stored = place.server.direct().list_blobs(&key("alice")).await.unwrap();
     assert!(stored.contains(&image(1).id()));
 }
