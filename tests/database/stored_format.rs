@@ -2,10 +2,13 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use cogency_state::{Metadata, Record, Revision, SavedAt, StateBackend as _, Write};
+use cogency_state::{
+    DatabaseBackend, Metadata, Record, Revision, SavedAt, StateBackend as _, Write,
+};
+use cogency_state_tests::database::SqliteFile;
 
 use crate::places::Database;
-use crate::{key, lease};
+use crate::{key, lease, save};
 
 const STATE: &str = r#"{"turns":["hello","\u0000"],"cost":0.1,"n":18446744073709551615}"#;
 const METADATA: &str = concat!(
@@ -70,5 +73,20 @@ async fn a_row_is_written_and_read_as_it_always_was() {
         let sql = "SELECT COUNT(*) FROM {p}states WHERE version = 42 AND expires_at IS NULL";
         assert_eq!(database.number(sql), 1, "{}", database.name);
         assert_eq!(backend.load_state(&key("alice")).await.unwrap(), Some(record()));
+    }
+}
+
+/// A save writes whole pages, and little changes in each.
+#[tokio::test]
+async fn a_new_sqlite_file_has_small_pages_and_one_that_is_there_keeps_its_own() {
+    for (made_with, due) in [(None, 1024), (Some(4096), 4096)] {
+        let file = SqliteFile::default();
+        if let Some(bytes) = made_with {
+            std::fs::File::create(file.path()).unwrap();
+            file.run(format!("PRAGMA page_size = {bytes}; CREATE TABLE theirs (number INTEGER)"));
+        }
+        let backend = DatabaseBackend::connect(&file.url()).await.unwrap();
+        save(&backend, &key("alice"), "1").await;
+        assert_eq!(file.number("PRAGMA page_size"), due);
     }
 }
