@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use cogency_state::archive::Step;
-use cogency_state::query::user;
-use cogency_state::{Error, Holder, LeaseAttempt, MemoryBackend, StateBackend as _, StateManager};
+use cogency_state::query::{Page, Search, user};
+use cogency_state::{
+    Capabilities, DatabaseBackend, Error, Holder, Lease, LeaseAttempt, MemoryBackend, Record,
+    StateBackend, StateKey, StateManager, Write,
+};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
@@ -60,6 +64,76 @@ async fn a_state_that_somebody_is_at_work_on_stays_until_the_next_run() {
         assert_eq!((report.archived, report.removed, report.kept), (0, 1, 0), "{}", database.name);
         assert_eq!(place.listed().len(), 1);
         assert!(backend.load_state(&alice).await.unwrap().is_none());
+    }
+}
+
+/// A database under whose archive somebody takes the lease of a state just before that is removed.
+#[derive(Debug)]
+struct Slow(DatabaseBackend);
+
+#[async_trait]
+impl StateBackend for Slow {
+    fn location(&self) -> &str {
+        self.0.location()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+
+    async fn acquire_lease(&self, key: &StateKey, holder: &Holder) -> Result<LeaseAttempt, Error> {
+        self.0.acquire_lease(key, holder).await
+    }
+
+    async fn renew_lease(&self, lease: &Lease) -> Result<(), Error> {
+        self.0.renew_lease(lease).await
+    }
+
+    async fn release_lease(&self, lease: &Lease) -> Result<(), Error> {
+        self.0.release_lease(lease).await
+    }
+
+    async fn load_state(&self, key: &StateKey) -> Result<Option<Record>, Error> {
+        self.0.load_state(key).await
+    }
+
+    async fn save_state(&self, lease: &Lease, write: &Write) -> Result<(), Error> {
+        self.0.save_state(lease, write).await
+    }
+
+    async fn delete_state(&self, lease: &Lease) -> Result<bool, Error> {
+        while let LeaseAttempt::Held(_) =
+            self.0.acquire_lease(lease.key(), &Holder::current()).await?
+        {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        self.0.delete_state(lease).await
+    }
+
+    async fn list_states(&self, user_id: &str) -> Result<Vec<StateKey>, Error> {
+        self.0.list_states(user_id).await
+    }
+
+    async fn find_states(&self, search: &Search) -> Result<Page, Error> {
+        self.0.find_states(search).await
+    }
+}
+
+#[tokio::test]
+async fn a_state_whose_lease_is_lost_meanwhile_stays_and_ends_no_run() {
+    let database = Database::sqlite();
+    let builder = database.builder().lease_ttl(Duration::from_millis(100));
+    let (backend, place) = (builder.connect().await.unwrap(), Place::new());
+    let keys = ["alice", "bob"].map(|user| key(user, "1"));
+    for key in &keys {
+        save(&backend, key, "1").await;
+    }
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let slow = StateManager::new(Slow(backend.clone()));
+    let report = place.archive.states(&slow, UNTOUCHED).run().await.unwrap();
+    assert_eq!((report.archived, report.removed, report.kept), (2, 0, 2));
+    for key in &keys {
+        assert!(backend.load_state(key).await.unwrap().is_some());
     }
 }
 

@@ -63,7 +63,7 @@ impl Known {
     pub(crate) fn listed(&mut self, listed: Vec<HistoryEntry>) {
         for (entry, next) in listed.iter().zip(listed.iter().skip(1)) {
             assert_eq!(entry.sequence + 1, next.sequence, "there is a gap");
-            assert!(entry.at <= next.at, "{entry:?} is later than {next:?}");
+            assert!(entry.at < next.at, "{entry:?} is not earlier than {next:?}");
         }
         for entry in &listed {
             let told = *self.told.entry(entry.sequence).or_insert(entry.hash);

@@ -144,7 +144,13 @@ async fn remove(manager: &StateManager, row: &Id) -> Result<Outcome, Error> {
         manager.sweep_under(&lease, &[]).await;
     }
     let released = backend.release_lease(&lease).await;
-    let outcome = outcome?;
-    released?;
-    Ok(outcome)
+    // Who took it since is at work on it.
+    let outcome = match outcome {
+        Err(Error::LeaseLost { .. }) => return Ok(Outcome::Busy),
+        outcome => outcome?,
+    };
+    match released {
+        Ok(()) | Err(Error::LeaseLost { .. }) => Ok(outcome),
+        Err(error) => Err(error),
+    }
 }

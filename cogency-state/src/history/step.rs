@@ -157,8 +157,8 @@ fn gone(head: Option<&Head>, event: &Event, id: &str, origin: Origin<'_>) -> Ent
 }
 
 fn empty(head: Option<&Head>, event: &Event, id: &str, origin: Origin<'_>) -> Entry {
-    // A clock that was set back does not turn the order round.
-    let at = head.map_or(0, |head| head.at).max(origin.at);
+    // A time names one version, also where the clock is a coarse one or was set back.
+    let at = head.map_or(0, |head| head.at.saturating_add(1)).max(origin.at);
     let sequence = head.map_or(0, |head| head.sequence).saturating_add(1);
     Entry::bare(sequence, event, id.to_owned(), Origin { at, ..origin })
 }

@@ -94,6 +94,17 @@ proptest! {
     }
 }
 
+/// Else what was there at the time of the earlier one could not be asked for.
+#[test]
+fn each_entry_has_a_time_of_its_own_although_the_clock_stands_still() {
+    let mut kept = Kept::default();
+    for count in 0..3 {
+        kept.save(format!("[{count}]"));
+    }
+    let times: Vec<_> = kept.entries.iter().map(|(entry, _)| entry.at).collect();
+    assert_eq!(times, [ORIGIN.at, ORIGIN.at + 1, ORIGIN.at + 2]);
+}
+
 #[test]
 fn a_version_is_rebuilt_from_at_most_256_entries() {
     let mut kept = Kept::default();

@@ -173,9 +173,9 @@ impl Story {
         self.pruned.sequence + self.entries.len() as u64 + 1
     }
 
-    /// A clock that was set back does not turn the order round.
+    /// A time names one version, also where the clock was set back: later than the newest entry.
     pub(super) fn now(&self) -> u64 {
-        let newest = self.entries.back().map_or(0, |entry| entry.outline().at);
+        let newest = self.entries.back().map_or(0, |entry| entry.outline().at + 1);
         micros(SystemTime::now()).max(newest)
     }
 }
