@@ -42,7 +42,8 @@ const MARIADB: &[&str] = earlier!(
     "0003_aside",
     "0004_query_indexes",
     "0005_apart",
-    "0006_blobs"
+    "0006_blobs",
+    "0007_leases_in_memory"
 );
 
 /// All of a database's but for the last.

@@ -41,6 +41,11 @@ impl Dialect for MySql {
                 about: "leases in memory",
                 sql: include_str!("0007_leases_in_memory.sql"),
             },
+            Migration {
+                version: 8,
+                about: "fewer statements",
+                sql: include_str!("0008_fewer_statements.sql"),
+            },
         ],
         begin: include_str!("migrations_begin.sql"),
         table: include_str!("migrations_table.sql"),
