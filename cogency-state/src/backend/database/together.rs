@@ -27,7 +27,9 @@ const SIZES: [usize; 4] = [2, 4, 8, 16];
 pub(super) const MOST: usize = 16;
 /// What is larger goes alone.
 const MOST_BYTES: usize = 64 << 10;
-/// All that a statement of several waits for locks is a quarter of the time that it has.
+/// For so long at most a statement of several waits for a lock.
+const LONGEST_LOCK: Duration = Duration::from_millis(100);
+/// And for all of them together for a quarter of the time that it has.
 const PARTS: u32 = 4 * 16;
 
 /// The statements of several of one script.
@@ -171,8 +173,7 @@ pub(super) async fn run<DB: Dialect>(
     // In one order everywhere: of two that meet neither waits for the other and holds it up.
     group.sort_by(|one, other| one.key().cmp(&other.key()));
     let within = group.first().map_or(Duration::ZERO, |one| one.within);
-    // A lock that somebody else holds is waited for by the one that needs it, not by all.
-    let bound = (within / PARTS).as_millis().max(1).to_string();
+    let bound = lock_bound(within).as_millis().to_string();
     let values = group.iter().flat_map(|one| &one.arguments).map(Owned::as_argument);
     let arguments: Vec<_> = std::iter::once(bound.as_str().into()).chain(values).collect();
     match asking.run(lent, text, &arguments, within).await {
@@ -187,6 +188,12 @@ pub(super) async fn run<DB: Dialect>(
         Err(Miss::Doubtful(problem)) => in_doubt(group, problem),
         Err(Miss::Final(_) | Miss::NotYet(_)) => tell_all(group, || Told::Alone),
     }
+}
+
+/// How long a lock is waited for that somebody else holds. Then those go alone, so that only the one
+/// that needs it waits.
+fn lock_bound(within: Duration) -> Duration {
+    (within / PARTS).clamp(Duration::from_millis(1), LONGEST_LOCK)
 }
 
 fn each_its_own(rows: Rows, whose: usize, size: usize) -> Result<Vec<Rows>, Problem> {
@@ -244,5 +251,86 @@ impl Owned {
             Self::Float(bits) => Argument::Float(bits.map(f64::from_bits)),
             Self::Bytes(bytes) => Argument::Bytes(bytes),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WITHIN: Duration = Duration::from_secs(5);
+
+    fn join(waiting: &Waiting, script: Script, user: &str) -> Place {
+        let arguments = [user.into(), "session".into(), 1_i64.into()];
+        waiting.join(Run { script, arguments: &arguments, within: WITHIN, is_alone: false })
+    }
+
+    fn users(group: &[Asked]) -> Vec<&str> {
+        let first = group.iter().map(|one| match one.arguments.first() {
+            Some(Owned::Text(Some(user))) => user.as_str(),
+            _ => panic!("no user"),
+        });
+        first.collect()
+    }
+
+    #[test]
+    fn those_of_one_script_go_together_each_with_a_key_of_its_own() {
+        let waiting = Waiting::default();
+        let places: Vec<_> = [
+            (Script::Take, "alice"),
+            (Script::Save, "bob"),
+            (Script::Save, "alice"),
+            (Script::Save, "bob"),
+            (Script::Take, "carol"),
+        ]
+        .map(|(script, user)| join(&waiting, script, user))
+        .into();
+        let saves = waiting.take(&places[1], MOST).unwrap();
+        assert_eq!(users(&saves), ["bob", "alice"]);
+        assert!(waiting.take(&places[2], MOST).is_none());
+        assert_eq!(users(&waiting.take(&places[3], MOST).unwrap()), ["bob"]);
+        assert_eq!(users(&waiting.take(&places[4], MOST).unwrap()), ["carol", "alice"]);
+    }
+
+    #[test]
+    fn those_who_are_too_many_are_the_first_the_next_time() {
+        let waiting = Waiting::default();
+        let names = ["a", "b", "c", "d", "e", "f", "g"];
+        let places = names.map(|user| join(&waiting, Script::Save, user));
+        assert_eq!(users(&waiting.take(&places[0], MOST).unwrap()), ["a", "b", "c", "d"]);
+        let _late = join(&waiting, Script::Save, "h");
+        assert_eq!(users(&waiting.take(&places[4], MOST).unwrap()), ["e", "f", "g", "h"]);
+    }
+
+    #[test]
+    fn what_was_given_up_while_it_waited_is_not_taken_along() {
+        let waiting = Waiting::default();
+        let place = join(&waiting, Script::Save, "alice");
+        drop(join(&waiting, Script::Save, "bob"));
+        let _carol = join(&waiting, Script::Save, "carol");
+        assert_eq!(users(&waiting.take(&place, MOST).unwrap()), ["alice", "carol"]);
+    }
+
+    #[test]
+    fn what_is_large_or_in_doubt_goes_alone() {
+        let large = "x".repeat(MOST_BYTES);
+        let run = |text, is_alone| {
+            let arguments = [Argument::Text(Some(text)), 1_i64.into()];
+            Run { script: Script::Save, arguments: &arguments, within: WITHIN, is_alone }.may_join()
+        };
+        assert!(run("small", false));
+        assert!(!run(&large, false));
+        assert!(!run("small", true));
+    }
+
+    #[test]
+    fn all_locks_of_several_are_waited_for_for_a_part_of_the_time() {
+        let several = u32::try_from(MOST).unwrap();
+        for millis in [100, 5_000, 600_000] {
+            let within = Duration::from_millis(millis);
+            let bound = lock_bound(within);
+            assert!(bound * several <= within / 4 && bound <= LONGEST_LOCK, "{within:?}");
+        }
+        assert_eq!(lock_bound(Duration::ZERO), Duration::from_millis(1));
     }
 }
