@@ -279,16 +279,16 @@ mod tests {
         let places: Vec<_> = [
             (Script::Take, "alice"),
             (Script::Save, "bob"),
-            (Script::Save, "alice"),
             (Script::Save, "bob"),
+            (Script::Save, "alice"),
             (Script::Take, "carol"),
         ]
         .map(|(script, user)| join(&waiting, script, user))
         .into();
         let saves = waiting.take(&places[1], MOST).unwrap();
         assert_eq!(users(&saves), ["bob", "alice"]);
-        assert!(waiting.take(&places[2], MOST).is_none());
-        assert_eq!(users(&waiting.take(&places[3], MOST).unwrap()), ["bob"]);
+        assert!(waiting.take(&places[3], MOST).is_none());
+        assert_eq!(users(&waiting.take(&places[2], MOST).unwrap()), ["bob"]);
         assert_eq!(users(&waiting.take(&places[4], MOST).unwrap()), ["carol", "alice"]);
     }
 
