@@ -1,14 +1,28 @@
-//! What arrives together is written together on SQLite, and each gets an answer of its own.
+//! What arrives together is written together on SQLite, and on PostgreSQL what waits for a connection;
+//! each gets an answer of its own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cogency_state::{DatabaseBackend, Error, Holder, Opened, StateBackend as _};
+use cogency_state_tests::database::{PgBouncer, shared_postgres};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tokio::task::JoinSet;
 
 use crate::places::Database;
 use crate::{key, lease, write};
 
 const USERS: usize = 40;
+
+/// Those that let several go together.
+fn databases() -> [Database; 2] {
+    [Database::sqlite(), Database::postgres()]
+}
+
+/// With one connection, for which all others wait.
+async fn connected(database: &Database) -> Arc<DatabaseBackend> {
+    Arc::new(database.builder().pool_size(1).connect().await.unwrap())
+}
 
 /// Saves once for each user at the same time. Gives those whose save failed, and how.
 async fn all_at_once(backend: &Arc<DatabaseBackend>) -> Vec<(usize, Error)> {
@@ -31,79 +45,200 @@ async fn all_at_once(backend: &Arc<DatabaseBackend>) -> Vec<(usize, Error)> {
     failed.filter_map(|(user, saved)| saved.err().map(|error| (user, error))).collect()
 }
 
+/// What refuses to store two of the users.
+fn refuse_two(database: &Database) {
+    let refuses = "CREATE TRIGGER refuses BEFORE INSERT ON {p}states";
+    database.run(&match database.name {
+        "sqlite" => format!(
+            "{refuses} WHEN NEW.user_id IN ('user 7', 'user 9')
+             BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+        ),
+        _ => format!(
+            "CREATE FUNCTION {{p}}refuse() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE EXCEPTION 'not this one'; END $$;
+             {refuses} FOR EACH ROW WHEN (NEW.user_id IN ('user 7', 'user 9'))
+             EXECUTE FUNCTION {{p}}refuse()"
+        ),
+    });
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_fails_takes_none_of_the_others_along() {
-    let database = Database::sqlite();
-    let backend = Arc::new(database.connect().await);
-    database.run(
-        "CREATE TRIGGER refuses BEFORE INSERT ON {p}states WHEN NEW.user_id IN ('user 7', 'user 9')
-         BEGIN SELECT RAISE(ABORT, 'not this one'); END",
-    );
-    let mut failed = all_at_once(&backend).await;
-    failed.sort_by_key(|(user, _)| *user);
-    let users: Vec<_> = failed.iter().map(|(user, _)| *user).collect();
-    assert_eq!(users, [7, 9], "{failed:?}");
-    assert!(failed.iter().all(|(_, error)| matches!(error, Error::Backend { .. })), "{failed:?}");
-    for user in 0..USERS {
-        let found = backend.load_state(&key(&format!("user {user}"))).await.unwrap();
-        let found = found.map(|record| record.state);
-        let due = (!users.contains(&user)).then(|| user.to_string());
-        assert_eq!(found.as_deref(), due.as_deref().map(str::as_bytes), "{user}");
+    for database in databases() {
+        let backend = connected(&database).await;
+        refuse_two(&database);
+        let mut failed = all_at_once(&backend).await;
+        failed.sort_by_key(|(user, _)| *user);
+        let users: Vec<_> = failed.iter().map(|(user, _)| *user).collect();
+        assert_eq!(users, [7, 9], "{}: {failed:?}", database.name);
+        let refused = |(_, error): &(_, Error)| matches!(error, Error::Backend { .. });
+        assert!(failed.iter().all(refused), "{}: {failed:?}", database.name);
+        for user in 0..USERS {
+            let found = backend.load_state(&key(&format!("user {user}"))).await.unwrap();
+            let found = found.map(|record| record.state);
+            let due = (!users.contains(&user)).then(|| user.to_string());
+            assert_eq!(found.as_deref(), due.as_deref().map(str::as_bytes), "{user}");
+        }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_those_who_take_one_key_together_one_gets_it() {
-    let database = Database::sqlite();
-    let backend = Arc::new(database.connect().await);
-    let mut tasks = JoinSet::new();
-    for user in 0..USERS {
-        let backend = Arc::clone(&backend);
-        tasks.spawn(async move {
-            let key = key(if user % 2 == 0 { "even" } else { "odd" });
-            backend.acquire_lease(&key, &Holder::current()).await.unwrap()
-        });
+    for database in databases() {
+        let backend = connected(&database).await;
+        let mut tasks = JoinSet::new();
+        for user in 0..USERS {
+            let backend = Arc::clone(&backend);
+            tasks.spawn(async move {
+                let key = key(if user % 2 == 0 { "even" } else { "odd" });
+                backend.acquire_lease(&key, &Holder::current()).await.unwrap()
+            });
+        }
+        let taken = tasks.join_all().await;
+        let taken =
+            taken.iter().filter(|taken| matches!(taken, cogency_state::LeaseAttempt::Acquired(_)));
+        assert_eq!(taken.count(), 2, "{}", database.name);
     }
-    let taken = tasks.join_all().await;
-    let taken =
-        taken.iter().filter(|taken| matches!(taken, cogency_state::LeaseAttempt::Acquired(_)));
-    assert_eq!(taken.count(), 2);
+}
+
+/// Saves for all again and again, and looks at what is there.
+async fn each_gets_its_own(backend: &Arc<DatabaseBackend>, what: &str) {
+    for round in 0..5 {
+        let failed = all_at_once(backend).await;
+        assert!(failed.is_empty(), "{what}: {failed:?}");
+        for user in 0..USERS {
+            let found = backend.load_state(&key(&format!("user {user}"))).await.unwrap().unwrap();
+            assert_eq!(found.state, user.to_string(), "{what}: {user}");
+            assert_eq!(found.revision.version, round + 1, "{what}: {user}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_waits_with_others_gets_what_is_its_own() {
-    let database = Database::sqlite();
-    let backend = Arc::new(database.connect().await);
-    for round in 0..5 {
+    for database in databases() {
+        each_gets_its_own(&connected(&database).await, database.name).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_go_together_behind_a_pooler_and_where_transactions_are_isolated_more() {
+    let database = Database::postgres();
+    let pooler = PgBouncer::before(shared_postgres());
+    let isolated = "options=-c%20default_transaction_isolation%3Dserializable";
+    let urls =
+        [format!("{}?statement_cache=off", pooler.url()), format!("{}?{isolated}", database.url)];
+    for url in urls {
+        let builder = DatabaseBackend::builder(&url).prefix(&database.afresh().prefix);
+        let backend = builder.pool_size(1).connect().await.unwrap();
+        each_gets_its_own(&Arc::new(backend), &url).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgres_saves_that_wait_for_a_connection_share_a_commit() {
+    let database = Database::postgres();
+    let backend = connected(&database).await;
+    for _ in 0..2 {
         assert!(all_at_once(&backend).await.is_empty());
+    }
+    let commits = database.number("SELECT count(DISTINCT xmin::text) FROM {p}states");
+    assert!(commits < i64::try_from(USERS / 2).unwrap(), "{commits}");
+}
+
+/// An operator is in the middle of something with one of the states: whoever saves that waits, and
+/// nobody else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgres_a_lock_on_one_state_holds_up_none_of_the_others() {
+    let database = Database::postgres();
+    let builder = database.builder().pool_size(2).response_timeout(Duration::from_secs(20));
+    let backend = Arc::new(builder.connect().await.unwrap());
+    assert!(all_at_once(&backend).await.is_empty());
+    let mut saves = Vec::new();
+    for user in 0..USERS {
+        let key = key(&format!("user {user}"));
+        let found = backend.load_state(&key).await.unwrap().unwrap().revision;
+        saves.push((user, lease(&backend, &key).await, write(&key, Some(found), "\"new\"")));
+    }
+    let mut operator = PgConnection::connect(&shared_postgres().url()).await.unwrap();
+    let lock =
+        format!("BEGIN; SELECT FROM {}states WHERE user_id = 'user 7' FOR UPDATE", database.prefix);
+    operator.execute(sqlx::raw_sql(AssertSqlSafe(lock))).await.unwrap();
+    let mut tasks = JoinSet::new();
+    for (user, lease, write) in saves {
+        let backend = Arc::clone(&backend);
+        tasks.spawn(async move { (user, backend.save_and_release(&lease, &write).await) });
+    }
+    for _ in 1..USERS {
+        let (user, saved) = tasks.join_next().await.unwrap().unwrap();
+        assert!(user != 7 && saved.is_ok(), "{user}: {saved:?}");
+    }
+    operator.execute("COMMIT").await.unwrap();
+    let (user, saved) = tasks.join_next().await.unwrap().unwrap();
+    assert!(user == 7 && saved.is_ok(), "{user}: {saved:?}");
+}
+
+/// Whoever is given up while it waits with others comes to its end all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_who_are_given_up_take_none_of_the_others_along() {
+    for database in databases() {
+        let backend = connected(&database).await;
+        assert!(all_at_once(&backend).await.is_empty());
+        let mut tasks = Vec::new();
         for user in 0..USERS {
+            let key = key(&format!("user {user}"));
+            let found = backend.load_state(&key).await.unwrap().unwrap().revision;
+            let (lease, backend) = (lease(&backend, &key).await, Arc::clone(&backend));
+            let write = write(&key, Some(found), "\"new\"");
+            let save = async move { backend.save_and_release(&lease, &write).await };
+            tasks.push((user, tokio::spawn(save)));
+        }
+        tokio::task::yield_now().await;
+        let (given_up, others): (Vec<_>, Vec<_>) =
+            tasks.into_iter().partition(|(user, _)| user % 3 == 0);
+        for (_, task) in &given_up {
+            task.abort();
+        }
+        for (user, task) in others {
+            task.await.unwrap().unwrap();
             let found = backend.load_state(&key(&format!("user {user}"))).await.unwrap().unwrap();
-            assert_eq!(found.state, user.to_string(), "{user}");
-            assert_eq!(found.revision.version, round + 1, "{user}");
+            assert_eq!(found.state, "\"new\"", "{}: {user}", database.name);
+        }
+        for (user, task) in given_up {
+            drop(task.await);
+            // Its lease is free when it has come to its end, or was never begun.
+            let found = backend.load_state(&key(&format!("user {user}"))).await.unwrap().unwrap();
+            assert!((1..=2).contains(&found.revision.version), "{}: {user}", database.name);
         }
     }
 }
 
 /// It is no outage of the file, so nothing of it goes to a spool.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_record_that_is_no_text_is_corrupt_and_takes_nobody_along() {
-    let database = Database::sqlite();
-    let backend = Arc::new(database.connect().await);
-    assert!(all_at_once(&backend).await.is_empty());
-    database.run("UPDATE {p}states SET metadata = CAST(x'ff' AS TEXT) WHERE user_id = 'user 7'");
-    let mut tasks = JoinSet::new();
-    for user in 0..USERS {
-        let backend = Arc::clone(&backend);
-        tasks.spawn(async move {
-            let key = key(&format!("user {user}"));
-            (user, backend.acquire_and_load(&key, &Holder::current()).await)
+async fn a_record_that_cannot_be_read_is_corrupt_and_takes_nobody_along() {
+    for database in databases() {
+        let backend = connected(&database).await;
+        assert!(all_at_once(&backend).await.is_empty());
+        database.run(match database.name {
+            "sqlite" => {
+                "UPDATE {p}states SET metadata = CAST(x'ff' AS TEXT) WHERE user_id = 'user 7'"
+            }
+            _ => "UPDATE {p}states SET metadata = '[]' WHERE user_id = 'user 7'",
         });
-    }
-    for (user, opened) in tasks.join_all().await {
-        match opened {
-            Err(Error::Corrupt { .. }) if user == 7 => {}
-            Ok(Opened::Acquired { record: Some(_), .. }) if user != 7 => {}
-            other => panic!("{user}: {other:?}"),
+        let mut tasks = JoinSet::new();
+        for user in 0..USERS {
+            let backend = Arc::clone(&backend);
+            tasks.spawn(async move {
+                let key = key(&format!("user {user}"));
+                (user, backend.acquire_and_load(&key, &Holder::current()).await)
+            });
+        }
+        for (user, opened) in tasks.join_all().await {
+            match opened {
+                Err(Error::Corrupt { .. }) if user == 7 => {}
+                Ok(Opened::Acquired { record: Some(_), .. }) if user != 7 => {}
+                other => panic!("{}: {user}: {other:?}", database.name),
+            }
         }
     }
 }

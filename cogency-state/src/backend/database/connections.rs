@@ -11,9 +11,10 @@ use async_trait::async_trait;
 use sqlx::Connection;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use sqlx::error::DatabaseError;
+use tokio::sync::oneshot::error::RecvError;
 use tokio::sync::{self, oneshot};
-use tokio::time::timeout;
 
+use super::asking::Asking;
 use super::dialect::{Dialect, Script, Ways, Writer};
 use super::migrations::{self, Migrate};
 use super::pool::NoConnection;
@@ -21,23 +22,24 @@ use super::pools::{Lent, Pools, Source};
 use super::problem::{Meaning, Miss, Problem, Refusal};
 use super::queries::sql::Database;
 use super::statement::{Argument, Rows, Session};
+use super::together::{self, MOST, Statements, Told};
 use crate::query::{Document, Path};
 
-/// What an argument takes beside its bytes, of all of them together.
-const MARGIN: usize = 1 << 10;
-/// No server is set up for less at once.
-const ALWAYS_FITS: usize = 512 << 10;
+/// A script that is to be run.
+#[derive(Clone, Copy)]
+pub(super) struct Run<'a> {
+    pub(super) script: Script,
+    pub(super) arguments: &'a [Argument<'a>],
+    pub(super) within: Duration,
+    /// Whether it goes by itself also where others wait with it.
+    pub(super) is_alone: bool,
+}
 
 /// A database, once it is known which: what the shared body sees of it.
 #[async_trait]
 pub(super) trait Server: Send + Sync {
     /// Runs a script once.
-    async fn run(
-        &self,
-        script: Script,
-        arguments: &[Argument<'_>],
-        within: Duration,
-    ) -> Result<Rows, Miss>;
+    async fn run(&self, run: Run<'_>) -> Result<Rows, Miss>;
 
     /// Runs a statement once.
     async fn select(
@@ -60,11 +62,9 @@ pub(super) struct Connections<DB: Dialect> {
     /// With what names of tables begin with.
     database: Database,
     texts: HashMap<Script, Arc<str>>,
-    /// Whether statements stay prepared on a connection.
-    keeps_statements: bool,
-    /// Whether a transaction does not see what others commit meanwhile, unless it is told to.
-    is_strict: AtomicBool,
-    connect_within: Duration,
+    /// Of scripts that may go together.
+    together: HashMap<Script, Arc<Statements>>,
+    asking: Arc<Asking>,
     /// What writes where only one may write at a time.
     writer: Option<Box<dyn Writer>>,
     /// Whoever writes without it.
@@ -95,24 +95,28 @@ impl<DB: Dialect> Connections<DB> {
             }
             Source::Pool(_) => None,
         };
+        let together = Script::ALL.into_iter().filter_map(|script| {
+            let statements =
+                Statements::new(&DB::together(script)?, |sql| with_names::<DB>(sql, prefix));
+            Some((script, Arc::new(statements)))
+        });
         Self {
             pools: Pools::new(source, pool_size, connect_within),
             database: Database { sql: DB::QUERIES, prefix: prefix.to_owned(), indexed },
             texts: Script::ALL.into_iter().map(|script| (script, text(script).into())).collect(),
-            keeps_statements,
-            is_strict: AtomicBool::new(false),
-            connect_within,
+            together: together.collect(),
+            asking: Arc::new(Asking {
+                keeps_statements,
+                is_strict: AtomicBool::new(false),
+                connect_within,
+            }),
             writer,
             writing: sync::Mutex::default(),
         }
     }
 
     async fn connection(&self) -> Result<Lent<DB>, Miss> {
-        self.pools.acquire().await.map_err(|none| match none {
-            NoConnection::Failed(error) => not_connected::<DB>(error),
-            NoConnection::NotWithin(time) => Miss::NotYet(Problem::NoConnection(time)),
-            NoConnection::NoRuntime => Problem::NoRuntime.into(),
-        })
+        self.pools.acquire().await.map_err(no_connection::<DB>)
     }
 }
 
@@ -120,78 +124,60 @@ impl<DB: Dialect> Connections<DB>
 where
     DB::Connection: Session,
 {
-    async fn ask(
-        &self,
-        connection: &mut DB::Connection,
-        text: &Arc<str>,
-        arguments: &[Argument<'_>],
-    ) -> Result<Rows, sqlx::Error> {
-        let is_plain = self.keeps_statements && !self.is_strict.load(Ordering::Relaxed);
-        let Some(begin) = DB::BEGIN.filter(|_| !is_plain) else {
-            return connection.ask(text, arguments, self.keeps_statements).await;
-        };
-        connection.run(begin.to_owned()).await?;
-        let rows = connection.ask(text, arguments, self.keeps_statements).await?;
-        connection.run("COMMIT".to_owned()).await?;
-        Ok(rows)
+    /// Runs a script by itself.
+    async fn run_alone(&self, run: Run<'_>) -> Result<Rows, Miss> {
+        let lent = self.connection().await?;
+        self.run_on(lent, run).await
     }
 
-    /// Runs a script by itself.
-    async fn run_alone(
-        &self,
-        script: Script,
-        arguments: &[Argument<'_>],
-        within: Duration,
-    ) -> Result<Rows, Miss> {
-        let Some(text) = self.texts.get(&script) else {
+    async fn run_on(&self, lent: Lent<DB>, run: Run<'_>) -> Result<Rows, Miss> {
+        let Some(text) = self.texts.get(&run.script) else {
+            lent.keep();
             return Err(Problem::Strange("there is no such script").into());
         };
-        self.run_text(text, arguments, within).await
+        self.asking.run(lent, text, run.arguments, run.within).await
     }
 
-    async fn run_text(
-        &self,
-        text: &Arc<str>,
-        arguments: &[Argument<'_>],
-        within: Duration,
-    ) -> Result<Rows, Miss> {
-        let mut lent = self.connection().await?;
-        let connection = lent.connection();
-        let miss = match self.fits(connection, arguments).await {
-            Ok(()) => match timeout(within, self.ask(connection, text, arguments)).await {
-                Ok(Ok(rows)) => {
-                    lent.keep();
-                    return Ok(rows);
-                }
-                Ok(Err(error)) => not_done::<DB>(error),
-                Err(_) => Miss::Doubtful(Problem::TooSlow(within)),
-            },
-            Err(miss) => miss,
+    /// Runs a script, with others that wait for a connection if it has to wait for one.
+    async fn run_together(&self, run: Run<'_>) -> Result<Rows, Miss> {
+        let Some(statements) = self.together.get(&run.script).filter(|_| run.may_join()) else {
+            return self.run_alone(run).await;
         };
-        lent.close(matches!(&miss, Miss::Doubtful(Problem::Lost(_))));
-        Err(miss)
-    }
-
-    /// Whether the server takes so much at once.
-    async fn fits(
-        &self,
-        connection: &mut DB::Connection,
-        arguments: &[Argument<'_>],
-    ) -> Result<(), Miss> {
-        let bytes = arguments.iter().map(Argument::bytes).sum::<usize>() + MARGIN;
-        let Some(look) = DB::LARGEST.filter(|_| bytes > ALWAYS_FITS) else { return Ok(()) };
-        let looking = timeout(self.connect_within, connection.run(look.to_owned())).await;
-        // Nothing of what was asked for was sent.
-        let rows = match looking {
-            Ok(Ok(rows)) => rows,
-            Ok(Err(error)) => return Err(Miss::NotYet(Problem::Lost(error))),
-            Err(_) => return Err(Miss::NotYet(Problem::TooSlow(self.connect_within))),
+        let Some(pool) = self.pools.busy().map_err(no_connection::<DB>)? else {
+            return self.run_alone(run).await;
         };
-        let largest = rows.last().map(|row| row.int(0)).transpose()?.flatten().unwrap_or(i64::MAX);
-        if i64::try_from(bytes).is_ok_and(|bytes| bytes <= largest) {
-            return Ok(());
+        let mut place = pool.waiting().join(run);
+        let lent = tokio::select! {
+            biased;
+            told = &mut place.told => return self.told(told, run).await,
+            lent = self.connection() => lent,
+        };
+        // Without a connection nobody goes along.
+        let most = if lent.is_ok() { MOST } else { 1 };
+        let Some(group) = pool.waiting().take(&place, most) else {
+            // It was taken along in just that moment.
+            if let Ok(lent) = lent {
+                lent.keep();
+            }
+            return self.told(place.told.await, run).await;
+        };
+        let lent = lent?;
+        if group.len() == 1 {
+            return self.run_on(lent, run).await;
         }
-        Err(Problem::TooLarge { bytes, largest }.into())
+        // In a task of its own: the others do not depend on whether this one goes on.
+        let (asking, statements) = (Arc::clone(&self.asking), Arc::clone(statements));
+        tokio::spawn(async move { together::run(&asking, &statements, lent, group).await });
+        self.told(place.told.await, run).await
+    }
+
+    /// What came of it for one of several.
+    async fn told(&self, told: Result<Told, RecvError>, run: Run<'_>) -> Result<Rows, Miss> {
+        match told {
+            Ok(Told::Answer(answer)) => answer,
+            Ok(Told::Alone) => self.run_alone(run).await,
+            Err(_gone) => Err(Miss::Doubtful(Problem::Lost(sqlx::Error::WorkerCrashed))),
+        }
     }
 
     /// Whether it is a database that can hold any state, and runs our SQL.
@@ -202,7 +188,7 @@ where
         if found.int(0)? != Some(1) {
             return Err(DB::unfit().into());
         }
-        self.is_strict.store(found.int(1)? != Some(1), Ordering::Relaxed);
+        self.asking.is_strict.store(found.int(1)? != Some(1), Ordering::Relaxed);
         Ok(())
     }
 }
@@ -222,6 +208,14 @@ async fn prepare<DB: Dialect>(options: &<DB::Connection as Connection>::Options)
         drop(tell.send(prepared));
     })?;
     told.await.unwrap_or_else(|panicked| Err(io::Error::other(panicked)))
+}
+
+fn no_connection<DB: Dialect>(none: NoConnection) -> Miss {
+    match none {
+        NoConnection::Failed(error) => not_connected::<DB>(error),
+        NoConnection::NotWithin(time) => Miss::NotYet(Problem::NoConnection(time)),
+        NoConnection::NoRuntime => Problem::NoRuntime.into(),
+    }
 }
 
 /// Why there is no connection.
@@ -268,21 +262,16 @@ impl<DB: Dialect> Server for Connections<DB>
 where
     DB::Connection: Session,
 {
-    async fn run(
-        &self,
-        script: Script,
-        arguments: &[Argument<'_>],
-        within: Duration,
-    ) -> Result<Rows, Miss> {
-        if DB::TRANSACTION.is_none() || !script.writes() {
-            return self.run_alone(script, arguments, within).await;
+    async fn run(&self, run: Run<'_>) -> Result<Rows, Miss> {
+        if DB::TRANSACTION.is_none() || !run.script.writes() {
+            return self.run_together(run).await;
         }
         if let Some(writer) = &self.writer {
-            return writer.write(script, arguments, within).await;
+            return writer.write(run.script, run.arguments, run.within).await;
         }
         // Before the connection: whoever writes has the only one, perhaps.
         let _writing = self.writing.lock().await;
-        self.run_alone(script, arguments, within).await
+        self.run_alone(run).await
     }
 
     async fn select(
@@ -291,7 +280,8 @@ where
         arguments: &[Argument<'_>],
         within: Duration,
     ) -> Result<Rows, Miss> {
-        self.run_text(text, arguments, within).await
+        let lent = self.connection().await?;
+        self.asking.run(lent, text, arguments, within).await
     }
 
     fn database(&self) -> &Database {

@@ -172,6 +172,18 @@ impl Transaction {
     }
 }
 
+/// How several of a script go in one statement.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only PostgreSQL has one"))]
+pub(super) struct Together {
+    /// `{rows}` stands for the rows of their arguments, and `$1` for the time that a lock may take.
+    pub(super) sql: &'static str,
+    /// How many arguments each has. The first two are its key.
+    pub(super) arguments: usize,
+    /// The column of the answer that tells whose a row is.
+    pub(super) whose: usize,
+}
+
 /// One change of the tables, in the order of their versions.
 #[derive(Debug)]
 pub(super) struct Migration {
@@ -233,6 +245,11 @@ pub(super) trait Dialect: sqlx::Database {
 
     /// The SQL of a script.
     fn sql(script: Script) -> &'static str;
+
+    /// How several of a script go together that wait for a connection, where that is quicker.
+    fn together(_script: Script) -> Option<Together> {
+        None
+    }
 
     fn meaning(error: &dyn DatabaseError) -> Meaning;
 

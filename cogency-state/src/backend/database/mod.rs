@@ -12,6 +12,7 @@
 
 mod apart;
 mod aside;
+mod asking;
 mod blobs;
 mod builder;
 mod connections;
@@ -42,6 +43,7 @@ mod saving;
 mod sqlite;
 mod standing;
 mod statement;
+mod together;
 mod url;
 
 use std::sync::Arc;

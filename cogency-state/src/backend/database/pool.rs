@@ -12,6 +12,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
+use super::together::Waiting;
+
 /// The options of a connection to a database.
 pub(super) type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 
@@ -29,6 +31,7 @@ pub(super) struct Pool<DB: Database> {
     within: Duration,
     uses: Arc<Semaphore>,
     kept: Mutex<Vec<Kept<DB>>>,
+    waiting: Waiting,
 }
 
 struct Kept<DB: Database> {
@@ -61,7 +64,18 @@ pub(super) enum NoConnection {
 impl<DB: Database> Pool<DB> {
     pub(super) fn new(options: Options<DB>, size: u32, within: Duration) -> Self {
         let size = usize::try_from(size).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Self { options, within, uses: Arc::new(Semaphore::new(size)), kept: Mutex::default() }
+        let uses = Arc::new(Semaphore::new(size));
+        Self { options, within, uses, kept: Mutex::default(), waiting: Waiting::default() }
+    }
+
+    /// Whether all connections are in use.
+    pub(super) fn is_busy(&self) -> bool {
+        self.uses.available_permits() == 0
+    }
+
+    /// Those who wait for one of them, and may go together.
+    pub(super) fn waiting(&self) -> &Waiting {
+        &self.waiting
     }
 
     pub(super) async fn acquire(self: &Arc<Self>) -> Result<InUse<DB>, NoConnection> {

@@ -62,6 +62,13 @@ impl<DB: Database> Pools<DB> {
         }
     }
 
+    /// The pool of this runtime, if all of its connections are in use. A pool of the user's own does
+    /// not tell.
+    pub(super) fn busy(&self) -> Result<Option<Arc<Pool<DB>>>, NoConnection> {
+        let Source::Options(options) = &self.source else { return Ok(None) };
+        Ok(Some(self.pool(options)?).filter(|pool| pool.is_busy()))
+    }
+
     /// The pool of this runtime.
     fn pool(&self, options: &Options<DB>) -> Result<Arc<Pool<DB>>, NoConnection> {
         let runtime = Handle::try_current().map_err(|_| NoConnection::NoRuntime)?;

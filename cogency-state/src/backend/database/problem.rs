@@ -1,6 +1,5 @@
 //! Why the database did not do what it was asked for.
 
-#[cfg(feature = "sqlite")]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,7 +86,6 @@ pub(super) enum Problem {
 
     /// Of several that were written together.
     #[error(transparent)]
-    #[cfg(feature = "sqlite")]
     Shared(Arc<Problem>),
 
     #[error("too much waits to be written to its file already: see what keeps that busy")]
@@ -128,7 +126,6 @@ impl Problem {
             }
             Self::NoConnection(_) | Self::Lost(_) | Self::TooSlow(_) => true,
             Self::Refused(refusal) => refusal.is_outage,
-            #[cfg(feature = "sqlite")]
             Self::Shared(problem) => problem.is_outage(),
             #[cfg(feature = "sqlite")]
             Self::Crowded => true,
@@ -220,7 +217,7 @@ pub(super) enum Meaning {
     Refused(&'static str),
 }
 
-#[cfg(all(test, feature = "sqlite"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

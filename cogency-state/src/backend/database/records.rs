@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
 use super::apart::Layout;
-use super::connections::Server;
+use super::connections::{Run, Server};
 use super::dialect::Script;
 use super::kept::Kept;
 use super::known::Known;
@@ -105,7 +105,9 @@ impl Records {
         let deadline = Instant::now() + self.patience.retry;
         let (mut is_doubtful, mut pause) = (false, FIRST_PAUSE);
         loop {
-            let (problem, may_try_again) = match self.try_once(script, arguments, within).await {
+            // What is in doubt goes by itself: it is not for others to wait for it once more.
+            let run = Run { script, arguments, within, is_alone: is_doubtful };
+            let (problem, may_try_again) = match self.try_once(run).await {
                 Ok(rows) => return Ok(Answer { rows, is_doubtful }),
                 Err(Miss::Final(problem)) => (problem, false),
                 Err(Miss::NotYet(problem)) => (problem, Instant::now() < deadline),
@@ -123,14 +125,9 @@ impl Records {
         }
     }
 
-    async fn try_once(
-        &self,
-        script: Script,
-        arguments: &[Argument<'_>],
-        within: Duration,
-    ) -> Result<Rows, Miss> {
+    async fn try_once(&self, run: Run<'_>) -> Result<Rows, Miss> {
         self.connected().await?;
-        self.server.run(script, arguments, within).await
+        self.server.run(run).await
     }
 
     /// Sees to it that the tables are there. What fails here was not begun.

@@ -5,7 +5,7 @@ mod query;
 use sqlx::Postgres;
 use sqlx::error::DatabaseError;
 
-use super::dialect::{Dialect, Migrating, Migration, Script};
+use super::dialect::{Dialect, Migrating, Migration, Script, Together};
 use super::problem::Meaning;
 use super::queries::sql::QuerySql;
 
@@ -85,6 +85,15 @@ impl Dialect for Postgres {
             Script::RemoveBlob => include_str!("remove_blob.sql"),
             Script::StrayBlobs => include_str!("stray_blobs.sql"),
         }
+    }
+
+    fn together(script: Script) -> Option<Together> {
+        let (sql, arguments, whose) = match script {
+            Script::Take => (include_str!("take_together.sql"), 8, 28),
+            Script::Save | Script::Create => (include_str!("save_together.sql"), 33, 4),
+            _ => return None,
+        };
+        Some(Together { sql, arguments, whose })
     }
 
     fn meaning(error: &dyn DatabaseError) -> Meaning {
