@@ -13,7 +13,7 @@ use crate::{key, lease, save, write};
 macro_rules! earlier {
     ($folder:literal, $($file:literal),+) => {
         &[$(include_str!(concat!(
-            "../../cogency-state/src/backend/database/", $folder, "/", $file, ".sql"
+            "../../cogency-state/src/backend/database/", $folder, "/migrations/", $file, ".sql"
         ))),+]
     };
 }

@@ -15,33 +15,41 @@ impl Dialect for Postgres {
             Migration {
                 version: 1,
                 about: "states and leases",
-                sql: include_str!("0001_states_and_leases.sql"),
+                sql: include_str!("migrations/0001_states_and_leases.sql"),
             },
-            Migration { version: 2, about: "history", sql: include_str!("0002_history.sql") },
+            Migration {
+                version: 2,
+                about: "history",
+                sql: include_str!("migrations/0002_history.sql"),
+            },
             Migration {
                 version: 3,
                 about: "states that were set aside",
-                sql: include_str!("0003_aside.sql"),
+                sql: include_str!("migrations/0003_aside.sql"),
             },
             Migration {
                 version: 4,
                 about: "indexes for queries",
-                sql: include_str!("0004_query_indexes.sql"),
+                sql: include_str!("migrations/0004_query_indexes.sql"),
             },
             Migration {
                 version: 5,
                 about: "large states are apart",
-                sql: include_str!("0005_apart.sql"),
+                sql: include_str!("migrations/0005_apart.sql"),
             },
-            Migration { version: 6, about: "blobs", sql: include_str!("0006_blobs.sql") },
+            Migration {
+                version: 6,
+                about: "blobs",
+                sql: include_str!("migrations/0006_blobs.sql"),
+            },
             Migration {
                 version: 7,
                 about: "fewer statements",
-                sql: include_str!("0007_fewer_statements.sql"),
+                sql: include_str!("migrations/0007_fewer_statements.sql"),
             },
         ],
-        begin: include_str!("migrations_begin.sql"),
-        table: include_str!("migrations_table.sql"),
+        begin: include_str!("migrations/begin.sql"),
+        table: include_str!("migrations/table.sql"),
         commit: "COMMIT",
     };
 

@@ -1,6 +1,6 @@
 //! How PostgreSQL writes the parts of a query.
 //!
-//! What it can be asked about a document are functions of the migration `0004_query_indexes.sql`.
+//! What it can be asked about a document are functions of the migration `migrations/0004_query_indexes.sql`.
 
 use std::borrow::Cow;
 
