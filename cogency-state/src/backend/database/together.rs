@@ -213,7 +213,9 @@ fn in_doubt(group: Vec<Asked>, problem: Problem) {
 }
 
 fn tell_all(group: Vec<Asked>, told: impl Fn() -> Told) {
-    group.into_iter().for_each(|one| one.tell(told()));
+    for one in group {
+        one.tell(told());
+    }
 }
 
 impl Asked {
