@@ -170,13 +170,17 @@ async fn whatever_else_is_dropped_at_any_await_leaves_it_usable_too_and_the_hist
         let (operations, mut dropped) = (operations(&backend, &manager), 0);
         let least = operations.len();
         for (name, operation) in operations {
-            let mut polls = 0;
-            while !ends_within(polls, operation()).await {
-                polls += 1;
-                assert!(polls < MOST_POLLS, "{}: {name} does not end", database.name);
-                assert!(backend.load_state(alice()).await.unwrap().is_some(), "{name}");
-                // Else the next one would wait until it runs out.
-                database.run("DELETE FROM {p}leases");
+            let (mut polls, mut ended) = (0, 0);
+            // On a busy machine the answer may be there before it can be dropped: then once more.
+            while polls == 0 && ended < 100 {
+                while !ends_within(polls, operation()).await {
+                    polls += 1;
+                    assert!(polls < MOST_POLLS, "{}: {name} does not end", database.name);
+                    assert!(backend.load_state(alice()).await.unwrap().is_some(), "{name}");
+                    // Else the next one would wait until it runs out.
+                    database.run("DELETE FROM {p}leases");
+                }
+                ended += 1;
             }
             dropped += polls;
         }
