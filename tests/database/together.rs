@@ -154,18 +154,18 @@ async fn on_postgres_a_lock_on_one_state_holds_up_none_of_the_others() {
     let builder = database.builder().pool_size(2).response_timeout(Duration::from_secs(20));
     let backend = Arc::new(builder.connect().await.unwrap());
     assert!(all_at_once(&backend).await.is_empty());
-    let mut saves = Vec::new();
+    let mut prepared = Vec::new();
     for user in 0..USERS {
         let key = key(&format!("user {user}"));
         let found = backend.load_state(&key).await.unwrap().unwrap().revision;
-        saves.push((user, lease(&backend, &key).await, write(&key, Some(found), "\"new\"")));
+        prepared.push((user, lease(&backend, &key).await, write(&key, Some(found), "\"new\"")));
     }
     let mut operator = PgConnection::connect(&shared_postgres().url()).await.unwrap();
     let lock =
         format!("BEGIN; SELECT FROM {}states WHERE user_id = 'user 7' FOR UPDATE", database.prefix);
     operator.execute(sqlx::raw_sql(AssertSqlSafe(lock))).await.unwrap();
     let mut tasks = JoinSet::new();
-    for (user, lease, write) in saves {
+    for (user, lease, write) in prepared {
         let backend = Arc::clone(&backend);
         tasks.spawn(async move { (user, backend.save_and_release(&lease, &write).await) });
     }
