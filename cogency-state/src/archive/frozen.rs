@@ -13,7 +13,7 @@ use serde_json::json;
 use super::entry::Entry;
 use super::file::{pack, unpack};
 use super::manifest::Manifest;
-use crate::history::{Event, Head, HistoryHash, HistoryRow, Next, Origin, Saved};
+use crate::history::{self, Event, Head, HistoryHash, HistoryRow, Next, Origin, Saved};
 use crate::key::StateKey;
 use crate::query::Found;
 use crate::record::{Metadata, Record, Revision, SavedAt};
@@ -52,7 +52,9 @@ fn entries() -> Vec<Entry> {
         let origin = Origin { at: 1_769_860_800_000_001, process: 7, host: "host" };
         let next = Next::save(head.as_ref(), &saved, origin);
         let previous = head.map_or(HistoryHash::ZERO, |head| head.hash);
-        let row = HistoryRow { previous, hash: next.head.hash, entry: next.entry };
+        // When this was frozen two entries might have the same time.
+        let entry = history::Entry { at: origin.at, ..next.entry };
+        let row = HistoryRow { previous, hash: entry.hash(&record.key, previous), entry };
         entries.push(Entry::of_history(&record.key, &row).unwrap());
         head = Some(next.head);
     }

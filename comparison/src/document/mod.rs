@@ -1,6 +1,7 @@
-//! The document and its plots. What is told in words stands in a template and in a file of
+//! The document and its plots, and tables of README and the guides. What is told in words stands in a template and in a file of
 //! explanations, so that it stays when figures are made anew.
 
+mod guides;
 mod machine;
 mod numbers;
 mod plot;
@@ -35,7 +36,7 @@ pub(crate) fn write(results: &Results, here: &Path, docs: &Path) -> Outcome<()> 
     fs::write(docs.join("performance.md"), document)?;
     fs::write(docs.join("latency.svg"), plots::latency(results))?;
     fs::write(docs.join("written.svg"), plots::written(results))?;
-    Ok(())
+    if results.is_quick { Ok(()) } else { guides::write(results, &here.join("..")) }
 }
 
 const QUICK: &str = "**A quick trial: too few rounds to tell anything by.**\n";

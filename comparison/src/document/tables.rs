@@ -149,7 +149,7 @@ fn name(contestant: &Contestant) -> String {
     }
 }
 
-fn line(name: &str, cells: impl IntoIterator<Item = String>) -> String {
+pub(super) fn line(name: &str, cells: impl IntoIterator<Item = String>) -> String {
     let cells: Vec<String> = cells.into_iter().collect();
     format!("| {name} | {} |\n", cells.join(" | "))
 }
@@ -163,7 +163,7 @@ fn cell(
 }
 
 /// What was measured, or why it was not.
-fn told(cell: Cell<String>) -> String {
+pub(super) fn told(cell: Cell<String>) -> String {
     cell.unwrap_or_else(|problem| problem.replace(['\n', '|'], " "))
 }
 

@@ -132,7 +132,8 @@ impl Broken {
             Some(Fault::DroppedSaveComesLate) => {
                 let (this, record) = (self.clone(), record.clone());
                 let late = tokio::spawn(async move {
-                    sleep(Duration::from_millis(30)).await;
+                    // In the middle of the time for which the check looks.
+                    sleep(Duration::from_millis(60)).await;
                     this.force(&key, record, None).await
                 });
                 late.await.unwrap()?;
