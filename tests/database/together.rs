@@ -2,7 +2,8 @@
 //! each gets an answer of its own.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use cogency_state::{DatabaseBackend, Error, Holder, Opened, StateBackend as _};
 use cogency_state_tests::database::{PgBouncer, shared_postgres};
@@ -146,6 +147,40 @@ async fn on_postgres_saves_that_wait_for_a_connection_share_a_commit() {
     assert!(commits < i64::try_from(USERS / 2).unwrap(), "{commits}");
 }
 
+/// Takes the leases of all at the same time, and gives the number of transactions that it took.
+async fn commits_to_take_all(database: &Database, backend: &Arc<DatabaseBackend>) -> i64 {
+    let mut tasks = JoinSet::new();
+    for user in 0..USERS {
+        let backend = Arc::clone(backend);
+        tasks.spawn(async move {
+            let key = key(&format!("user {user}"));
+            match backend.acquire_and_load(&key, &Holder::current()).await.unwrap() {
+                Opened::Acquired { lease, record: Some(_) } => lease,
+                other => panic!("{other:?}"),
+            }
+        });
+    }
+    let leases = tasks.join_all().await;
+    let commits = database.number("SELECT count(DISTINCT xmin::text) FROM {p}leases");
+    for lease in leases {
+        backend.release_lease(&lease).await.unwrap();
+    }
+    commits
+}
+
+/// Else those with a small one would wait until all of the large ones of others have come.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgres_a_state_that_is_not_known_to_be_small_is_taken_by_itself() {
+    let database = Database::postgres();
+    let backend = connected(&database).await;
+    assert!(all_at_once(&backend).await.is_empty());
+    let all = i64::try_from(USERS).unwrap();
+    let commits = commits_to_take_all(&database, &backend).await;
+    assert!(commits < all / 2, "{commits}");
+    let stranger = connected(&database).await;
+    assert_eq!(commits_to_take_all(&database, &stranger).await, all);
+}
+
 /// An operator is in the middle of something with one of the states: whoever saves that waits, and
 /// nobody else.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -190,25 +225,34 @@ async fn those_who_are_given_up_take_none_of_the_others_along() {
             let found = backend.load_state(&key).await.unwrap().unwrap().revision;
             let (lease, backend) = (lease(&backend, &key).await, Arc::clone(&backend));
             let write = write(&key, Some(found), "\"new\"");
-            let save = async move { backend.save_and_release(&lease, &write).await };
-            tasks.push((user, tokio::spawn(save)));
+            let is_begun = Arc::new(AtomicBool::new(false));
+            let begins = Arc::clone(&is_begun);
+            let save = tokio::spawn(async move {
+                begins.store(true, Ordering::SeqCst);
+                backend.save_and_release(&lease, &write).await
+            });
+            tasks.push((user, is_begun, save));
         }
         tokio::task::yield_now().await;
         let (given_up, others): (Vec<_>, Vec<_>) =
-            tasks.into_iter().partition(|(user, _)| user % 3 == 0);
-        for (_, task) in &given_up {
+            tasks.into_iter().partition(|(user, ..)| user % 3 == 0);
+        for (.., task) in &given_up {
             task.abort();
         }
-        for (user, task) in others {
+        for (user, _, task) in others {
             task.await.unwrap().unwrap();
             let found = backend.load_state(&key(&format!("user {user}"))).await.unwrap().unwrap();
             assert_eq!(found.state, "\"new\"", "{}: {user}", database.name);
         }
-        for (user, task) in given_up {
+        for (user, is_begun, task) in given_up {
             drop(task.await);
-            // Its lease is free when it has come to its end, or was never begun.
-            let found = backend.load_state(&key(&format!("user {user}"))).await.unwrap().unwrap();
-            assert!((1..=2).contains(&found.revision.version), "{}: {user}", database.name);
+            let key = key(&format!("user {user}"));
+            let due = if is_begun.load(Ordering::SeqCst) { 2 } else { 1 };
+            let begun = Instant::now();
+            while backend.load_state(&key).await.unwrap().unwrap().revision.version != due {
+                assert!(begun.elapsed() < Duration::from_secs(30), "{}: {user}", database.name);
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
         }
     }
 }

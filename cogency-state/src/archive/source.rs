@@ -143,14 +143,14 @@ async fn remove(manager: &StateManager, row: &Id) -> Result<Outcome, Error> {
     if let Ok(Outcome::Gone) = outcome {
         manager.sweep_under(&lease, &[]).await;
     }
-    let released = backend.release_lease(&lease).await;
-    // Who took it since is at work on it.
+    let released = match backend.release_lease(&lease).await {
+        Err(Error::LeaseLost { .. }) => Ok(()),
+        released => released,
+    };
     let outcome = match outcome {
-        Err(Error::LeaseLost { .. }) => return Ok(Outcome::Busy),
+        // Who took it since is at work on it.
+        Err(Error::LeaseLost { .. }) => Outcome::Busy,
         outcome => outcome?,
     };
-    match released {
-        Ok(()) | Err(Error::LeaseLost { .. }) => Ok(outcome),
-        Err(error) => Err(error),
-    }
+    released.map(|()| outcome)
 }

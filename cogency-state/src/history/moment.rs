@@ -14,8 +14,8 @@ pub enum Moment {
     Version(u64),
     /// What the entry with this [sequence number](crate::HistoryEntry::sequence) left.
     Entry(u64),
-    /// What was there at this time, by the clock of the history, of which no two entries have the
-    /// same.
+    /// What was there at this time, by the clock of the history. Each entry is later than the one
+    /// before it, if only by a microsecond.
     Time(SystemTime),
 }
 

@@ -31,7 +31,7 @@ pub(super) struct Run<'a> {
     pub(super) script: Script,
     pub(super) arguments: &'a [Argument<'a>],
     pub(super) within: Duration,
-    /// Whether it goes by itself also where others wait with it.
+    /// Whether it goes by itself also where others wait with it for a connection.
     pub(super) is_alone: bool,
 }
 

@@ -5,7 +5,8 @@
 //! tables. Above that, one body knows what a lease, a save and a doubt are (`leases`, `saving`,
 //! `deleting`, `moving`, `records`, `row`), where a large state is (`apart`), and what a history is (`history`, `entry`, `standing`). It sees a
 //! database as an object that runs scripts (`connections::Server`), which is written once,
-//! generically, over sqlx's connections (`pool`, `pools`); what sqlx wants to know of a database for
+//! generically, over sqlx's connections (`pool`, `pools`), and uses them one statement at a time
+//! (`asking`), which may be that of several who wait (`together`); what sqlx wants to know of a database for
 //! that stands in one place (`statement::Session`). sqlx's own `Any` driver would do the same with
 //! less of each database (no `json`, no types, no codes of errors), and a trait with a method for
 //! each step would repeat for each database what binds arguments and reads rows.

@@ -84,7 +84,7 @@ pub(super) enum Problem {
     #[error("another process has been changing its tables for a minute: see what keeps it")]
     BeingMigrated,
 
-    /// Of several that were written together.
+    /// Of several that went together.
     #[error(transparent)]
     Shared(Arc<Problem>),
 

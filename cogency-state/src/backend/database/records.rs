@@ -101,12 +101,24 @@ impl Records {
         arguments: &[Argument<'_>],
         bytes: usize,
     ) -> Result<Answer, Failure> {
+        self.ask_alone_if(false, script, arguments, bytes).await
+    }
+
+    /// The same, by itself if its answer is not for others to wait for.
+    pub(super) async fn ask_alone_if(
+        &self,
+        mut is_alone: bool,
+        script: Script,
+        arguments: &[Argument<'_>],
+        bytes: usize,
+    ) -> Result<Answer, Failure> {
         let within = self.patience.respond + allowance(bytes);
         let deadline = Instant::now() + self.patience.retry;
         let (mut is_doubtful, mut pause) = (false, FIRST_PAUSE);
         loop {
-            // What is in doubt goes by itself: it is not for others to wait for it once more.
-            let run = Run { script, arguments, within, is_alone: is_doubtful };
+            let run = Run { script, arguments, within, is_alone };
+            // What fails once goes by itself: it is not for others to fail with it once more.
+            is_alone = true;
             let (problem, may_try_again) = match self.try_once(run).await {
                 Ok(rows) => return Ok(Answer { rows, is_doubtful }),
                 Err(Miss::Final(problem)) => (problem, false),

@@ -22,14 +22,15 @@ use super::pools::Lent;
 use super::problem::{Miss, Problem};
 use super::statement::{Argument, Rows, Session};
 
-/// How many may go together. Few sizes, since each is a statement that stays prepared.
-const SIZES: [usize; 4] = [2, 4, 8, 16];
+/// How many may go together. Few sizes, since each is a statement that stays prepared: of those who
+/// are more than one of these the last wait on.
+const SIZES: [usize; 4] = [2, 4, 8, MOST];
 pub(super) const MOST: usize = 16;
 /// What is larger goes alone.
-const MOST_BYTES: usize = 64 << 10;
+pub(super) const MOST_BYTES: usize = 64 << 10;
 /// For so long at most a statement of several waits for a lock.
 const LONGEST_LOCK: Duration = Duration::from_millis(100);
-/// And for all of them together for a quarter of the time that it has.
+/// And for one lock of each of them together for a quarter of the time that it has.
 const PARTS: u32 = 4 * 16;
 
 /// The statements of several of one script.

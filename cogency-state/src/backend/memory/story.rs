@@ -175,7 +175,7 @@ impl Story {
 
     /// A time names one version, also where the clock was set back: later than the newest entry.
     pub(super) fn now(&self) -> u64 {
-        let newest = self.entries.back().map_or(0, |entry| entry.outline().at + 1);
+        let newest = self.entries.back().map_or(0, |entry| entry.outline().at.saturating_add(1));
         micros(SystemTime::now()).max(newest)
     }
 }

@@ -12,7 +12,7 @@ CREATE OR REPLACE PROCEDURE {p}take(
 taking: BEGIN
   DECLARE v_now DATETIME(6);
   DECLARE v_holder VARBINARY(512) DEFAULT LEFT(p_holder, 512);
-  DECLARE v_is_room, v_is_new, v_is_done BOOLEAN DEFAULT FALSE;
+  DECLARE v_is_room, v_is_new, v_ignored BOOLEAN DEFAULT FALSE;
   DECLARE v_one_at_a_time VARCHAR(64)
     DEFAULT CONCAT('{p}', MD5(CONCAT(DATABASE(), CHAR(0), p_user, CHAR(0), p_session)));
   DECLARE EXIT HANDLER FOR SQLEXCEPTION
@@ -86,8 +86,9 @@ taking: BEGIN
     END IF;
   END IF;
   -- An assignment takes less than a statement.
-  SET v_is_done = RELEASE_LOCK(v_one_at_a_time);
+  SET v_ignored = RELEASE_LOCK(v_one_at_a_time);
   IF v_is_new AND p_look = 1 THEN
+    -- The same columns as below. Without a row it is an empty answer, and the other one follows.
     SELECT
       CAST(1 AS SIGNED), TIMESTAMPDIFF(MICROSECOND, '1970-01-01', v_now), '',
       s.version, s.write_id, s.schema_version, s.state_type, s.metadata, s.checksum,
@@ -171,7 +172,7 @@ BEGIN
   DECLARE v_saved, v_entered BIGINT DEFAULT 0;
   -- Each statement that names a parameter is written anew with its value in it, quoted, as its text.
   -- For a large state that takes longer than to save it; a variable of the session is spared that.
-  DECLARE v_is_done BOOLEAN DEFAULT (@cogency_state := p_state) IS NULL;
+  DECLARE v_ignored BOOLEAN DEFAULT (@cogency_state := p_state) IS NULL;
   -- What is not found stays null.
   DECLARE CONTINUE HANDLER FOR NOT FOUND BEGIN END;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN
@@ -186,10 +187,10 @@ BEGIN
   -- No gaps are locked: what happens to other keys goes on.
   SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
   START TRANSACTION;
-  SET v_taken = (
-    SELECT taken_at FROM {p}leases
-    WHERE user_id = p_user AND session_id = p_session AND attempt = p_attempt
-  );
+  -- The row is locked where it can be.
+  SELECT taken_at INTO v_taken FROM {p}leases
+  WHERE user_id = p_user AND session_id = p_session AND attempt = p_attempt
+  FOR UPDATE;
   -- Nobody's, or one that the server lost.
   IF v_taken IS NULL THEN
     CALL {p}hold(p_user, p_session, p_attempt, v_taken);
@@ -265,6 +266,8 @@ BEGIN
   ELSE
     -- The head is what it was.
     ROLLBACK;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    START TRANSACTION;
     -- It is there already, from an earlier try, or something else is.
     SELECT
       CAST(v_taken IS NOT NULL AS SIGNED), s.version, s.write_id,
@@ -281,7 +284,7 @@ BEGIN
       );
   END IF;
   -- Assignments take less than statements.
-  SET v_is_done = (@cogency_state := NULL) IS NULL;
+  SET v_ignored = (@cogency_state := NULL) IS NULL;
   COMMIT;
-  SET v_is_done = RELEASE_LOCK(v_one_at_a_time);
+  SET v_ignored = RELEASE_LOCK(v_one_at_a_time);
 END
