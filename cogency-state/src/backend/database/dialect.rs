@@ -174,7 +174,6 @@ impl Transaction {
 
 /// How several of a script go in one statement.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only PostgreSQL has one"))]
 pub(super) struct Together {
     /// `{rows}` stands for the rows of their arguments, and `$1` for the time that a lock may take.
     pub(super) sql: &'static str,
