@@ -24,6 +24,8 @@ pub(super) struct Known {
 struct Inner {
     records: LruCache<StateKey, KnownRecord>,
     bytes: usize,
+    /// Those whose state was smaller when it was seen last.
+    small: LruCache<StateKey, ()>,
 }
 
 /// A record, and whether its state is apart.
@@ -46,7 +48,8 @@ impl KnownRecord {
 
 impl Known {
     pub(super) fn new(max_bytes: usize) -> Self {
-        let inner = Inner { records: LruCache::new(MAX_RECORDS), bytes: 0 };
+        let (records, small) = (LruCache::new(MAX_RECORDS), LruCache::new(MAX_RECORDS));
+        let inner = Inner { records, bytes: 0, small };
         Self { inner: Mutex::new(inner), max_bytes }
     }
 
@@ -57,9 +60,14 @@ impl Known {
     pub(super) fn put(&self, known: KnownRecord) {
         let is_wanted = known.is_apart || known.bytes() >= MIN_BYTES;
         if !is_wanted || known.bytes() > self.max_bytes {
-            return self.remove(&known.record.key);
+            self.remove(&known.record.key);
+            if !is_wanted {
+                self.lock().small.push(known.record.key.clone(), ());
+            }
+            return;
         }
         let mut inner = self.lock();
+        inner.small.pop(&known.record.key);
         inner.bytes += known.bytes();
         if let Some((_, replaced)) = inner.records.push(known.record.key.clone(), known) {
             inner.bytes -= replaced.bytes();
@@ -68,6 +76,11 @@ impl Known {
             let Some((_, oldest)) = inner.records.pop_lru() else { break };
             inner.bytes -= oldest.bytes();
         }
+    }
+
+    /// Whether the state was small, and stood in its row, when it was seen last.
+    pub(super) fn is_small(&self, key: &StateKey) -> bool {
+        self.lock().small.get(key).is_some()
     }
 
     pub(super) fn remove(&self, key: &StateKey) {

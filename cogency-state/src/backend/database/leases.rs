@@ -7,12 +7,10 @@ use uuid::Uuid;
 
 use super::apart::Layout;
 use super::dialect::Script;
-use super::known::KnownRecord;
 use super::problem::{Failure, Problem};
 use super::records::{LARGE, Records};
 use super::row;
 use super::standing::{self, Standing};
-use super::together::MOST_BYTES;
 use crate::backend::{Lease, Opened};
 use crate::error::Error;
 use crate::holder::Holder;
@@ -72,8 +70,7 @@ impl Records {
         let failed = |failure| self.failed(Some(key), "take the lease on", failure);
         let bytes = if and_load { LARGE } else { 0 };
         // Of a state that nobody here knows nobody knows how large it is.
-        let is_small = |known: &KnownRecord| known.record.state.len() <= MOST_BYTES;
-        let is_alone = and_load && !known.as_ref().is_some_and(is_small);
+        let is_alone = and_load && !self.known.is_small(key);
         let answer = loop {
             let answer = self.ask_alone_if(is_alone, Script::Take, &arguments, bytes).await;
             let answer = answer.map_err(failed)?;

@@ -27,7 +27,7 @@ use super::statement::{Argument, Rows, Session};
 const SIZES: [usize; 4] = [2, 4, 8, MOST];
 pub(super) const MOST: usize = 16;
 /// What is larger goes alone.
-pub(super) const MOST_BYTES: usize = 64 << 10;
+const MOST_BYTES: usize = 64 << 10;
 /// For so long at most a statement of several waits for a lock.
 const LONGEST_LOCK: Duration = Duration::from_millis(100);
 /// And for one lock of each of them together for a quarter of the time that it has.

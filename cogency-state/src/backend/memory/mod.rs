@@ -113,9 +113,11 @@ impl MemoryBackend {
     }
 
     fn acquire(&self, key: &StateKey, holder: &Holder) -> Opened {
+        let mut slots = self.shared.lock();
+        // Under the lock: else whoever took it first might have the greater token.
         let token = 1 + self.shared.last_token.fetch_add(1, Ordering::Relaxed);
         let held = Held { token, holder: holder.clone(), until: self.until() };
-        let record = match self.shared.lock().acquire(key, held) {
+        let record = match slots.acquire(key, held) {
             Ok(record) => record.map(|record| Record::clone(record)),
             Err(holder) => return Opened::Held(holder.clone()),
         };
