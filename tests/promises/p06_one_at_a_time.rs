@@ -1,10 +1,12 @@
 //! 6. One at a time: calls on one key run one after the other.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cogency_state::{Error, Holder, LeaseAttempt, StateManager, robust};
+use cogency_state::{
+    Error, Holder, LeaseAttempt, MemoryBackend, StateBackend as _, StateManager, robust,
+};
 use tokio::runtime::Builder;
 
 use crate::places::{Place, key, on_every_backend, take_over};
@@ -151,8 +153,32 @@ async fn a_lease_is_renewed_while_the_body_runs_however_long() {
     }
 }
 
+/// Of other backends the conformance suite looks at that, among much else.
+#[test]
+fn in_memory_whoever_takes_a_lease_later_has_the_greater_token() {
+    let (backend, newest) = (MemoryBackend::new(), Mutex::new(0));
+    let take_often = || async {
+        for _ in 0..20_000 {
+            let taken = backend.acquire_lease(&key("alice"), &Holder::current()).await.unwrap();
+            let LeaseAttempt::Acquired(lease) = taken else { continue };
+            let before = std::mem::replace(&mut *newest.lock().unwrap(), lease.token());
+            assert!(before < lease.token(), "{} after {before}", lease.token());
+            backend.release_lease(&lease).await.unwrap();
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                Builder::new_current_thread().build().unwrap().block_on(take_often());
+            });
+        }
+    });
+}
+
 #[tokio::test]
 async fn a_lease_is_renewed_while_the_body_keeps_its_thread_busy() {
+    // A busy machine may be late by half of a second.
+    const TTL: Duration = Duration::from_secs(1);
     for place in Place::with_leases(TTL) {
         let manager = place.manager();
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
