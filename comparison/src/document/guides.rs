@@ -113,7 +113,7 @@ fn both(
 ) -> Cell<[f64; 2]> {
     let missing = || format!("{id} was not measured");
     let medium = results.media.iter().find(|medium| medium.id == id).ok_or_else(missing)?;
-    let median = |name: &str| {
+    let median = |name: &str| -> Cell<f64> {
         let row = medium.rows.iter().find(|row| row.name == name).ok_or_else(missing)?;
         Ok(of(row)?.median)
     };
