@@ -58,19 +58,20 @@ impl Known {
     }
 
     pub(super) fn put(&self, known: KnownRecord) {
-        let is_wanted = known.is_apart || known.bytes() >= MIN_BYTES;
-        if !is_wanted || known.bytes() > self.max_bytes {
-            self.remove(&known.record.key);
-            if !is_wanted {
-                self.lock().small.push(known.record.key.clone(), ());
-            }
+        let key = known.record.key.clone();
+        let mut inner = self.lock();
+        inner.remove(&key);
+        if !known.is_apart && known.bytes() < MIN_BYTES {
+            inner.small.put(key, ());
             return;
         }
-        let mut inner = self.lock();
-        inner.small.pop(&known.record.key);
+        inner.small.pop(&key);
+        if known.bytes() > self.max_bytes {
+            return;
+        }
         inner.bytes += known.bytes();
-        if let Some((_, replaced)) = inner.records.push(known.record.key.clone(), known) {
-            inner.bytes -= replaced.bytes();
+        if let Some((_, oldest)) = inner.records.push(key, known) {
+            inner.bytes -= oldest.bytes();
         }
         while inner.bytes > self.max_bytes {
             let Some((_, oldest)) = inner.records.pop_lru() else { break };
@@ -84,10 +85,7 @@ impl Known {
     }
 
     pub(super) fn remove(&self, key: &StateKey) {
-        let mut inner = self.lock();
-        if let Some(removed) = inner.records.pop(key) {
-            inner.bytes -= removed.bytes();
-        }
+        self.lock().remove(key);
     }
 
     /// No code that can panic runs under the lock, so a poisoned one is whole.
@@ -96,9 +94,46 @@ impl Known {
     }
 }
 
+impl Inner {
+    fn remove(&mut self, key: &StateKey) {
+        if let Some(removed) = self.records.pop(key) {
+            self.bytes -= removed.bytes();
+        }
+    }
+}
+
 /// States are private.
 impl fmt::Debug for Known {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Known").field("max_bytes", &self.max_bytes).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Metadata, Revision};
+
+    fn record(bytes: usize) -> KnownRecord {
+        let (key, revision) = (StateKey::for_user("alice").unwrap(), Revision::after(None));
+        let state = format!("\"{}\"", "x".repeat(bytes)).into();
+        let record = Record::new(key, revision, None, Metadata::now(), state);
+        KnownRecord { record, is_apart: false }
+    }
+
+    #[test]
+    fn a_state_that_has_grown_is_not_small_any_more_whether_it_is_kept_or_not() {
+        for max_bytes in [0, 1 << 20] {
+            let known = Known::new(max_bytes);
+            let key = record(0).record.key;
+            known.put(record(10));
+            assert!(known.is_small(&key) && known.get(&key).is_none());
+            known.put(record(MIN_BYTES));
+            assert!(!known.is_small(&key));
+            assert_eq!(known.get(&key).is_some(), max_bytes > 0);
+            known.put(record(10));
+            assert!(known.is_small(&key) && known.get(&key).is_none());
+            assert_eq!(known.lock().bytes, 0);
+        }
     }
 }
